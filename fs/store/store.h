@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The encrypted store without FUSE: what fs/mount, fsck, export and the tests
+ * stand on.  A *store* is one opened volume; an *object* is what is known in
+ * memory of one file, directory, symlink or special file of it.
+ *
+ * Errors: 0 or -errno.  -EIO: integrity or I/O; the lock errno of the zone
+ * (-EKEYREVOKED, -EKEYEXPIRED, -ENOKEY) while it is locked.
+ *
+ * Threads: everything here may be called from any thread, unless it says
+ * otherwise.  Lock order, outermost first:
+ *   zone gate → object.ns (directories, parent before child by address for
+ *   rename) → object.flush → object.lock → group.lock → table shard → LRU lists.
+ * No lock is held over a call of a provider, and none is of the whole mount.
+ *
+ * Every call that needs keys is made between zone_enter() and zone_leave() of
+ * the object's zone; the zone's keys stay valid in between.
+ */
+#ifndef CMKFS_STORE_H
+#define CMKFS_STORE_H
+
+#include <dirent.h>
+#include <stdatomic.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <time.h>
+
+#include "crypto/format.h"
+#include "crypto/keyring.h"
+#include "crypto/name.h"
+#include "crypto/volume.h"
+
+struct store;
+struct zone;
+struct object;
+
+/* ---- opening ------------------------------------------------------------ */
+
+enum store_event_kind {
+	EVENT_INTEGRITY, /* an object failed to authenticate */
+	EVENT_HINT,	 /* the backing length disagreed with the header: the kernel's attributes are stale */
+	EVENT_RECOVERED, /* something was read by another slot than the newest, or a fresh header was given */
+	EVENT_LOST,	 /* data that could not be written: range */
+	EVENT_NAME	 /* a stored name that does not authenticate */
+};
+
+struct store_event {
+	enum store_event_kind kind;
+	struct object *object;	/* may be NULL */
+	uint64_t offset, length; /* of the plaintext, where it applies */
+	const char *reason;	/* static text; no key material, no plain name */
+};
+
+struct store_options {
+	bool read_only;
+	int binding;	       /* -1: as the volume says; else enum binding_mode */
+	int crash;	       /* -1: as the volume says; else enum crash_mode */
+	bool accept_rollback;
+	const char *state_dir; /* host state: pins; NULL: none kept */
+	/* Called from any thread, with locks held: must not call back into the store. */
+	void (*event)(void *arg, const struct store_event *e);
+	void *event_arg;
+};
+
+/* Why an open failed, for the command's two lines. */
+struct store_error {
+	char message[256], hint[256];
+};
+
+/*
+ * What can be read of a volume without keys: for `status`, `key show` and to
+ * find out what to unwrap.  -ENOTDIR, -ENOENT; -EMEDIUMTYPE: not a volume;
+ * -EBADMSG: damaged; -EPROTONOSUPPORT: made by a newer version.
+ * Free RET_KEYRING with keyring_free().  Either output may be NULL.
+ */
+int volume_peek(const char *dir, struct volume_block *ret_volume, struct keyring **ret_keyring,
+		struct store_error *err);
+
+struct init_options {
+	enum suite suite;
+	enum name_mode names;
+	uint8_t padding, binding, crash;
+};
+
+/*
+ * Make a volume in DIR, an empty directory or one to be made.  VK is the first
+ * generation's vault key; ADD_SLOT is called to wrap it: it gets the vol_id
+ * and fills one slot (kid, params, blob malloc'd; taken over).  Everything is
+ * on disk before 0 is returned; on failure nothing of it is left.
+ * -ENOTEMPTY, -EEXIST (a volume already), -ENOSPC …, or what ADD_SLOT says.
+ */
+typedef int init_slot_fn(void *arg, const uint8_t vk[static KEY_LEN], const struct zone_id *z,
+			 struct keyslot *ret);
+int volume_init(const char *dir, const struct init_options *opt, init_slot_fn *add_slot, void *arg,
+		struct zone_id *ret_zone, struct store_error *err);
+
+/*
+ * Rewrite the keyring of the root zone: EDIT changes the parsed keyring; VK
+ * (of its active generation) authenticates and signs it.  Serialised against
+ * other processes by a flock on DIR; write-new, fsync, rename, fsync.  Never
+ * touches anything else.  Used by key set/rotate/reset.
+ */
+typedef int keyring_edit_fn(void *arg, struct keyring *k);
+int volume_edit_keyring(const char *dir, const uint8_t vk[static KEY_LEN], keyring_edit_fn *edit,
+			void *arg, const char *state_dir, struct store_error *err);
+
+/*
+ * Open a volume with the root zone locked: takes cmkfs.lock when read-write
+ * (-EBUSY: another holds it; ERR names the holder), reads no key.  Free with
+ * store_close(), which flushes nothing: see store_end_session().
+ */
+int store_open(const char *dir, const struct store_options *opt, struct store **ret,
+	       struct store_error *err);
+void store_close(struct store *st);
+
+const struct volume_block *store_volume(const struct store *st);
+struct zone *store_root_zone(struct store *st);
+const char *store_dir(const struct store *st); /* path given to store_open() */
+bool store_read_only(const struct store *st);
+struct object *store_root(struct store *st); /* tree/; borrowed, lives as long as the store */
+
+/* A copy of the root zone's keyring as it is on disk now (caller frees). */
+int store_keyring(struct store *st, struct keyring **ret, struct store_error *err);
+
+/*
+ * End the session: flush all, syncfs, write the closing session block.  Works
+ * on a locked zone as well (the block was prepared).  Not clean if LOST.
+ */
+int store_end_session(struct store *st, bool lost);
+
+/* ---- zones: keys, gate, lock -------------------------------------------- */
+
+enum zone_state { ZONE_LOCKED = 0, ZONE_UNLOCKED = 1, ZONE_DRAINING = 2 };
+enum zone_use {
+	ZONE_NORMAL, /* refused unless unlocked */
+	ZONE_DRAIN   /* page WRITE, times, FSYNC, FLUSH: also while draining */
+};
+
+/*
+ * Give the zone VK: checks it against the keyring, verifies keyring,
+ * fingerprint, pin, volume and session blocks, starts the session (read-write,
+ * first time), derives the keys, and unlocks.  A zone that is unlocked
+ * already: 0, nothing changed.
+ * -EKEYREJECTED: not this zone's key; -EBADMSG: damaged or forged;
+ * -ESTALE: rolled back (host state knows a newer one); -EUCLEAN: unclean list full.
+ */
+int zone_unlock(struct zone *z, const uint8_t vk[static KEY_LEN], struct store_error *err);
+
+/*
+ * Enter the zone for one request.  0 or the lock errno.  Wait-free.  Each
+ * success is paired with one zone_leave() of the same use.
+ */
+int zone_enter(struct zone *z, enum zone_use use);
+void zone_leave(struct zone *z, enum zone_use use);
+enum zone_state zone_state(const struct zone *z);
+int zone_errno(const struct zone *z); /* positive lock errno; 0 when unlocked */
+const struct zone_id *zone_id(const struct zone *z);
+const uint8_t *zone_fingerprint(const struct zone *z);
+
+/*
+ * The three steps of a lock (lockout.md), driven by fs/mount/lock.c:
+ * begin: state draining, LOCK_ERRNO for refusals; never fails.
+ * quiesce: wait until no ZONE_NORMAL use is in flight, at most TIMEOUT_MS: 0, -ETIMEDOUT.
+ * commit: flush every dirty object of the zone and make it durable (within
+ *   TIMEOUT_MS); returns the number of objects that could not be written;
+ *   each is an EVENT_LOST per range.
+ * wipe: state locked; waits for ZONE_DRAIN uses in flight, then wipes every
+ *   key, every loaded object, every pending buffer.
+ */
+void zone_lock_begin(struct zone *z, int lock_errno);
+int zone_quiesce(struct zone *z, unsigned int timeout_ms);
+unsigned int zone_commit(struct zone *z, unsigned int timeout_ms);
+void zone_wipe(struct zone *z);
+/* Change the errno of a locked zone (operator lock → revoked, and so on). */
+void zone_set_errno(struct zone *z, int lock_errno);
+
+/* ---- objects ------------------------------------------------------------ */
+
+/* References.  An object goes when the last one does. */
+struct object *object_get(struct object *o);
+void object_put(struct object *o);
+struct zone *object_zone(const struct object *o);
+mode_t object_type(const struct object *o); /* S_IFMT bits; immutable */
+ino_t object_ino(const struct object *o);
+/* A word of the layer above (the inode of a mount).  Set once while the table shard is held: object_find callback. */
+void *object_owner(const struct object *o);
+void object_set_owner(struct object *o, void *owner);
+
+/*
+ * Lookup of NAME in DIR: encrypts the name, statx, finds or makes the object.
+ * *RET is a new reference, RET_ST its attributes with the true size if loaded,
+ * else the hint.  -ENOENT, -ENAMETOOLONG, -ENOTDIR, -EIO; -EXDEV never.
+ */
+int object_lookup(struct object *dir, const char *name, struct object **ret, struct stat *ret_st);
+
+int object_getattr(struct object *o, struct stat *ret_st);
+
+enum { SET_MODE = 1, SET_UID = 2, SET_GID = 4, SET_ATIME = 8, SET_MTIME = 16,
+       SET_ATIME_NOW = 32, SET_MTIME_NOW = 64, SET_CTIME = 128 };
+/* Attributes other than the size.  Setting times flushes the object first. */
+int object_setattr(struct object *o, const struct stat *st, unsigned int what);
+
+struct cred { /* who asks: owner of what is made */
+	uid_t uid;
+	gid_t gid;
+};
+
+/*
+ * Make a regular file (S_IFREG) or special file.  The header of a regular file
+ * is in memory only until it is flushed.  MODE has the umask applied.
+ */
+int object_mknod(struct object *dir, const char *name, mode_t mode, dev_t rdev,
+		 const struct cred *cred, struct object **ret, struct stat *ret_st);
+int object_mkdir(struct object *dir, const char *name, mode_t mode, const struct cred *cred,
+		 struct object **ret, struct stat *ret_st);
+int object_symlink(struct object *dir, const char *name, const char *target,
+		   const struct cred *cred, struct object **ret, struct stat *ret_st);
+int object_link(struct object *o, struct object *dir, const char *name, struct stat *ret_st);
+int object_unlink(struct object *dir, const char *name);
+int object_rmdir(struct object *dir, const char *name);
+/* FLAGS: 0, RENAME_NOREPLACE, RENAME_EXCHANGE.  -EINVAL for others. */
+int object_rename(struct object *dir, const char *name, struct object *newdir, const char *newname,
+		  unsigned int flags);
+/* NUL-terminated target into BUF (> SYMLINK_LIMIT bytes); returns its length or -errno. */
+ssize_t object_readlink(struct object *o, char *buf, size_t cap);
+
+/* ---- contents ----------------------------------------------------------- */
+
+/*
+ * Read up to N bytes at OFF into BUF, which is used as scratch for whole
+ * chunks: CAP ≥ N rounded up to chunks at both ends (N + 2·CHUNK suffices).
+ * *RET_P points into BUF at the first byte asked for.  Returns bytes read
+ * (short only at the end of the file) or -errno.
+ */
+ssize_t object_read(struct object *o, uint8_t *buf, size_t cap, size_t n, uint64_t off,
+		    uint8_t **ret_p);
+
+/*
+ * Write N bytes at OFF.  BUF is encrypted in place: afterwards it holds
+ * ciphertext, or on failure has been wiped.  Grows the file.  Returns 0 or
+ * -errno; 0 means all N.  The metadata goes out with the next flush.
+ */
+int object_write(struct object *o, uint8_t *buf, size_t n, uint64_t off);
+
+int object_truncate(struct object *o, uint64_t size);
+/* fallocate(2) modes: 0, KEEP_SIZE, PUNCH_HOLE|KEEP_SIZE, ZERO_RANGE[|KEEP_SIZE]; else -EOPNOTSUPP. */
+int object_fallocate(struct object *o, int mode, uint64_t off, uint64_t len);
+/* SEEK_DATA, SEEK_HOLE.  Returns an offset or -errno (-ENXIO). */
+int64_t object_seek(struct object *o, uint64_t off, int whence);
+
+/* Write the object's metadata and held ciphertext to the backing file; no barrier of its own. */
+int object_flush(struct object *o);
+/* Make it durable, and the directories on its path.  A failed write is reported once. */
+int object_fsync(struct object *o, bool datasync);
+/* Directory: fsync of the directory and its header. */
+int object_fsyncdir(struct object *dir);
+
+/* Flush what has been dirty for AGE_MS or longer.  Called by the flusher thread of the mount. */
+void store_flush_aged(struct store *st, unsigned int age_ms);
+/* Keep caches within bounds: unload idle objects, close idle descriptors. */
+void store_trim(struct store *st);
+
+/* ---- xattrs -------------------------------------------------------------- */
+
+/* As their system calls: user.* encrypted, security.*, trusted.*, system.posix_acl_* in clear. */
+ssize_t object_getxattr(struct object *o, const char *name, void *buf, size_t cap);
+ssize_t object_listxattr(struct object *o, char *buf, size_t cap);
+int object_setxattr(struct object *o, const char *name, const void *value, size_t n, int flags);
+int object_removexattr(struct object *o, const char *name);
+
+/* ---- directories ---------------------------------------------------------- */
+
+/*
+ * List DIR from cookie OFF (0 or an `off` given before).  EMIT is called for
+ * each entry with its plain name, type and the cookie of the NEXT entry, "."
+ * and ".." included; it returns false to stop (the entry counts as not taken).
+ * Names that do not authenticate are left out with an EVENT_NAME.
+ */
+typedef bool dir_emit_fn(void *arg, const char *name, size_t n, ino_t ino, unsigned char d_type,
+			 int64_t next_off);
+int object_readdir(struct object *dir, int64_t off, dir_emit_fn *emit, void *arg);
+
+int store_statfs(struct store *st, struct statvfs *ret);
+
+/* ---- figures --------------------------------------------------------------- */
+
+struct store_stats {
+	uint64_t objects, loaded, groups, open_fds, pending_bytes, dirty_objects;
+	uint64_t bytes_read, bytes_written, integrity_errors;
+};
+void store_stats(struct store *st, struct store_stats *ret);
+
+#endif

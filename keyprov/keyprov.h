@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * THE interface between the filesystem and key vaults.  fs/ sees providers
+ * only through this header and lease.h; a new provider is one file with a
+ * const struct kp_ops and one line in registry.c.
+ *
+ * Words: a *key* is the customer-managed key (CMK) in a vault, named by a URI;
+ * its *kid* is the URI with the key version.  A *principal* is the identity as
+ * which a volume asks the vault.
+ *
+ * Threads: a struct kp may be used by one thread at a time; different ones are
+ * independent.  Every call may block up to the provider's documented deadline
+ * and is never made with a lock of the filesystem held.
+ */
+#ifndef CMKFS_KEYPROV_H
+#define CMKFS_KEYPROV_H
+
+#include "crypto/base.h"
+
+#define KP_URI_MAX 512
+#define KP_BLOB_MAX 4096
+#define KP_SECRET_LEN 32 /* what is wrapped: a vault key or a share */
+
+/*
+ * What every provider call may return, beside 0.  One table for all; the errno
+ * an application sees while the zone is locked for that reason, and the exit
+ * code of the command, follow from it (kp_error_table).
+ */
+struct kp_error {
+	int code;	/* the negative errno returned */
+	bool retryable; /* asking again later may help */
+	char message[256]; /* what happened; no secret, no newline */
+	char hint[320];	/* what to do: a command where there is one; may be empty */
+};
+
+struct kp_error_row {
+	int code;	  /* -errno from a provider */
+	const char *name; /* "EKEYREVOKED" */
+	int app_errno;	  /* errno at the application; 0: the zone does not lock for it at once (grace) */
+	bool denied;	  /* a final denial */
+	int exit_code;	  /* of the command */
+	const char *meaning;
+};
+/*
+ * -ENOENT        no such vault, key or version                → EKEYREVOKED, denied
+ * -EKEYREJECTED  not a key we accept, or not ours (wrong VK)  → EKEYREVOKED, denied
+ * -EACCES        the policy or firewall does not allow it     → EKEYREVOKED, denied
+ * -EKEYREVOKED   key disabled or deleted, vault deleted, identity off → EKEYREVOKED, denied
+ * -EKEYEXPIRED   key expired or not yet valid                 → EKEYEXPIRED, denied
+ * -EAGAIN        unreachable, throttled, busy                 → grace, then ENOKEY
+ * -EPROTO        unintelligible answer                        → grace, then ENOKEY
+ * -EBADMSG       the blob does not unwrap under this key      → EKEYREVOKED, denied
+ * -EINVAL        malformed URI                                → exit 2
+ * -ENOTSUP       scheme not built in or unknown               → exit 2
+ * -EIO           the provider's own store fails               → grace, then ENOKEY
+ */
+extern const struct kp_error_row kp_error_table[]; /* ends with code 0 */
+const struct kp_error_row *kp_error_row(int code); /* never NULL: unknown codes are like -EIO */
+
+/* Fill E (may be NULL) and return CODE. */
+int kp_fail(struct kp_error *e, int code, const char *hint, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
+/* What a provider needs to know of its surroundings. */
+struct kp_context {
+	const char *state_dir;	    /* host state, an existing directory (0700); embedded vault lives here */
+	const char *principal;	    /* identity of the volume, or NULL for the operator's own (all rights, local only) */
+	const char *tenant, *region; /* the volume's, or NULL: not set */
+	/*
+	 * Binding of what is wrapped (confused deputy, K12): vol_id ‖ zone_id in
+	 * hex, passed as encryption context where the provider has one.
+	 */
+	const char *binding;
+	/* Provider's section of the configuration: VALUE of KEY or NULL. */
+	const char *(*conf)(void *arg, const char *section, const char *key);
+	void *conf_arg;
+};
+
+/* A key and its vault, as described by the provider: for the refusals of cmkfs-security(7). */
+struct kp_info {
+	char kid[KP_URI_MAX];	  /* URI with the version described */
+	char newest[KP_URI_MAX];  /* URI with the newest enabled version */
+	char type[16];		  /* "RSA", "EC", "oct" … */
+	unsigned int bits;
+	bool enabled;
+	int64_t not_before, expires; /* unix seconds; 0: none */
+	bool soft_delete, purge_protection;
+	bool may_get, may_wrap, may_unwrap; /* granted to the principal */
+	bool may_more;		  /* more than these is granted: allowed but said */
+	bool firewall_blocks;	  /* firewall on, trusted services not let in */
+	bool service_managed;	  /* cmkfs's own service vault: exempt from purge protection */
+	char vault[128], tenant[64], region[64];
+};
+
+struct kp; /* an opened key; defined by the provider */
+
+struct kp_ops {
+	const char *name;	/* "local" */
+	const char *summary;	/* one line for `cmkfs providers` */
+	const char *const *schemes; /* e.g. {"local://", NULL} */
+	bool watched;		/* has a watch descriptor: lease expiry need not poll */
+
+	/* Check URI alone, and give it its normal form.  0, -EINVAL. */
+	int (*check)(const char *uri, char ret[static KP_URI_MAX], struct kp_error *e);
+	int (*open)(const struct kp_context *ctx, const char *uri, struct kp **ret,
+		    struct kp_error *e);
+	/* KID: a version, or NULL for the one that the URI names (the newest if it names none). */
+	int (*describe)(struct kp *kp, const char *kid, struct kp_info *ret, struct kp_error *e);
+	/* Wrap N = KP_SECRET_LEN bytes by the version the URI names; RET_KID tells which. */
+	int (*wrap)(struct kp *kp, const uint8_t *secret, size_t n, uint8_t ret[static KP_BLOB_MAX],
+		    size_t *ret_n, char ret_kid[static KP_URI_MAX], struct kp_error *e);
+	/* Unwrap a blob made under KID.  RET (KP_SECRET_LEN bytes) is wiped on failure. */
+	int (*unwrap)(struct kp *kp, const char *kid, const uint8_t *blob, size_t n, uint8_t *ret,
+		      struct kp_error *e);
+	/* A descriptor that becomes readable when something changed, or -1.  Owned by KP. */
+	int (*watch_fd)(struct kp *kp);
+	/*
+	 * Take note of the change: drains the descriptor; *RET_CHANGED is false
+	 * when it was nobody's but our own audit record.  May be NULL.
+	 */
+	int (*watch_read)(struct kp *kp, bool *ret_changed);
+	void (*close)(struct kp *kp); /* NULL-safe */
+};
+
+/* Registry.  Providers built in, in order; ends with NULL. */
+extern const struct kp_ops *const kp_providers[];
+/* By a URI's scheme.  NULL: none has it (E says which are there). */
+const struct kp_ops *kp_provider_of(const char *uri, struct kp_error *e);
+const struct kp_ops *kp_provider_named(const char *name);
+
+/*
+ * Whether a key described by INFO may protect a volume: the refusals of
+ * design section 2, each with its reason and the mending command in E.
+ * NOW in unix seconds.  0; -EKEYREJECTED (kind, size, vault without soft
+ * delete or purge protection, tenant, region), -EACCES (a permission of get,
+ * wrapKey, unwrapKey is missing; firewall), -EKEYREVOKED (disabled),
+ * -EKEYEXPIRED (expired, not yet valid).
+ */
+int kp_acceptable(const struct kp_info *info, const struct kp_context *ctx, int64_t now,
+		  struct kp_error *e);
+
+#endif

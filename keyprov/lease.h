@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Leases: a thread a zone that keeps asking the provider whether the vault key
+ * may still be used, in the background, never on the path of a read or a
+ * write.  Only a successful unwrap extends a lease; it counts from the unwrap,
+ * on CLOCK_BOOTTIME, which runs during suspend.
+ *
+ * A check = describe (enabled, not-before, expiry, protection) and a real
+ * unwrap of a slot, and happens: every `period`; when the watch descriptor
+ * says that something changed; at not-before and expiry times; on
+ * lease_kick().  A denial is final at once; unreachable starts the grace.
+ */
+#ifndef CMKFS_LEASE_H
+#define CMKFS_LEASE_H
+
+#include "keyprov.h"
+
+enum lease_state {
+	LEASE_GRANTED, /* unwrapped and confirmed */
+	LEASE_GRACE,   /* unreachable past the lease; still usable until the grace ends */
+	LEASE_DENIED,  /* denied: app_errno says how the zone is locked */
+	LEASE_LOST     /* the grace has ended: ENOKEY */
+};
+
+struct lease_slot { /* one way to open the zone (any-of); the list is copied */
+	const char *kid;
+	const uint8_t *blob;
+	size_t blob_len;
+};
+
+struct lease_options {
+	unsigned int period_ms; /* 60,000 by default; 1 s … 1 h; watched providers check by event, and every period too */
+	unsigned int grace_ms;	/* 600,000 by default; 0: strict */
+};
+
+struct lease_status {
+	enum lease_state state;
+	int app_errno;		/* when denied or lost: errno for applications */
+	struct kp_error error;	/* why, when not granted */
+	char kid[KP_URI_MAX];	/* the slot that opened it last */
+	int64_t expires;	/* the key's expiry, unix seconds, 0: none */
+	int64_t confirmed_ms_ago; /* since the last successful unwrap, -1: never */
+	int64_t grace_left_ms;	/* in LEASE_GRACE */
+};
+
+/*
+ * Called by the lease's thread on every change of state (never concurrently
+ * with itself).  In LEASE_GRANTED, VK is the unwrapped key (KP_SECRET_LEN
+ * bytes, wiped after the call); else NULL.  Returning an error from a grant
+ * (-EKEYREJECTED: not the key of this zone) makes it a denial.
+ */
+typedef int lease_fn(void *arg, const struct lease_status *status, const uint8_t *vk);
+
+struct lease;
+
+/*
+ * Start a lease on the slots and make the first check before returning, in the
+ * caller's thread (FN is called).  0 also when denied: FN has the state.
+ * -ENOMEM, or what pthread_create says.
+ */
+int lease_start(const struct kp_context *ctx, const struct lease_slot *slots, unsigned int n,
+		const struct lease_options *opt, lease_fn *fn, void *arg, struct lease **ret);
+/* Replace the slots (after a rotation) and check now, in the background. */
+int lease_replace(struct lease *l, const struct lease_slot *slots, unsigned int n);
+/* Check now, in the background. */
+void lease_kick(struct lease *l);
+void lease_status(struct lease *l, struct lease_status *ret);
+void lease_stop(struct lease *l); /* NULL-safe; joins the thread, wipes */
+
+/*
+ * One check without a lease: unwrap by the first slot that can.  For commands.
+ * 0 and RET_VK, *RET_SLOT (index; may be NULL); else the last error.
+ */
+int kp_unwrap_any(const struct kp_context *ctx, const struct lease_slot *slots, unsigned int n,
+		  uint8_t ret_vk[static KP_SECRET_LEN], unsigned int *ret_slot,
+		  struct kp_error *e);
+
+#endif
