@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# cmkfs: customer-managed-key filesystem.  `make help` lists the targets.
+#
+# Settings, on the command line or from the environment:
+#   CC=gcc            compiler (gcc ≥ 12 and clang ≥ 14 are tried)
+#   CFLAGS, LDFLAGS   added to what the build needs
+#   WERROR=1          warnings are errors
+#   V=1               show the commands
+#   O=build           where everything that is made goes
+#   PREFIX=/usr/local, DESTDIR=   for install and uninstall
+#   TEST_WRAPPER=     put before each unit test, e.g. valgrind
+#   CASES=GLOB        only these of tests/cases, e.g. CASES='cmd-*'
+
+VERSION := 0.1.0
+
+CC ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+AR ?= ar
+INSTALL ?= install
+PKG_CONFIG ?= pkg-config
+O ?= build
+PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+# mount(8) looks for helpers in /sbin and /usr/sbin and nowhere else.
+HELPERDIR ?= /usr/sbin
+MANDIR ?= $(PREFIX)/share/man
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
+CFLAGS ?= -O2 -g
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+
+PKGS := fuse3 libcrypto sqlite3 jansson inih
+pkg_cflags := $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)
+pkg_libs := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null)
+cmocka_libs := $(shell $(PKG_CONFIG) --libs cmocka 2>/dev/null || echo -lcmocka)
+
+warnings := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+	$(if $(WERROR),-Werror)
+all_cflags = -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DFUSE_USE_VERSION=312 \
+	-DCMKFS_VERSION='"$(VERSION)"' -I. $(warnings) -pthread -fstack-protector-strong \
+	$(pkg_cflags) $(CFLAGS) $(CPPFLAGS)
+all_ldflags = -pthread -Wl,-z,relro,-z,now $(CFLAGS) $(LDFLAGS)
+
+ifeq ($(V),1)
+Q :=
+say = @:
+else
+Q := @
+say = @printf '  %-7s %s\n'
+endif
+
+# ---- what is built from what: each room is a wildcard ------------------------
+
+crypto_src := $(wildcard crypto/*.c)
+keyprov_src := $(wildcard keyprov/*.c keyprov/*/*.c)
+store_src := $(wildcard fs/store/*.c)
+fs_src := $(wildcard fs/lib/*.c fs/mount/*.c fs/cmd/*.c)
+testlib_src := $(wildcard tests/lib/*.c)
+unit_src := $(wildcard tests/unit/test_*.c)
+fuzz_src := $(wildcard tests/fuzz/fuzz_*.c)
+bench_src := $(wildcard tests/bench/*.c)
+
+obj = $(patsubst %.c,$(O)/%.o,$(1))
+libs := $(O)/libcmk_fs.a $(O)/libcmk_store.a $(O)/libcmk_keyprov.a $(O)/libcmk_crypto.a
+testlib := $(O)/libcmk_test.a
+unit_bin := $(patsubst tests/unit/%.c,$(O)/%,$(unit_src))
+fuzz_bin := $(patsubst tests/fuzz/%.c,$(O)/%,$(fuzz_src))
+bench_bin := $(patsubst tests/bench/%.c,$(O)/bench/%,$(bench_src))
+all_obj := $(call obj,$(crypto_src) $(keyprov_src) $(store_src) $(fs_src) fs/main.c \
+	$(testlib_src) $(unit_src) $(fuzz_src) $(bench_src) tests/fuzz/replay.c)
+helpers := $(O)/mount.cmkfs $(O)/mount.fuse.cmkfs
+man_pages := $(wildcard man/*.[1578])
+
+.PHONY: all tests help deps deps-check deps-lint demo check check-unit \
+	check-mount check-long asan lint layers bench install uninstall clean version FORCE
+.DELETE_ON_ERROR:
+
+all: $(O)/cmkfs $(helpers)
+
+tests: all $(unit_bin) $(fuzz_bin) $(bench_bin)
+
+$(O)/libcmk_crypto.a: $(call obj,$(crypto_src))
+$(O)/libcmk_keyprov.a: $(call obj,$(keyprov_src))
+$(O)/libcmk_store.a: $(call obj,$(store_src))
+$(O)/libcmk_fs.a: $(call obj,$(fs_src))
+$(testlib): $(call obj,$(testlib_src))
+
+$(O)/%.a: $(O)/.files
+	$(say) AR $@
+	$(Q)rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
+
+$(O)/%.o: %.c $(O)/.flags
+	$(say) CC $<
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(all_cflags) -MMD -MP -c -o $@ $<
+
+$(O)/cmkfs: $(O)/fs/main.o $(libs)
+	$(say) LINK $@
+	$(Q)$(CC) $(all_ldflags) -o $@ $^ $(pkg_libs)
+
+$(helpers): $(O)/cmkfs
+	$(Q)ln -sf cmkfs $@
+
+# A test may name linker options of its own in a line `/* link: -Wl,--wrap=fsync */`.
+own_link = $$(sed -n 's,^/\* link: \(.*\) \*/$$,\1,p' $(1))
+
+$(unit_bin): $(O)/test_%: $(O)/tests/unit/test_%.o $(testlib) $(libs)
+	$(say) LINK $@
+	$(Q)$(CC) $(all_ldflags) $(call own_link,tests/unit/test_$*.c) -o $@ $^ $(cmocka_libs) $(pkg_libs)
+
+$(fuzz_bin): $(O)/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(O)/tests/fuzz/replay.o $(testlib) $(libs)
+	$(say) LINK $@
+	$(Q)$(CC) $(all_ldflags) -o $@ $^ $(pkg_libs)
+
+$(bench_bin): $(O)/bench/%: $(O)/tests/bench/%.o $(testlib) $(libs)
+	$(say) LINK $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(all_ldflags) -o $@ $^ $(pkg_libs)
+
+# Rewritten only when what they say changes: other flags rebuild all, a file
+# that came or went rebuilds the archives.
+stamp = @mkdir -p $(O); printf '%s\n' '$(subst ','\'',$(1))' | cmp -s - $@ || \
+	printf '%s\n' '$(subst ','\'',$(1))' > $@
+$(O)/.flags: FORCE
+	$(call stamp,$(CC) $(all_cflags) $(all_ldflags) $(pkg_libs))
+$(O)/.files: FORCE
+	$(call stamp,$(crypto_src) $(keyprov_src) $(store_src) $(fs_src) $(testlib_src))
+FORCE:
+
+-include $(all_obj:.o=.d)
+
+# ---- dependencies, demo ------------------------------------------------------
+
+deps: ## install what is missing on Debian 12, and say what
+	@fs/dist/deps.sh build
+
+deps-check:
+	@fs/dist/deps.sh build check
+
+deps-lint:
+	@fs/dist/deps.sh build check lint
+
+demo: deps ## two minutes' tour with real files (DATA=folder)
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@CMKFS=$(abspath $(O))/cmkfs tests/demo.sh $(DATA)
+
+# ---- checks --------------------------------------------------------------------
+
+run_tests = +@$(MAKE) --no-print-directory -j$(JOBS) tests && \
+	O='$(abspath $(O))' TEST_WRAPPER='$(TEST_WRAPPER)' CASES='$(CASES)' tests/run.sh
+
+check: deps-check ## unit tests, vectors, corpus and mount cases
+	$(run_tests) unit fuzz cases
+
+check-unit: deps-check ## unit tests, vectors and corpus: no mount, no root
+	$(run_tests) unit fuzz
+
+check-mount: deps-check ## cases with real mounts
+	$(run_tests) cases
+
+check-long: deps-check ## all of check, and the long cases
+	$(run_tests) unit fuzz cases long
+
+asan: deps-check ## check under the address and undefined-behaviour sanitizers
+	+@ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1 \
+		$(MAKE) --no-print-directory O=$(O)/asan JOBS=$(JOBS) \
+		CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined' \
+		check
+
+lint: deps-lint ## gcc and clang without a warning, shell scripts, man pages, spelling
+	+@$(MAKE) --no-print-directory -j$(JOBS) O=$(O)/lint-gcc CC=gcc WERROR=1 tests
+	+@$(MAKE) --no-print-directory -j$(JOBS) O=$(O)/lint-clang CC=clang WERROR=1 tests
+	@tests/lib/lint.sh $(man_pages)
+
+layers: all ## dependencies point down only
+	@O=$(O) tests/lib/layers.sh
+
+bench: deps-check ## figures beside the raw directory and other encrypted filesystems
+	+@$(MAKE) --no-print-directory -j$(JOBS) tests
+	@O='$(abspath $(O))' tests/bench/run.sh
+
+# ---- installation ---------------------------------------------------------------
+
+install: all ## into DESTDIR, PREFIX
+	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(HELPERDIR) $(DESTDIR)$(UNITDIR) $(DESTDIR)$(COMPLETIONDIR)
+	$(INSTALL) -m 0755 $(O)/cmkfs $(DESTDIR)$(BINDIR)/cmkfs
+	ln -sf $(BINDIR)/cmkfs $(DESTDIR)$(HELPERDIR)/mount.cmkfs
+	ln -sf $(BINDIR)/cmkfs $(DESTDIR)$(HELPERDIR)/mount.fuse.cmkfs
+	sed 's,@BINDIR@,$(BINDIR),' fs/dist/cmkfs@.service > $(DESTDIR)$(UNITDIR)/cmkfs@.service
+	chmod 0644 $(DESTDIR)$(UNITDIR)/cmkfs@.service
+	$(INSTALL) -m 0644 fs/dist/cmkfs.bash $(DESTDIR)$(COMPLETIONDIR)/cmkfs
+	for p in $(man_pages); do \
+		$(INSTALL) -D -m 0644 $$p $(DESTDIR)$(MANDIR)/man$${p##*.}/$${p##*/} || exit 1; done
+
+uninstall: ## what install made
+	rm -f $(DESTDIR)$(BINDIR)/cmkfs $(DESTDIR)$(HELPERDIR)/mount.cmkfs \
+		$(DESTDIR)$(HELPERDIR)/mount.fuse.cmkfs $(DESTDIR)$(UNITDIR)/cmkfs@.service \
+		$(DESTDIR)$(COMPLETIONDIR)/cmkfs
+	for p in $(man_pages); do rm -f $(DESTDIR)$(MANDIR)/man$${p##*.}/$${p##*/}; done
+
+clean: ## remove what was built
+	rm -rf $(O)
+
+version:
+	@echo $(VERSION)
+
+help: ## this
+	@echo 'Targets:'
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+	@echo 'Settings:'
+	@sed -n '/^# Settings/,/^$$/s/^#   /  /p' Makefile
