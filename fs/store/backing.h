@@ -88,8 +88,11 @@ int backing_syncfs(int fd);
  * FLAGS get O_CLOEXEC.  A descriptor, or -errno (-ELOOP: a symlink).
  */
 int backing_open(int dirfd, const char *path, int flags, mode_t mode);
-/* A second, independent description of the file or directory open as FD, e.g. for listing it. */
-int backing_reopen(int fd, int flags);
+/* A description of its own of the directory open as FD, for listing it. */
+int backing_reopen_dir(int fd);
+/* getdents64(2): bytes put into BUF, 0 at the end. */
+ssize_t backing_getdents(int fd, void *buf, size_t cap);
+int backing_seekdir(int fd, int64_t off);
 
 int backing_fstat(int fd, struct stat *ret);
 int backing_stat(int dirfd, const char *name, struct stat *ret); /* follows no link */
@@ -104,13 +107,20 @@ int backing_unlink(int dirfd, const char *name, int flags);
 /* FLAGS as renameat2(2). */
 int backing_rename(int dirfd, const char *name, int newdirfd, const char *newname,
 		   unsigned int flags);
-/* Another link of NAME in DIRFD. */
+/* Another link of NAME in DIRFD, or (NAME NULL) of the file open as DIRFD. */
 int backing_link(int dirfd, const char *name, int newdirfd, const char *newname);
 
-/* Attributes of an open file, or (FD a directory) of NAME in it, no link followed. */
+/* Of the open file (NAME NULL), or of NAME in the directory FD, no link followed: here and below. */
 int backing_chmod(int fd, const char *name, mode_t mode);
 int backing_chown(int fd, const char *name, uid_t uid, gid_t gid);
 int backing_utimens(int fd, const char *name, const struct timespec ts[static 2]);
+
+/* xattrs by their whole names, as the system calls. */
+ssize_t backing_getxattr(int fd, const char *name, const char *xattr, void *buf, size_t cap);
+ssize_t backing_listxattr(int fd, const char *name, char *buf, size_t cap);
+int backing_setxattr(int fd, const char *name, const char *xattr, const void *value, size_t n,
+		     int flags);
+int backing_removexattr(int fd, const char *name, const char *xattr);
 
 /* Whether DIRFD holds nothing but "." and ".." and what IGNORE (may be NULL) says: 0, -ENOTEMPTY. */
 int backing_dir_empty(int dirfd, bool (*ignore)(void *arg, const char *name), void *arg);
