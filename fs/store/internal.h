@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of fs/store share.  store.h is the public face and has the
+ * lock order.
+ *
+ * An object is *resident* while its backing descriptor is open and its header
+ * loaded (struct loaded).  object_pin() makes it so and holds it there; a
+ * clean, unpinned, linked object may be made non-resident at any time.
+ */
+#ifndef CMKFS_STORE_INTERNAL_H
+#define CMKFS_STORE_INTERNAL_H
+
+#include <pthread.h>
+#include <sys/queue.h>
+
+#include "crypto/header.h"
+#include "fs/store/backing.h"
+#include "fs/store/store.h"
+
+#define TABLE_SHARDS 64
+
+/* ---- zone ----------------------------------------------------------------- */
+
+struct zone_keys { /* in secret memory; valid between zone_enter() and zone_leave() */
+	uint8_t zik[KEY_LEN];
+	uint8_t bk[KEY_LEN]; /* binding tags */
+	uint8_t sm[KEY_LEN]; /* session block; root zone */
+	unsigned int ngens;
+	struct {
+		uint32_t g;
+		uint8_t kek[KEY_LEN];
+	} gen[KEYRING_GENERATIONS];
+	uint32_t active; /* generation that new objects use */
+};
+
+struct zone {
+	struct store *st;
+	struct zone_id id;
+	uint8_t fingerprint[KEY_LEN];
+	_Atomic int state;	/* enum zone_state */
+	_Atomic int lock_errno;
+	_Atomic unsigned int normal, drain; /* uses in flight */
+	struct zone_keys *keys; /* NULL while locked; immutable while unlocked */
+	pthread_mutex_t unlock_lock; /* serialises unlock and wipe */
+	pthread_mutex_t lock;	/* protects the list */
+	LIST_HEAD(, loaded) resident; /* every loaded object of the zone */
+};
+
+/* KEK of generation G, or NULL: no such generation. */
+const uint8_t *zone_kek(const struct zone *z, uint32_t g);
+
+/* ---- session (session.c) ---------------------------------------------------- */
+
+/* The session that this mount writes; 0 on a read-only mount. */
+uint64_t session_current(struct store *st);
+/*
+ * Whether a slot written by SESSION is unclean for us: on the unclean list or,
+ * for anyone but its writer, the open one.  A read-only mount that meets a
+ * session above the seq it knows reads the session file again.
+ */
+bool session_unclean(struct store *st, uint64_t session);
+
+/* ---- store --------------------------------------------------------------- */
+
+struct shard {
+	pthread_mutex_t lock;
+	struct object **buckets; /* grows; protected by lock */
+	size_t nbuckets, count;
+};
+
+struct session; /* session.c */
+
+struct store {
+	struct store_options opt;
+	char *dir;
+	int root_fd; /* the backing directory, O_RDONLY|O_DIRECTORY */
+	int lock_fd; /* cmkfs.lock, or -1 */
+	dev_t dev;
+	struct volume_block vol; /* as read; authenticated at the first unlock */
+	uint8_t vol_raw[FIXED_BLOCK];
+	struct zone *zone;
+	struct object *root;
+	struct session *session;
+	struct shard shards[TABLE_SHARDS];
+
+	pthread_mutex_t dirty_lock;
+	TAILQ_HEAD(dirty_list, loaded) dirty; /* oldest first; holds a reference of each object */
+	pthread_mutex_t clock_lock;
+	TAILQ_HEAD(clock_list, loaded) clock; /* all resident objects, for eviction */
+	_Atomic uint64_t resident, resident_max;
+	_Atomic uint64_t groups, groups_max;
+	_Atomic uint64_t pending, pending_max; /* bytes of held ciphertext */
+	_Atomic uint64_t objects, ndirty, bytes_read, bytes_written, integrity_errors;
+};
+
+void store_event(struct store *st, enum store_event_kind kind, struct object *o, uint64_t off,
+		 uint64_t len, const char *reason);
+static inline enum suite store_suite(const struct store *st)
+{
+	return (enum suite)st->vol.suite;
+}
+
+/* ---- objects ------------------------------------------------------------- */
+
+struct object {
+	struct store *st; /* these six are immutable */
+	struct zone *zone;
+	dev_t dev;
+	ino_t ino;
+	mode_t type; /* S_IFMT bits */
+	_Atomic unsigned int refs;
+	struct object *hash_next; /* protected by the shard */
+	void *_Atomic owner;
+	pthread_mutex_t ns; /* directories: names made or removed in it; see store.h lock order */
+	pthread_mutex_t lock; /* protects all below */
+	struct object *parent; /* reference; NULL for tree/ and when unlinked */
+	char *stored;	       /* name in the parent; NULL likewise */
+	int fd;		       /* backing descriptor or -1; file: O_RDWR if may be, directory: O_RDONLY */
+	bool fd_ro;	       /* a file's fd could only be opened for reading */
+	bool unlinked;	       /* no name left that we know: fd must stay open */
+	bool check_binding;    /* a lookup since the last check */
+	struct loaded *l;      /* NULL: not resident */
+	unsigned int pins;
+};
+
+/* table.c: find or make the object of (dev, ino).  A new reference.  PARENT and STORED (copied)
+ * become its path (also when it is known already).  NULL: -ENOMEM. */
+struct object *table_get(struct store *st, struct object *parent, const char *stored,
+			 const struct stat *st_buf);
+struct object *table_find(struct store *st, dev_t dev, ino_t ino); /* a reference, or NULL */
+/* For each object, under its shard's lock. */
+void table_each(struct store *st, void (*fn)(void *arg, struct object *o), void *arg);
+/* Set the path (rename).  PARENT NULL: unlinked; the object must have been pinned and its fd open. */
+void object_set_path(struct object *o, struct object *parent, const char *stored);
+/* The path: a reference to the parent and a copy of the name.  -ENOENT when unlinked. */
+int object_path(struct object *o, struct object **ret_parent, char ret_stored[static 256]);
+
+/*
+ * open.c: open the backing descriptor of O (file or directory) beneath its
+ * parent into o->fd, by openat2 without following links.  -ESTALE: another
+ * inode is there now.  Called by object_pin() only, WITH o->lock HELD: read
+ * o->parent and o->stored directly; object_pin(o->parent) is allowed (child
+ * before parent is the order of object.lock).
+ */
+int object_open_fd(struct object *o, bool *ret_ro);
+
+/* ---- loaded objects ------------------------------------------------------- */
+
+struct object_keys { /* in secret memory */
+	uint8_t dek[KEY_LEN];
+	uint8_t hk[KEY_LEN];
+	union {
+		uint8_t xk[64];				/* XTS file */
+		struct {
+			uint8_t nk[NAME_KEY_LEN];	/* directory */
+			uint8_t sk[KEY_LEN];
+		};
+	};
+};
+
+/* One held chunk: ciphertext that must not go to its place yet, or a tail. */
+struct held {
+	uint32_t len;
+	bool inflight; /* a batch is writing it */
+	uint8_t c[];   /* len bytes */
+};
+
+/* Write-rule state of a pair of slots (cmkfs-format(5), Writing). */
+struct pair {
+	uint64_t gen;	/* newest slot on disk; 0: none */
+	uint64_t dur;	/* durable slot; 0: none */
+	bool overwrote; /* W2: bytes were overwritten under gen */
+	bool unknown;	/* as loaded, not known durable */
+	uint64_t disk_names[2]; /* chunks whose places slot gen names */
+	uint64_t dur_names[2];	/* chunks whose places slot dur names */
+};
+
+struct group {
+	uint32_t g;
+	_Atomic unsigned int refs; /* of the table and of users */
+	_Atomic bool used;   /* for eviction */
+	pthread_rwlock_t lock; /* protects all below */
+	struct pair pair;
+	uint32_t epoch, s;
+	uint64_t uses;
+	uint8_t *gk;	     /* GK_LEN bytes of secret memory */
+	int error;	     /* it could not be loaded; then it is not in the table */
+	_Atomic bool dirty;
+	bool settle;	     /* settle: unclean, to be settled before its first change */
+	uint64_t bad[2];     /* chunks that read EIO */
+	uint32_t tail;	     /* group 0: chunk whose ciphertext is the tail in the newest slot, or UINT32_MAX */
+	struct held **held;  /* NULL, or one pointer a chunk */
+	struct entry e[];    /* group_chunks(g) of them; none for directories and XTS */
+};
+
+struct loaded {
+	struct object *o;
+	struct object_keys *k;
+	LIST_ENTRY(loaded) zone_link;
+	TAILQ_ENTRY(loaded) dirty_link, clock_link;
+	_Atomic bool on_dirty;	/* written under store.dirty_lock */
+	uint64_t dirty_since;	/* ms, CLOCK_MONOTONIC; the same */
+	_Atomic bool used;	/* for eviction */
+	pthread_mutex_t flush;	/* one batch at a time */
+	pthread_rwlock_t lock;	/* protects the header's fields and the group table */
+	struct header h;	/* h.size is the size */
+	bool header_dirty;
+	bool header_settle;	/* the header's slot is unclean */
+	_Atomic bool discarded;	/* W3: bytes were discarded since the last barrier */
+	_Atomic bool unsynced;	/* something was written since the last barrier */
+	bool unclean_end;	/* W4: a slot on disk may name something beyond the end */
+	bool synced_once;	/* path made durable by an fsync */
+	int error;		/* of a background write; reported once by fsync; negative */
+	struct timespec mtime;	/* of the last write, restored after a later flush; tv_nsec UTIME_OMIT: none */
+	uint64_t length;	/* backing length as we left it */
+	struct group *g0;	/* files; also the write-rule pair of every header */
+	struct group **groups;	/* open hash of later groups */
+	uint32_t ngroups, groups_cap;
+};
+
+/*
+ * load.c.  Make O resident and pin it; *RET (may be NULL) is its loaded state,
+ * NULL for symlinks and special files, which have none (then only the pin on
+ * a path is taken).  Checks the binding when a lookup asked for it.
+ * -EIO: integrity, an event was raised.
+ */
+int object_pin(struct object *o, struct loaded **ret);
+void object_unpin(struct object *o);
+
+/*
+ * Pin O with its descriptor open but without its header (o->l may be NULL): for
+ * unlink and the like, which work on damaged objects too.
+ */
+int object_pin_fd(struct object *o);
+
+/* table.c calls this when the last reference went, before it frees O: drops loaded state and fd. */
+void object_unload(struct object *o);
+
+/*
+ * A fresh header for an object that is being made: object_id and DEK drawn,
+ * DEK wrapped, one binding tag.  -ENOMEM, -EIO.
+ */
+int loaded_new(struct zone *z, enum object_type type, enum suite suite, const uint8_t tag[TAG_LEN],
+	       struct loaded **ret);
+void loaded_free(struct loaded *l); /* wipes; NULL-safe; not attached to an object */
+/* Give O its fresh loaded state and descriptor FD (taken over), pinned once. */
+void object_attach(struct object *o, struct loaded *l, int fd);
+
+/* Serialise the header as the next generation by W1 and write it to FD; directories' .D at mkdir. */
+int loaded_write_header(struct loaded *l, int fd);
+
+/* True size if O is resident. */
+bool object_loaded_size(struct object *o, uint64_t *ret_size);
+
+/* Binding tags of the header, for link, rename, unlink.  The object is pinned. */
+int loaded_add_tag(struct loaded *l, const uint8_t tag[TAG_LEN]);
+void loaded_drop_tag(struct loaded *l, const uint8_t tag[TAG_LEN]);
+/* Write the header now, and a barrier if the object has a durable slot (cmkfs-format(5), Binding). */
+int loaded_commit_tags(struct loaded *l);
+
+/* flush.c: flush all dirty objects of Z until DEADLINE_MS (CLOCK_MONOTONIC); the number that failed. */
+unsigned int store_flush_zone(struct zone *z, uint64_t deadline_ms);
+int store_flush_all(struct store *st); /* the first error */
+void loaded_mark_dirty(struct loaded *l);
+/* Wipe every resident object of Z; what is still dirty is an EVENT_LOST each. */
+void store_wipe_zone(struct zone *z);
+
+uint64_t now_ms(void); /* CLOCK_MONOTONIC */
+
+#endif
