@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The list of verbs, in the order of `cmkfs help`.  A new one is a file in
+ * fs/cmd/ that defines `const struct verb verb_NAME`, and a line here.  Verbs
+ * of several words stand together.
+ */
+#ifndef CMKFS_VERBS_H
+#define CMKFS_VERBS_H
+
+#define VERBS(X)                                                                                   \
+	X(help)                                                                                    \
+	X(version)
+
+#endif

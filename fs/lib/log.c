@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One line at a time to standard error, the journal or syslog.
+ */
+#include "log.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#define LINE_BYTES 1024
+#define RATE_MS 5000
+#define RATE_COUNT 10
+
+static enum log_target to = LOG_TO_STDERR;
+static int max_level = LOG_NOTICE;
+static bool journal; /* standard error is a stream of the journal */
+static log_sink_fn *sink;
+static void *sink_arg;
+
+/* JOURNAL_STREAM is "device:inode" of the stream that systemd connected. */
+static bool stderr_is_journal(void)
+{
+	const char *s = getenv("JOURNAL_STREAM");
+	unsigned long long dev, ino;
+	struct stat st;
+
+	return s && sscanf(s, "%llu:%llu", &dev, &ino) == 2 && !fstat(STDERR_FILENO, &st) &&
+	       st.st_dev == dev && st.st_ino == ino;
+}
+
+void log_setup(enum log_target target, int level)
+{
+	to = target;
+	max_level = level;
+	if (target == LOG_TO_SYSLOG)
+		openlog("cmkfs", LOG_PID, LOG_DAEMON);
+	else
+		journal = stderr_is_journal();
+}
+
+void log_set_sink(log_sink_fn *fn, void *arg)
+{
+	sink = fn;
+	sink_arg = arg;
+}
+
+/* LINE has no newline; control characters have been replaced. */
+static void put_line(int level, const char *line)
+{
+	char out[LINE_BYTES + 8];
+	int n;
+
+	if (sink) {
+		sink(sink_arg, level, line);
+		return;
+	}
+	if (to == LOG_TO_SYSLOG) {
+		syslog(level, "%s", line);
+		return;
+	}
+	if (journal)
+		n = snprintf(out, sizeof(out), "<%d>%s\n", level, line);
+	else
+		n = snprintf(out, sizeof(out), "%s\n", line);
+	if (n > 0)
+		(void)!write(STDERR_FILENO, out, MIN((size_t)n, sizeof(out) - 1));
+}
+
+static void put(int level, const char *prefix, const char *fmt, va_list ap)
+	__attribute__((format(printf, 3, 0)));
+
+static void put(int level, const char *prefix, const char *fmt, va_list ap)
+{
+	char line[LINE_BYTES];
+	int saved = errno;
+	size_t n;
+
+	n = (size_t)snprintf(line, sizeof(line), "cmkfs: %s", prefix);
+	vsnprintf(line + n, sizeof(line) - n, fmt, ap);
+	n = strlen(line);
+	while (n && line[n - 1] == '\n')
+		line[--n] = 0;
+	for (char *p = line; *p; p++)
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			*p = '?';
+	put_line(level, line);
+	errno = saved;
+}
+
+void log_va(int level, const char *fmt, va_list ap)
+{
+	if (level <= max_level || sink)
+		put(level, level <= LOG_ERR ? "error: " : level == LOG_WARNING ? "warning: " : "",
+		    fmt, ap);
+}
+
+#define FORWARD(level)                                                                             \
+	do {                                                                                       \
+		va_list ap;                                                                        \
+		va_start(ap, fmt);                                                                 \
+		log_va(level, fmt, ap);                                                            \
+		va_end(ap);                                                                        \
+	} while (0)
+
+static void put_hint(int level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void put_hint(int level, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (level > max_level && !sink)
+		return;
+	va_start(ap, fmt);
+	put(level, "hint: ", fmt, ap);
+	va_end(ap);
+}
+
+void log_error(const char *hint, const char *fmt, ...)
+{
+	FORWARD(LOG_ERR);
+	if (hint && *hint)
+		put_hint(LOG_ERR, "%s", hint);
+}
+
+void log_warning(const char *hint, const char *fmt, ...)
+{
+	FORWARD(LOG_WARNING);
+	if (hint && *hint)
+		put_hint(LOG_WARNING, "%s", hint);
+}
+
+void log_notice(const char *fmt, ...)
+{
+	FORWARD(LOG_NOTICE);
+}
+
+void log_info(const char *fmt, ...)
+{
+	FORWARD(LOG_INFO);
+}
+
+void log_debug(const char *fmt, ...)
+{
+	FORWARD(LOG_DEBUG);
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+bool log_allow(struct log_rate *r)
+{
+	int64_t now = now_ms(), begin = atomic_load(&r->begin_ms);
+	unsigned int lost;
+
+	if (!begin || now - begin >= RATE_MS) {
+		if (atomic_compare_exchange_strong(&r->begin_ms, &begin, now)) {
+			atomic_store(&r->count, 0);
+			lost = atomic_exchange(&r->lost, 0);
+			if (lost)
+				log_warning(NULL, "%u messages like the next one were left out", lost);
+		}
+	}
+	if (atomic_fetch_add(&r->count, 1) < RATE_COUNT)
+		return true;
+	atomic_fetch_add(&r->lost, 1);
+	return false;
+}
