@@ -350,15 +350,19 @@ class Volume:
     def root(self):
         return Directory(self, os.path.join(self.path, b"tree"), self.root_zone, f.ZERO16, b"")
 
-    def walk(self, directory=None, path=b""):
+    def walk(self):
         """Yields (path, node, parent directory, object, error) from the top down."""
+        node = Node(b"tree", b"", os.path.join(self.path, b"tree"))
         try:
-            directory = directory or self.root()
-            nodes = directory.list()
-        except (IntegrityError, OSError) as error:
-            yield path, None, None, None, error
+            root = self.root()
+        except (IntegrityError, OSError) as failure:
+            yield b"", node, None, None, failure
             return
-        for node in nodes:
+        yield b"", node, None, root, None
+        yield from self.below(root, b"")
+
+    def below(self, directory, path):
+        for node in directory.list():
             where = b"/".join(filter(None, (path, node.name)))
             found = error = None
             try:
@@ -368,7 +372,7 @@ class Volume:
                 error = failure
             yield where, node, directory, found, error or node.error
             if found and node.kind == "dir":
-                yield from self.walk(found, where)
+                yield from self.below(found, where)
             elif found:
                 found.close()
 
@@ -388,7 +392,7 @@ class Volume:
         """Yields a dictionary for each object; extract(path, node, line, chunks) is given the
         contents.  The detail of an error goes to the notes."""
         for path, node, directory, found, error in self.walk():
-            line = {"path": os.fsdecode(path) or ".", "type": node.kind if node else "dir"}
+            line = {"path": os.fsdecode(path) or ".", "type": node.kind}
             try:
                 if error:
                     raise IntegrityError(str(error))
@@ -397,7 +401,7 @@ class Volume:
                 self.note(path, str(failure))
                 line.pop("sha256", None)
                 line["error"] = "EIO"
-                if node and node.name is None:
+                if node.name is None:
                     line["stored"] = os.fsdecode(node.stored)
             yield line
 
@@ -431,7 +435,7 @@ def extractor(top):
     def extract(path, node, line, data):
         where = os.path.join(os.fsencode(top), path)
         if node.kind == "dir":
-            os.mkdir(where)
+            os.makedirs(where, exist_ok=True)
         elif node.kind == "symlink":
             os.symlink(os.fsencode(line["target"]), where)
         elif node.kind == "file":
