@@ -162,6 +162,7 @@ struct object_keys { /* in secret memory */
 struct held {
 	uint32_t len;
 	bool inflight; /* a batch is writing it */
+	bool counted;  /* in store.pending: it waits for its batch, and is no tail */
 	uint8_t c[];   /* len bytes */
 };
 
@@ -206,13 +207,14 @@ struct loaded {
 	struct header h;	/* h.size is the size */
 	bool header_dirty;
 	bool header_settle;	/* the header's slot is unclean */
+	struct header *base;	/* then the slot it was written beside, if that is valid */
 	_Atomic bool discarded;	/* W3: bytes were discarded since the last barrier */
 	_Atomic bool unsynced;	/* something was written since the last barrier */
 	bool unclean_end;	/* W4: a slot on disk may name something beyond the end */
 	bool synced_once;	/* path made durable by an fsync */
 	int error;		/* of a background write; reported once by fsync; negative */
 	struct timespec mtime;	/* of the last write, restored after a later flush; tv_nsec UTIME_OMIT: none */
-	uint64_t length;	/* backing length as we left it */
+	_Atomic uint64_t length; /* backing length as we left it */
 	struct group *g0;	/* files; also the write-rule pair of every header */
 	struct group **groups;	/* open hash of later groups */
 	uint32_t ngroups, groups_cap;
