@@ -59,6 +59,10 @@ uint64_t session_current(struct store *st);
  * session above the seq it knows reads the session file again.
  */
 bool session_unclean(struct store *st, uint64_t session);
+/* All that unclean sessions wrote is settled and durable: empty the list on disk.  The zone is entered. */
+int session_clear_unclean(struct store *st);
+/* Sessions on the unclean list. */
+unsigned int session_nunclean(struct store *st);
 
 /* ---- store --------------------------------------------------------------- */
 
@@ -69,6 +73,7 @@ struct shard {
 };
 
 struct session; /* session.c */
+struct dirstream; /* readdir.c */
 
 struct store {
 	struct store_options opt;
@@ -103,17 +108,19 @@ static inline enum suite store_suite(const struct store *st)
 /* ---- objects ------------------------------------------------------------- */
 
 struct object {
-	struct store *st; /* these six are immutable */
+	struct store *st; /* these six are immutable; but a symlink's dev and ino (table_rekey) */
 	struct zone *zone;
-	dev_t dev;
-	ino_t ino;
+	_Atomic dev_t dev;
+	_Atomic ino_t ino;
 	mode_t type; /* S_IFMT bits */
 	_Atomic unsigned int refs;
 	struct object *hash_next; /* protected by the shard */
 	void *_Atomic owner;
-	pthread_mutex_t ns; /* directories: names made or removed in it; see store.h lock order */
+	pthread_rwlock_t ns; /* directories: for reading by lookups, for writing to make or remove names in it */
+	_Atomic unsigned int changes; /* directories: names made or removed in it so far */
+	struct dirstream *_Atomic stream; /* directories: the last listing's place; taken by exchange */
 	pthread_mutex_t lock; /* protects all below */
-	struct object *parent; /* reference; NULL for tree/ and when unlinked */
+	struct object *parent; /* reference; NULL for tree/ and when unlinked: see object_path() */
 	char *stored;	       /* name in the parent; NULL likewise */
 	int fd;		       /* backing descriptor or -1; file: O_RDWR if may be, directory: O_RDONLY */
 	bool fd_ro;	       /* a file's fd could only be opened for reading */
@@ -128,12 +135,33 @@ struct object {
 struct object *table_get(struct store *st, struct object *parent, const char *stored,
 			 const struct stat *st_buf);
 struct object *table_find(struct store *st, dev_t dev, ino_t ino); /* a reference, or NULL */
+/* As table_get() for what was just made: never a known object; no binding to check. */
+struct object *table_new(struct store *st, struct object *parent, const char *stored,
+			 const struct stat *st_buf);
+/* A symlink was made again as another inode. */
+void table_rekey(struct object *o, const struct stat *st_buf);
+/*
+ * A reference, unless the last one is gone already: for who finds O on a list
+ * that object_unload() takes it from.
+ */
+bool object_tryget(struct object *o);
+/* load.c: the last reference of O went: free its loaded state and take it off every list. */
+void object_unload(struct object *o);
 /* For each object, under its shard's lock. */
 void table_each(struct store *st, void (*fn)(void *arg, struct object *o), void *arg);
 /* Set the path (rename).  PARENT NULL: unlinked; the object must have been pinned and its fd open. */
 void object_set_path(struct object *o, struct object *parent, const char *stored);
-/* The path: a reference to the parent and a copy of the name.  -ENOENT when unlinked. */
+/*
+ * The path: a reference to the parent and a copy of the name.  -ENOENT when
+ * unlinked.  tree/: NULL and "tree".  Takes O's lock.
+ */
 int object_path(struct object *o, struct object **ret_parent, char ret_stored[static 256]);
+/*
+ * The plain name of STORED in DIR (pinned), through its sidecar if it is long.
+ * 0; -EBADMSG: does not authenticate; -ENOENT: no sidecar; or another I/O error.
+ */
+int entry_plain_name(struct object *dir, struct loaded *dl, const char *stored,
+		     char ret[static 256], size_t *ret_n);
 
 /*
  * open.c: open the backing descriptor of O (file or directory) beneath its
