@@ -145,8 +145,6 @@ void table_rekey(struct object *o, const struct stat *st_buf);
  * that object_unload() takes it from.
  */
 bool object_tryget(struct object *o);
-/* load.c: the last reference of O went: free its loaded state and take it off every list. */
-void object_unload(struct object *o);
 /* For each object, under its shard's lock. */
 void table_each(struct store *st, void (*fn)(void *arg, struct object *o), void *arg);
 /* Set the path (rename).  PARENT NULL: unlinked; the object must have been pinned and its fd open. */
