@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Operations on directories.  A listing is built in a buffer of the pool: the
+ * answer in its first part; for READDIRPLUS the names are gathered in the
+ * second first, because they are looked up one by one after the directory has
+ * been let go.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+
+#include "crypto/secret.h"
+#include "fs/mount/ops.h"
+#include "fs/mount/session.h"
+
+#define ANSWER_MAX (POOL_IO / 4) /* bytes of one answer */
+
+void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct inode *i;
+
+	/* The kernel then opens directories by itself, and caches listings. */
+	if (!mount_of(req)->opt->read_only) {
+		reply_err(req, -ENOSYS);
+		return;
+	}
+	i = request_enter(req, ino, ZONE_NORMAL);
+	if (!i)
+		return;
+	fuse_reply_open(req, fi);
+	request_leave(i, ZONE_NORMAL);
+}
+
+void op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	(void)ino;
+	(void)fi;
+	reply_err(req, 0);
+}
+
+struct listing {
+	fuse_req_t req;
+	char *buf;	  /* of the pool */
+	size_t used, max; /* of the answer */
+	size_t gathered;  /* READDIRPLUS: bytes of records */
+};
+
+static bool emit_entry(void *arg, const char *name, size_t n, ino_t ino, unsigned char d_type,
+		       int64_t next_off)
+{
+	struct listing *l = arg;
+	struct stat st = { .st_ino = ino, .st_mode = DTTOIF(d_type) };
+	char *z = l->buf + ANSWER_MAX;
+	size_t need;
+
+	if (n > NAME_MAX)
+		return true;
+	memcpy(z, name, n);
+	z[n] = 0;
+	need = fuse_add_direntry(l->req, l->buf + l->used, l->max - l->used, z, &st, next_off);
+	if (need > l->max - l->used)
+		return false;
+	l->used += need;
+	return true;
+}
+
+void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
+{
+	struct inode *i = request_enter(req, ino, ZONE_NORMAL);
+	struct mount *m = mount_of(req);
+	struct listing l = { .req = req, .max = MIN(size, ANSWER_MAX) };
+	int r;
+
+	(void)fi;
+	if (!i)
+		return;
+	l.buf = (char *)pool_get(m->pool);
+	r = object_readdir(i->object, off, emit_entry, &l);
+	inode_touch_pages(m->inodes, i, 1);
+	if (r < 0)
+		reply_err(req, r);
+	else
+		fuse_reply_buf(req, l.buf, l.used);
+	pool_put(m->pool, (uint8_t *)l.buf, ANSWER_MAX + NAME_MAX + 1);
+	request_leave(i, ZONE_NORMAL);
+}
+
+/* ---- with attributes ---------------------------------------------------------- */
+
+struct record {
+	int64_t next_off;
+	uint64_t ino; /* then: the number that the kernel takes a lookup of, or 0 */
+	uint8_t d_type, len;
+	char name[NAME_MAX + 1]; /* len + 1 bytes are stored */
+};
+
+#define RECORD_HEAD offsetof(struct record, name)
+
+static size_t record_size(size_t len)
+{
+	return (RECORD_HEAD + len + 1 + 7) & ~(size_t)7;
+}
+
+static struct record *record_at(const struct listing *l, size_t pos)
+{
+	return (struct record *)(void *)(l->buf + ANSWER_MAX + pos);
+}
+
+static bool gather(void *arg, const char *name, size_t n, ino_t ino, unsigned char d_type,
+		   int64_t next_off)
+{
+	struct listing *l = arg;
+	struct record *rec = record_at(l, l->gathered);
+	size_t need;
+
+	if (n > NAME_MAX)
+		return true;
+	memcpy(rec->name, name, n);
+	rec->name[n] = 0;
+	need = fuse_add_direntry_plus(l->req, NULL, 0, rec->name, NULL, 0);
+	if (need > l->max - l->used) {
+		secret_wipe(rec->name, n);
+		return false;
+	}
+	rec->next_off = next_off;
+	rec->ino = ino;
+	rec->d_type = d_type;
+	rec->len = (uint8_t)n;
+	l->used += need;
+	l->gathered += record_size(n);
+	return true;
+}
+
+static bool dots(const struct record *rec)
+{
+	return rec->name[0] == '.' && (rec->len == 1 || (rec->len == 2 && rec->name[1] == '.'));
+}
+
+/* Look up one gathered name.  False: it is gone. */
+static bool fill(struct mount *m, struct object *dir, struct record *rec,
+		 struct fuse_entry_param *e)
+{
+	struct object *o;
+	struct stat st;
+	int r = 0;
+
+	*e = (struct fuse_entry_param){
+		.attr = { .st_ino = rec->ino, .st_mode = DTTOIF(rec->d_type) }
+	};
+	rec->ino = 0;
+	if (dots(rec))
+		return true;
+	r = object_lookup(dir, rec->name, &o, &st);
+	if (r == -ENOENT)
+		return false;
+	/* Without a number it is only listed; who looks it up gets the error. */
+	if (!r && !entry_take(m, o, &st, e))
+		rec->ino = e->ino;
+	return true;
+}
+
+static void answer(struct listing *l, struct mount *m, struct object *dir)
+{
+	size_t pos;
+
+	l->used = 0;
+	for (pos = 0; pos < l->gathered; pos += record_size(record_at(l, pos)->len)) {
+		struct record *rec = record_at(l, pos);
+		struct fuse_entry_param e;
+
+		if (fill(m, dir, rec, &e))
+			l->used += fuse_add_direntry_plus(l->req, l->buf + l->used,
+							  l->max - l->used, rec->name, &e,
+							  rec->next_off);
+	}
+	if (!fuse_reply_buf(l->req, l->buf, l->used))
+		return;
+	for (pos = 0; pos < l->gathered; pos += record_size(record_at(l, pos)->len))
+		if (record_at(l, pos)->ino)
+			inode_forget(m->inodes, record_at(l, pos)->ino, 1);
+}
+
+void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
+		    struct fuse_file_info *fi)
+{
+	struct inode *i = request_enter(req, ino, ZONE_NORMAL);
+	struct mount *m = mount_of(req);
+	struct listing l = { .req = req, .max = MIN(size, ANSWER_MAX) };
+	int r;
+
+	(void)fi;
+	if (!i)
+		return;
+	l.buf = (char *)pool_get(m->pool);
+	r = object_readdir(i->object, off, gather, &l);
+	inode_touch_pages(m->inodes, i, 1);
+	if (r < 0)
+		reply_err(req, r);
+	else
+		answer(&l, m, i->object);
+	pool_put(m->pool, (uint8_t *)l.buf, ANSWER_MAX + l.gathered);
+	request_leave(i, ZONE_NORMAL);
+}
+
+void op_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
+{
+	struct inode *i = request_enter(req, ino, ZONE_DRAIN);
+
+	(void)datasync;
+	(void)fi;
+	if (!i)
+		return;
+	reply_err(req, object_fsyncdir(i->object));
+	request_leave(i, ZONE_DRAIN);
+}

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Operations on contents.
+ */
+#include <errno.h>
+#include <linux/fuse.h>
+
+#include "fs/lib/log.h"
+#include "fs/mount/ops.h"
+#include "fs/mount/session.h"
+
+/* What the pages of a file were read from, as far as its attributes tell; never 0. */
+static uint64_t stamp_of(const struct stat *st)
+{
+	uint64_t h = (uint64_t)st->st_mtim.tv_sec * 1000000007u + (uint64_t)st->st_mtim.tv_nsec;
+
+	h = h * 1000003u + (uint64_t)st->st_ctim.tv_sec * 1000000007u +
+	    (uint64_t)st->st_ctim.tv_nsec;
+	return (h * 1000003u + (uint64_t)st->st_size) | 1;
+}
+
+void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct inode *i;
+	struct stat st;
+	int r;
+
+	/* The kernel then opens by itself, and keeps the cache. */
+	if (!mount_of(req)->opt->read_only) {
+		reply_err(req, -ENOSYS);
+		return;
+	}
+	i = request_enter(req, ino, ZONE_NORMAL);
+	if (!i)
+		return;
+	/* Another host may have written since: close-to-open. */
+	r = object_getattr(i->object, &st);
+	if (r < 0) {
+		reply_err(req, r);
+	} else {
+		uint64_t stamp = stamp_of(&st);
+
+		fi->keep_cache = atomic_exchange(&i->stamp, stamp) == stamp;
+		fuse_reply_open(req, fi);
+	}
+	request_leave(i, ZONE_NORMAL);
+}
+
+void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	(void)ino;
+	(void)fi;
+	reply_err(req, 0);
+}
+
+void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
+{
+	struct inode *i = request_enter(req, ino, ZONE_NORMAL);
+	struct mount *m = mount_of(req);
+	size_t n = MIN(size, POOL_IO);
+	uint8_t *buf, *p;
+	ssize_t r;
+
+	(void)fi;
+	if (!i)
+		return;
+	buf = pool_get(m->pool);
+	r = object_read(i->object, buf, POOL_SIZE, n, (uint64_t)off, &p);
+	inode_touch_pages(m->inodes, i, (uint64_t)off + n);
+	if (r < 0)
+		reply_err(req, (int)r);
+	else
+		fuse_reply_buf(req, (char *)p, (size_t)r);
+	pool_put(m->pool, buf, n + 2 * CHUNK);
+	request_leave(i, ZONE_NORMAL);
+}
+
+/*
+ * A page that could not be stored stays in the kernel's cache as if it had
+ * been: throw it out, so that nobody reads what is not there.
+ */
+static void page_lost(struct mount *m, struct inode *i, uint64_t off, size_t n, int r)
+{
+	static struct log_rate rate;
+
+	atomic_fetch_add_explicit(&m->lost, 1, memory_order_relaxed);
+	inode_touch_pages(m->inodes, i, off + n);
+	flusher_stale(m->flusher, i, off, n);
+	if (log_allow(&rate))
+		log_error("the writer gets the error from fsync(2) or close(2)",
+			  "data lost: inode %ju, bytes %ju to %ju: %s",
+			  (uintmax_t)object_ino(i->object), (uintmax_t)off, (uintmax_t)(off + n),
+			  strerror(-r));
+}
+
+static int write_to(struct inode *i, const char *buf, size_t size, off_t off)
+{
+	int r = 0;
+
+	/* The buffer is the worker's own (worker.c). */
+	this_request.sealed = true;
+	r = object_write(i->object, (uint8_t *)(uintptr_t)buf, size, (uint64_t)off);
+	if (!r && this_request.write_flags & FUSE_WRITE_KILL_SUIDGID)
+		r = kill_setid(i->object);
+	return r;
+}
+
+void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t off,
+	      struct fuse_file_info *fi)
+{
+	enum zone_use use = fi->writepage ? ZONE_DRAIN : ZONE_NORMAL;
+	struct mount *m = mount_of(req);
+	struct inode *i = inode_of(m->inodes, ino);
+	int r;
+
+	atomic_fetch_add_explicit(&m->requests, 1, memory_order_relaxed);
+	if (!i || !i->object) {
+		reply_err(req, -ESTALE);
+		return;
+	}
+	r = zone_enter(object_zone(i->object), use);
+	if (r < 0) {
+		atomic_fetch_add_explicit(&m->refused, 1, memory_order_relaxed);
+		if (fi->writepage)
+			page_lost(m, i, (uint64_t)off, size, r);
+		reply_err(req, r);
+		return;
+	}
+	r = write_to(i, buf, size, off);
+	if (r < 0 && fi->writepage)
+		page_lost(m, i, (uint64_t)off, size, r);
+	else if (!r)
+		inode_touch_pages(m->inodes, i, (uint64_t)off + size);
+	if (r < 0)
+		reply_err(req, r);
+	else
+		fuse_reply_write(req, size);
+	request_leave(i, use);
+}
+
+void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
+{
+	struct inode *i = request_enter(req, ino, ZONE_DRAIN);
+
+	(void)fi;
+	if (!i)
+		return;
+	reply_err(req, object_fsync(i->object, datasync));
+	request_leave(i, ZONE_DRAIN);
+}
+
+void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off, off_t len,
+		  struct fuse_file_info *fi)
+{
+	struct inode *i = request_enter(req, ino, ZONE_NORMAL);
+
+	(void)fi;
+	if (!i)
+		return;
+	reply_err(req, object_fallocate(i->object, mode, (uint64_t)off, (uint64_t)len));
+	request_leave(i, ZONE_NORMAL);
+}
+
+void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence, struct fuse_file_info *fi)
+{
+	struct inode *i;
+	int64_t r;
+
+	(void)fi;
+	/*
+	 * The kernel asks without writing its dirty pages first: what it holds
+	 * would be called a hole, and a copying program would skip it.  With
+	 * the writeback cache it must go by the size alone.
+	 */
+	if (mount_of(req)->writeback) {
+		reply_err(req, -ENOSYS);
+		return;
+	}
+	i = request_enter(req, ino, ZONE_NORMAL);
+	if (!i)
+		return;
+	r = object_seek(i->object, (uint64_t)off, whence);
+	if (r < 0)
+		reply_err(req, (int)r);
+	else
+		fuse_reply_lseek(req, r);
+	request_leave(i, ZONE_NORMAL);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How a request passes the zone's gate, and how it is answered.
+ */
+#include <errno.h>
+
+#include "fs/mount/session.h"
+
+_Thread_local struct request this_request;
+
+void reply_err(fuse_req_t req, int r)
+{
+	fuse_reply_err(req, -r);
+}
+
+struct inode *request_enter(fuse_req_t req, uint64_t id, enum zone_use use)
+{
+	struct mount *m = mount_of(req);
+	struct inode *i = inode_of(m->inodes, id);
+	int r;
+
+	atomic_fetch_add_explicit(&m->requests, 1, memory_order_relaxed);
+	if (!i || !i->object) {
+		reply_err(req, -ESTALE);
+		return NULL;
+	}
+	r = zone_enter(object_zone(i->object), use);
+	if (r < 0) {
+		atomic_fetch_add_explicit(&m->refused, 1, memory_order_relaxed);
+		reply_err(req, r);
+		return NULL;
+	}
+	return i;
+}
+
+void request_leave(struct inode *i, enum zone_use use)
+{
+	zone_leave(object_zone(i->object), use);
+}
+
+int entry_take(struct mount *m, struct object *o, const struct stat *st,
+	       struct fuse_entry_param *ret)
+{
+	struct inode *i;
+	int r = inode_take(m->inodes, o, &i);
+
+	if (r < 0)
+		return r;
+	inode_touch(i, INODE_ATTRS);
+	*ret = (struct fuse_entry_param){
+		.ino = i->id,
+		.generation = i->generation,
+		.attr = *st,
+		.attr_timeout = m->timeout,
+		.entry_timeout = m->timeout,
+	};
+	return 0;
+}
+
+void reply_entry(fuse_req_t req, struct object *o, const struct stat *st)
+{
+	struct mount *m = mount_of(req);
+	struct fuse_entry_param e;
+	int r = entry_take(m, o, st, &e);
+
+	if (r < 0)
+		reply_err(req, r);
+	else if (fuse_reply_entry(req, &e) < 0)
+		inode_forget(m->inodes, e.ino, 1);
+}

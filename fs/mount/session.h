@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of fs/mount share: the mount, its workers, and how a request
+ * passes the zone's gate.
+ *
+ * Order of ending: workers stop → store_end_session() → everything is freed.
+ */
+#ifndef CMKFS_MOUNT_SESSION_H
+#define CMKFS_MOUNT_SESSION_H
+
+#include <fuse_lowlevel.h>
+
+#include "fs/mount/inode.h"
+#include "fs/mount/mount.h"
+#include "fs/mount/pool.h"
+
+struct locker;
+struct keys;
+struct control;
+struct workers;
+struct flusher;
+struct janitor;
+
+struct mount {
+	const struct mount_options *opt; /* immutable from here … */
+	char *dir, *mountpoint;		 /* absolute */
+	struct store *store;
+	struct zone *zone;	/* the root's */
+	struct inode_table *inodes;
+	struct pool *pool;
+	struct fuse_session *se;
+	int fd;			/* of the device */
+	bool writeback;
+	double timeout;		/* of names and attributes, seconds */
+	unsigned int dev_major, dev_minor; /* of the mounted filesystem */
+	unsigned int nthreads;
+	struct workers *workers;
+	struct flusher *flusher;
+	struct locker *locker;
+	struct keys *keys;
+	struct control *control;
+	struct janitor *janitor;
+	int end_fd;		/* eventfd: somebody asks for the end; … to here */
+
+	_Atomic bool mounted;	/* still in our mount table */
+	_Atomic uint64_t requests, refused; /* refused: by the gate */
+	_Atomic uint64_t lost;	/* refused page writes and ranges that the store lost */
+};
+
+/* ---- a request ------------------------------------------------------------ */
+
+/* What a worker knows of the request that it handles; one per thread. */
+struct request {
+	uint32_t opcode;
+	uint32_t write_flags; /* FUSE_WRITE_*, of a WRITE */
+	bool sealed;	      /* the payload of this WRITE was encrypted in place */
+};
+extern _Thread_local struct request this_request;
+
+static inline struct mount *mount_of(fuse_req_t req)
+{
+	return fuse_req_userdata(req);
+}
+
+/*
+ * Answer with the outcome R of a call: 0 or -errno.  All handlers answer
+ * errors here, and nowhere else is a sign flipped.
+ */
+void reply_err(fuse_req_t req, int r);
+
+/*
+ * Pass the gate of the node ID's zone: the node, or NULL with the request
+ * answered.  Each success is paired with one request_leave() AFTER the reply:
+ * what was answered is then known to be out when the gate reports quiet.
+ */
+struct inode *request_enter(fuse_req_t req, uint64_t id, enum zone_use use);
+void request_leave(struct inode *i, enum zone_use use);
+
+/*
+ * Answer with an entry: takes over the reference of O.  The lookup is undone
+ * if the kernel did not take it.
+ */
+void reply_entry(fuse_req_t req, struct object *o, const struct stat *st);
+/* The same, filled but not sent: for readdirplus. */
+int entry_take(struct mount *m, struct object *o, const struct stat *st,
+	       struct fuse_entry_param *ret);
+
+/* Clear what a write or a change of owner takes away: set-id bits, file capabilities. */
+int kill_setid(struct object *o);
+
+/* ---- session.c -------------------------------------------------------------- */
+
+/*
+ * Mount at m->mountpoint: fills se, fd.  No request is answered before
+ * workers_start().  0, -errno; F says why.
+ */
+int session_mount(struct mount *m, struct mount_failure *f);
+/* Take the mount off the tree (detached if it is busy), unless somebody did. */
+void session_unmount(struct mount *m);
+void session_free(struct mount *m);
+
+/* Epoch: every name that the kernel knows must be asked for again.  0, -ENOSYS. */
+int session_new_epoch(struct mount *m);
+
+/* ---- worker.c ---------------------------------------------------------------- */
+
+int workers_start(struct mount *m, unsigned int n, struct workers **ret);
+/* Stop them after the request at hand; waits.  NULL-safe. */
+void workers_stop(struct workers *w);
+/* A descriptor that becomes readable when the kernel ended the session. */
+int workers_end_fd(const struct workers *w);
+
+/* ---- flusher.c --------------------------------------------------------------- */
+
+int flusher_start(struct mount *m, struct flusher **ret);
+void flusher_stop(struct flusher *f); /* NULL-safe */
+/*
+ * What the kernel holds of I is stale: its attributes, and N bytes of pages at
+ * OFF (N 0: none).  It is told soon, by the flusher.  Any thread, any lock;
+ * never waits.
+ */
+void flusher_stale(struct flusher *f, const struct inode *i, uint64_t off, uint64_t n);
+
+#endif
