@@ -7,6 +7,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+#include "fs/cmd/mount_helper.h"
 #include "fs/cmd/verbs.h"
 #include "fs/lib/cmd.h"
 
@@ -87,6 +88,8 @@ int main(int argc, char **argv)
 	int r;
 
 	keep_memory_private();
+	if (!strncmp(program_invocation_short_name, "mount.", 6))
+		return mount_helper(argc, argv);
 	r = main_verb(argc, argv);
 	if (fflush(stdout) == EOF && r == CMD_OK)
 		return cmd_fail(CMD_FAILED, NULL, "cannot write to standard output");

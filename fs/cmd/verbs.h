@@ -8,6 +8,13 @@
 #define CMKFS_VERBS_H
 
 #define VERBS(X)                                                                                   \
+	X(init)                                                                                    \
+	X(mount)                                                                                   \
+	X(key_show)                                                                                \
+	X(key_set)                                                                                 \
+	X(key_rotate)                                                                              \
+	X(key_reset)                                                                               \
+	X(key_test)                                                                                \
 	X(help)                                                                                    \
 	X(version)
 

@@ -47,6 +47,7 @@ struct verb {
 	const char *summary;	/* a line: "make a volume" */
 	const struct opt *opts; /* may be NULL */
 	int min_args, max_args; /* positional arguments */
+	void (*more_help)(void); /* prints what --help says after the options, or NULL */
 	int (*run)(const struct cmd *c); /* returns an enum cmd_exit */
 };
 

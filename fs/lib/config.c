@@ -94,8 +94,7 @@ static int parse_number(const char *s, uint64_t min, uint64_t max, uint64_t *ret
 	return 0;
 }
 
-/* Index of WORD in the words of LIST, or -EINVAL. */
-static int parse_choice(const char *word, const char *list, uint64_t *ret)
+int conf_choice(const char *word, const char *list, uint64_t *ret)
 {
 	size_t n = strlen(word);
 	uint64_t i = 0;
@@ -141,10 +140,10 @@ static int set_key(struct conf *c, const struct conf_key *k, const char *value)
 		r = parse_number(value, k->min, k->max, &n);
 		break;
 	case CONF_BOOL:
-		r = parse_choice(value, "no yes", &n);
+		r = conf_choice(value, "no yes", &n);
 		break;
 	case CONF_CHOICE:
-		r = parse_choice(value, k->choices, &n);
+		r = conf_choice(value, k->choices, &n);
 		break;
 	}
 	if (!r)

@@ -58,6 +58,8 @@ void opts_help(const struct verb *v)
 	for (const struct opt *o = v->opts; o && o->name; o++)
 		help_option(o);
 	help_option(&help);
+	if (v->more_help)
+		v->more_help();
 	printf("\nFor more see cmkfs(1).\n");
 }
 
