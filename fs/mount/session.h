@@ -47,12 +47,17 @@ struct mount {
 	_Atomic uint64_t lost;	/* refused page writes and ranges that the store lost */
 };
 
+/* Fill F and return R. */
+int mount_fail(struct mount_failure *f, int exit_code, int r, const char *hint, const char *fmt,
+	       ...) __attribute__((format(printf, 5, 6)));
+
 /* ---- a request ------------------------------------------------------------ */
 
 /* What a worker knows of the request that it handles; one per thread. */
 struct request {
 	uint32_t opcode;
 	uint32_t write_flags; /* FUSE_WRITE_*, of a WRITE */
+	uint32_t init_flags;  /* FUSE_*, offered by an INIT */
 	bool sealed;	      /* the payload of this WRITE was encrypted in place */
 };
 extern _Thread_local struct request this_request;
@@ -97,7 +102,6 @@ int kill_setid(struct object *o);
 int session_mount(struct mount *m, struct mount_failure *f);
 /* Take the mount off the tree (detached if it is busy), unless somebody did. */
 void session_unmount(struct mount *m);
-void session_free(struct mount *m);
 
 /* Epoch: every name that the kernel knows must be asked for again.  0, -ENOSYS. */
 int session_new_epoch(struct mount *m);

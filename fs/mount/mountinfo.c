@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Reading /proc/self/mountinfo: "36 35 98:0 /root /mnt/point opts …", with
+ * blanks in paths as \040.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "fs/mount/mountinfo.h"
+
+static void unescape(char *s)
+{
+	char *to = s;
+
+	while (*s) {
+		if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] && s[3]) {
+			*to++ = (char)((s[1] - '0') << 6 | (s[2] - '0') << 3 | (s[3] - '0'));
+			s += 4;
+		} else {
+			*to++ = *s++;
+		}
+	}
+	*to = 0;
+}
+
+/*
+ * Call FN for each mount until it returns false.  0 or -errno.
+ */
+typedef bool mount_line_fn(void *arg, unsigned int major, unsigned int minor, const char *path);
+
+static int each_mount(mount_line_fn *fn, void *arg)
+{
+	FILE *f = fopen("/proc/self/mountinfo", "re");
+	_cleanup_free_ char *line = NULL;
+	size_t cap = 0;
+
+	if (!f)
+		return -errno;
+	while (getline(&line, &cap, f) > 0) {
+		unsigned int major, minor;
+		char *path;
+		int at = 0;
+
+		/* The fifth field; the fourth is the root within its filesystem. */
+		if (sscanf(line, "%*s %*s %u:%u %*s %n", &major, &minor, &at) != 2 || !at)
+			continue;
+		path = line + at;
+		path[strcspn(path, " ")] = 0;
+		unescape(path);
+		if (!fn(arg, major, minor, path))
+			break;
+	}
+	fclose(f);
+	return 0;
+}
+
+struct query {
+	const char *path;
+	unsigned int major, minor;
+	bool found;
+};
+
+static bool match_path(void *arg, unsigned int major, unsigned int minor, const char *path)
+{
+	struct query *q = arg;
+
+	if (!strcmp(path, q->path)) {
+		q->major = major; /* the last one is on top */
+		q->minor = minor;
+		q->found = true;
+	}
+	return true;
+}
+
+static bool match_dev(void *arg, unsigned int major, unsigned int minor, const char *path)
+{
+	struct query *q = arg;
+
+	(void)path;
+	q->found = major == q->major && minor == q->minor;
+	return !q->found;
+}
+
+int mountinfo_find(const char *path, unsigned int *ret_major, unsigned int *ret_minor)
+{
+	struct query q = { .path = path };
+	int r = each_mount(match_path, &q);
+
+	if (r < 0)
+		return r;
+	if (!q.found)
+		return -ENOENT;
+	*ret_major = q.major;
+	*ret_minor = q.minor;
+	return 0;
+}
+
+bool mountinfo_top_is(const char *path, unsigned int major, unsigned int minor)
+{
+	unsigned int ma, mi;
+
+	return !mountinfo_find(path, &ma, &mi) && ma == major && mi == minor;
+}
+
+bool mountinfo_mounted(unsigned int major, unsigned int minor)
+{
+	struct query q = { .major = major, .minor = minor };
+
+	return each_mount(match_dev, &q) < 0 || q.found;
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The workers: each reads a request into its own buffer, has it handled, and
+ * leaves no plaintext behind.  The payload of a WRITE is encrypted in place by
+ * the store; every other request is wiped.
+ */
+#include <errno.h>
+#include <linux/fuse.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+
+#include "crypto/mac.h"
+#include "crypto/secret.h"
+#include "fs/lib/log.h"
+#include "fs/mount/session.h"
+
+#define HEADER_ROOM 4096u /* libfuse's: what a request may have beside its payload */
+#define RECEIVE_SIZE (POOL_IO + HEADER_ROOM)
+#define WRITE_HEADER (sizeof(struct fuse_in_header) + sizeof(struct fuse_write_in))
+#define STACK_SIZE (512u << 10)
+
+struct worker {
+	struct workers *all;
+	pthread_t thread;
+	uint8_t *map, *mem; /* MEM is placed so that a WRITE's payload is on a page */
+	_Atomic bool done;
+};
+
+struct workers {
+	struct mount *m;
+	_Atomic bool stop;
+	int end_fd;
+	unsigned int n;
+	struct worker w[];
+};
+
+static void note_request(const uint8_t *mem, size_t n)
+{
+	const struct fuse_in_header *h = (const void *)mem;
+	const void *arg = h + 1;
+
+	this_request = (struct request){ .opcode = h->opcode };
+	if (h->opcode == FUSE_WRITE && n >= WRITE_HEADER)
+		this_request.write_flags = ((const struct fuse_write_in *)arg)->write_flags;
+	else if (h->opcode == FUSE_INIT && n >= sizeof(*h) + offsetof(struct fuse_init_in, unused))
+		this_request.init_flags = ((const struct fuse_init_in *)arg)->flags;
+}
+
+static void handle(struct worker *w, size_t n)
+{
+	struct fuse_buf buf = { .size = n, .mem = w->mem };
+
+	note_request(w->mem, n);
+	fuse_session_process_buf(w->all->m->se, &buf);
+	if (!this_request.sealed)
+		secret_wipe(w->mem, n);
+	crypto_forget();
+}
+
+/* False: the kernel has ended the session, or something is very wrong. */
+static bool receive(struct worker *w)
+{
+	ssize_t n = read(w->all->m->fd, w->mem, RECEIVE_SIZE);
+
+	if (n >= (ssize_t)sizeof(struct fuse_in_header)) {
+		handle(w, (size_t)n);
+		return true;
+	}
+	/* ENOENT: the request was interrupted before it was read. */
+	if (n < 0 && (errno == ENOENT || errno == EINTR || errno == EAGAIN))
+		return true;
+	if (n >= 0 || (errno != ENODEV && errno != ECONNABORTED))
+		log_error(NULL, "reading from the FUSE device: %s", n < 0 ? strerror(errno) : "short request");
+	return false;
+}
+
+static void *worker_main(void *arg)
+{
+	struct worker *w = arg;
+	struct workers *all = w->all;
+
+	prctl(PR_SET_NAME, "cmkfs-worker");
+	while (!atomic_load(&all->stop)) {
+		if (!receive(w)) {
+			eventfd_write(all->end_fd, 1);
+			break;
+		}
+	}
+	atomic_store(&w->done, true);
+	return NULL;
+}
+
+/* Only to interrupt read(2). */
+static void on_wake(int sig)
+{
+	(void)sig;
+}
+
+static int start_one(struct workers *all, struct worker *w)
+{
+	pthread_attr_t attr;
+	int r;
+
+	w->all = all;
+	w->map = pool_map(RECEIVE_SIZE + HEADER_ROOM);
+	if (!w->map)
+		return -ENOMEM;
+	w->mem = w->map + HEADER_ROOM - WRITE_HEADER;
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK_SIZE);
+	r = -pthread_create(&w->thread, &attr, worker_main, w);
+	pthread_attr_destroy(&attr);
+	return r;
+}
+
+int workers_start(struct mount *m, unsigned int n, struct workers **ret)
+{
+	struct workers *all = calloc(1, sizeof(*all) + n * sizeof(all->w[0]));
+	struct sigaction sa = { .sa_handler = on_wake };
+	int r = 0;
+
+	if (!all)
+		return -ENOMEM;
+	sigaction(SIGUSR1, &sa, NULL); /* no SA_RESTART */
+	all->m = m;
+	all->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (all->end_fd < 0)
+		r = -errno;
+	for (; !r && all->n < n; all->n++) {
+		r = start_one(all, &all->w[all->n]);
+		if (r < 0) {
+			pool_unmap(all->w[all->n].map, RECEIVE_SIZE + HEADER_ROOM);
+			break;
+		}
+	}
+	if (r < 0) {
+		workers_stop(all);
+		return r;
+	}
+	*ret = all;
+	return 0;
+}
+
+void workers_stop(struct workers *all)
+{
+	if (!all)
+		return;
+	atomic_store(&all->stop, true);
+	for (unsigned int i = 0; i < all->n; i++) {
+		struct worker *w = &all->w[i];
+
+		/* Again and again: the signal may come just before read(2). */
+		while (!atomic_load(&w->done)) {
+			pthread_kill(w->thread, SIGUSR1);
+			usleep(2000);
+		}
+		pthread_join(w->thread, NULL);
+		pool_unmap(w->map, RECEIVE_SIZE + HEADER_ROOM);
+	}
+	if (all->end_fd >= 0)
+		close(all->end_fd);
+	free(all);
+}
+
+int workers_end_fd(const struct workers *w)
+{
+	return w->end_fd;
+}
