@@ -21,7 +21,10 @@
 
 struct aead;
 
-/* This thread's context, keyed.  NULL with errno EIO/ENOMEM.  No key outlives aead_end(). */
+/*
+ * This thread's context, keyed.  NULL with errno EIO, ENOMEM, or EBUSY: begun before and not ended.
+ * No key outlives aead_end(), which allows NULL.
+ */
 struct aead *aead_begin(const uint8_t key[static AEAD_KEY_LEN], bool seal);
 void aead_end(struct aead *a);
 
@@ -32,11 +35,14 @@ void aead_end(struct aead *a);
 int aead_seal(struct aead *a, const uint8_t iv[static IV_LEN], const void *aad, size_t aadlen,
 	      const uint8_t *p, size_t n, uint8_t *ret, uint8_t ret_tag[static AEAD_TAG_LEN]);
 
-/* Open.  0; -EBADMSG: does not authenticate (RET is wiped); -EIO. */
+/* Open; in place too.  0; -EBADMSG: does not authenticate (RET is wiped); -EIO. */
 int aead_open(struct aead *a, const uint8_t iv[static IV_LEN], const void *aad, size_t aadlen,
 	      const uint8_t *c, size_t n, const uint8_t tag[static AEAD_TAG_LEN], uint8_t *ret);
 
-/* One message in one call: sealed text is IV ‖ C ‖ tag, N + 28 bytes, with a fresh IV. */
+/*
+ * One message in one call, not between begin and end: sealed text is IV ‖ C ‖ tag, N + 28 bytes,
+ * with a fresh IV.  RET is another buffer.  As above, or -EBUSY, -ENOMEM.
+ */
 #define SEALED_EXTRA (IV_LEN + AEAD_TAG_LEN)
 int aead_seal_message(const uint8_t key[static AEAD_KEY_LEN], const void *aad, size_t aadlen,
 		      const void *p, size_t n, uint8_t *ret);

@@ -44,7 +44,8 @@ int header_parse(const uint8_t block[static SLOT], struct header *ret, const cha
 int header_verify(const uint8_t block[static SLOT], const uint8_t hk[static KEY_LEN]);
 
 /*
- * Serialise H, with AREA as bytes 1024–4095, and MAC it.  0 or -EIO.
+ * Serialise H, with AREA as bytes 1024–4095 (may be RET + TAIL_OFFSET), and MAC
+ * it.  0; -EINVAL: header_parse() would refuse it; -EIO.
  */
 int header_seal(const struct header *h, const uint8_t area[static TAIL_AREA],
 		const uint8_t hk[static KEY_LEN], uint8_t ret[static SLOT]);
@@ -68,7 +69,10 @@ struct group_slot {
 
 /* As header_parse(): magic, g as expected by the caller is left to him; entries' lengths in bounds. */
 int group_parse(const uint8_t block[static SLOT], struct group_slot *ret, const char **ret_why);
-/* MK is the second half of GK(g,s).  0; -EBADMSG; -EIO. */
+/*
+ * MK is the second half of GK(g,s).  0; -EBADMSG (verify); -EINVAL (seal: group_parse() would
+ * refuse it); -EIO.  E may be the entries in RET.
+ */
 int group_verify(const uint8_t block[static SLOT], const uint8_t mk[static 32]);
 int group_seal(const struct group_slot *s, const struct entry e[static GROUP_CHUNKS],
 	       const uint8_t mk[static 32], uint8_t ret[static SLOT]);

@@ -44,44 +44,35 @@ const char *kdf_label_text(enum kdf_label label)
 }
 
 /* Block I: PRF(key, [I] ‖ FIXED).  KEY NULL: as in the block before. */
-static int block(EVP_MAC_CTX *m, const uint8_t *key, size_t keylen, uint32_t i,
+static int block(struct crypto_ctx *c, const uint8_t *key, size_t keylen, uint32_t i,
 		 const uint8_t *fixed, size_t n, uint8_t ret[static MAC_LEN])
 {
 	uint8_t counter[4];
 	size_t len;
 
+	c->keyed |= CTX_HMAC;
 	put_be32(counter, i);
-	if (EVP_MAC_init(m, key, keylen, NULL) != 1 ||
-	    EVP_MAC_update(m, counter, sizeof(counter)) != 1 ||
-	    EVP_MAC_update(m, fixed, n) != 1 || EVP_MAC_final(m, ret, &len, MAC_LEN) != 1)
+	if (EVP_MAC_init(c->hmac, key, keylen, NULL) != 1 ||
+	    EVP_MAC_update(c->hmac, counter, sizeof(counter)) != 1 ||
+	    EVP_MAC_update(c->hmac, fixed, n) != 1 ||
+	    EVP_MAC_final(c->hmac, ret, &len, MAC_LEN) != 1)
 		return -EIO;
 	return 0;
 }
 
-int kdf(const uint8_t *key, size_t keylen, enum kdf_label label, const void *ctx, size_t ctxlen,
-	uint8_t *ret, size_t n)
+int kdf_counter(const uint8_t *key, size_t keylen, const void *fixed, size_t fixedlen, uint8_t *ret,
+		size_t n)
 {
 	struct crypto_ctx *c = crypto_ctx();
-	uint8_t fixed[32 + 1 + 40 + 4], out[KDF_MAX];
-	size_t m, len = strlen(labels[label].text) + 1; /* the NUL is the separator */
-	int r;
+	uint8_t out[KDF_MAX];
+	size_t m;
+	int r = c ? 0 : -EIO;
 
-	if (ctxlen != labels[label].ctxlen || n == 0 || n > KDF_MAX || keylen == 0) {
-		secret_wipe(ret, n);
-		return -EINVAL;
-	}
-	memcpy(fixed, labels[label].text, len);
-	memcpy(fixed + len, ctx, ctxlen);
-	len += ctxlen;
-	put_be32(fixed + len, (uint32_t)(8 * n));
-	len += 4;
-
-	r = c ? 0 : -EIO;
-	for (m = 0; !r && m < n; m += MAC_LEN) {
-		c->keyed |= CTX_HMAC;
-		r = block(c->hmac, m ? NULL : key, m ? 0 : keylen, (uint32_t)(m / MAC_LEN + 1),
-			  fixed, len, out + m);
-	}
+	if (!keylen || !n || n > KDF_MAX)
+		r = -EINVAL;
+	for (m = 0; !r && m < n; m += MAC_LEN)
+		r = block(c, m ? NULL : key, m ? 0 : keylen, (uint32_t)(m / MAC_LEN + 1), fixed,
+			  fixedlen, out + m);
 	if (r) {
 		ERR_clear_error();
 		secret_wipe(ret, n);
@@ -90,4 +81,21 @@ int kdf(const uint8_t *key, size_t keylen, enum kdf_label label, const void *ctx
 	}
 	secret_wipe(out, sizeof(out));
 	return r;
+}
+
+int kdf(const uint8_t *key, size_t keylen, enum kdf_label label, const void *ctx, size_t ctxlen,
+	uint8_t *ret, size_t n)
+{
+	uint8_t fixed[32 + 1 + 40 + 4];
+	size_t len = strlen(labels[label].text) + 1; /* the NUL is the separator */
+
+	if (ctxlen != labels[label].ctxlen) {
+		secret_wipe(ret, n);
+		return -EINVAL;
+	}
+	memcpy(fixed, labels[label].text, len);
+	memcpy(fixed + len, ctx, ctxlen);
+	len += ctxlen;
+	put_be32(fixed + len, (uint32_t)(8 * n));
+	return kdf_counter(key, keylen, fixed, len + 4, ret, n);
 }

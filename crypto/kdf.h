@@ -40,6 +40,13 @@ enum kdf_label {
 int kdf(const uint8_t *key, size_t keylen, enum kdf_label label, const void *ctx, size_t ctxlen,
 	uint8_t *ret, size_t n);
 
+/*
+ * The counter loop below kdf(), with the fixed input given whole: for known
+ * answers from outside.  As kdf(), for keys and fixed inputs of any length ≥ 1.
+ */
+int kdf_counter(const uint8_t *key, size_t keylen, const void *fixed, size_t fixedlen, uint8_t *ret,
+		size_t n);
+
 /* The label's text, for tests and the man page. */
 const char *kdf_label_text(enum kdf_label label);
 

@@ -63,7 +63,10 @@ struct keyring {
 int keyring_parse(const void *p, size_t n, struct keyring **ret, const char **ret_why);
 void keyring_free(struct keyring *k);
 
-/* Serialise with MAC under KM; *RET is malloc'd.  0, -ENOMEM, -EIO, -E2BIG. */
+/*
+ * Serialise with MAC under KM; *RET is malloc'd.  0, -ENOMEM, -EIO, -E2BIG;
+ * -EINVAL: keyring_parse() would refuse it.
+ */
 int keyring_serialise(const struct keyring *k, const uint8_t km[static KEY_LEN], uint8_t **ret,
 		      size_t *ret_n);
 
@@ -98,7 +101,10 @@ int generation_add_slot(struct generation *gen, const struct keyslot *s, uint8_t
 /* 0; -ENOENT. */
 int generation_remove_slot(struct generation *gen, uint8_t id);
 
-/* The key that wraps VK in an all-of group: KDF over the N shares in order of slot id. */
+/*
+ * The key that wraps VK in an all-of group: KDF over the N shares (2 … 16, KEY_LEN bytes each) in
+ * order of slot id.  0; -EINVAL: N; -EIO.
+ */
 int all_of_key(const struct zone_id *z, uint32_t g, const uint8_t *shares, unsigned int n,
 	       uint8_t ret[static KEY_LEN]);
 

@@ -15,7 +15,7 @@
 
 /*
  * MAC of the concatenation of IOV[0 … N-1] under KEY of KEYLEN bytes (16 … 64).
- * 0; -EIO when OpenSSL failed (RET_MAC is wiped).
+ * 0; -EINVAL: KEYLEN; -EIO: OpenSSL failed (RET_MAC is wiped in both cases).
  */
 int mac_v(const uint8_t *key, size_t keylen, const struct iovec *iov, int n,
 	  uint8_t ret_mac[static MAC_LEN]);
@@ -24,7 +24,10 @@ int mac_v(const uint8_t *key, size_t keylen, const struct iovec *iov, int n,
 int mac(const uint8_t *key, size_t keylen, const void *p, size_t n,
 	uint8_t ret_mac[static MAC_LEN]);
 
-/* Key this thread's HMAC, GCM, XTS, CTR and KW contexts with zeros: at the end of a request. */
+/*
+ * Key this thread's HMAC, GCM, XTS, CTR and KW contexts with zeros: at the end of a request.
+ * What aead_begin() or xts_begin() gave is ended by it.
+ */
 void crypto_forget(void);
 
 #endif

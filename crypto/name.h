@@ -54,7 +54,7 @@ int name_decrypt_long(const uint8_t nk[static NAME_KEY_LEN], const char *stored,
 int name_tag(const uint8_t nk[static NAME_KEY_LEN], unsigned int padding, const char *name,
 	     size_t n, uint8_t ret[static MAC_LEN]);
 
-/* What a stored name is. */
+/* What a stored name is.  NAME_PLAIN has no long names: there .L and .N are plain names. */
 enum stored_kind {
 	STORED_NAME,	 /* an object under its encrypted (or plain) name */
 	STORED_LONG,	 /* .L object */
@@ -67,7 +67,7 @@ enum stored_kind stored_kind(const char *stored, size_t n);
 /*
  * xattr: NAME without "user." (1 … 167 bytes) to the whole stored name with
  * its "user.cmkfs." prefix; RET_TAG is the AAD of the value.
- * 0; -ERANGE: too long; -EIO.
+ * Padded to 16, but not beyond 167.  0; -ERANGE: too long; -EINVAL: empty or with NUL; -EIO.
  */
 int xattr_name_encrypt(const uint8_t xn[static NAME_KEY_LEN], const char *name, size_t n,
 		       char ret[static NAME_LIMIT + 1], uint8_t ret_tag[static MAC_LEN]);
@@ -77,7 +77,7 @@ int xattr_name_decrypt(const uint8_t xn[static NAME_KEY_LEN], const char *stored
 
 /*
  * Symlink: TARGET of N bytes to base64url(IV ‖ C ‖ tag), NUL-terminated.
- * AAD is T of the link's own name.  0; -ENAMETOOLONG; -EIO.
+ * AAD is T of the link's own name.  0; -ENAMETOOLONG; -EINVAL: empty or with NUL; -EIO.
  */
 int symlink_seal(const uint8_t sk[static AEAD_KEY_LEN], const uint8_t tag[static MAC_LEN],
 		 const char *target, size_t n, char ret[static SYMLINK_STORED_MAX + 1]);

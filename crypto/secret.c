@@ -52,7 +52,8 @@ static int setup_locked(size_t bytes, bool must_lock)
 	base = map + PAGE; /* a guard page on either side */
 	if (mprotect(base, size, PROT_READ | PROT_WRITE))
 		goto out;
-	locked = mlock2(base, size, MLOCK_ONFAULT) == 0 || mlock(base, size) == 0;
+	locked = mlock2(base, size, MLOCK_ONFAULT) == 0 || /* Linux ≥ 4.4 */
+		 (errno == ENOSYS && mlock(base, size) == 0);
 	if (must_lock && !locked) {
 		r = -EPERM;
 		goto out;

@@ -13,7 +13,8 @@
 
 /*
  * Make the arena, of at least BYTES.  Called once, after the last fork that
- * is to keep secrets (locks are not inherited).  A second call does nothing.
+ * is to keep secrets (locks are not inherited).  A second call changes nothing;
+ * with MUST_LOCK it says -EPERM if the arena is not locked.
  * Without a call the first secret_alloc() makes one of 1 MiB.
  * Returns 0; -ENOMEM: no address space; with MUST_LOCK also -EPERM: the pages
  * cannot be locked (RLIMIT_MEMLOCK).

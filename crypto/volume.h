@@ -27,6 +27,7 @@ struct volume_block {
 /* Structure only.  0; -EBADMSG with *RET_WHY; -EPROTONOSUPPORT: newer version or unknown incompat bit. */
 int volume_parse(const uint8_t block[static FIXED_BLOCK], struct volume_block *ret,
 		 const char **ret_why);
+/* 0; -EBADMSG (verify); -EINVAL (seal: the parser would refuse it); -EIO. */
 int volume_verify(const uint8_t block[static FIXED_BLOCK], const uint8_t vm[static KEY_LEN]);
 int volume_seal(const struct volume_block *v, const uint8_t vm[static KEY_LEN],
 		uint8_t ret[static FIXED_BLOCK]);
@@ -38,6 +39,7 @@ struct session_block {
 	uint64_t unclean[SESSION_UNCLEAN_MAX];
 };
 
+/* As those of the volume block.  Every session named is ≤ seq. */
 int session_parse(const uint8_t block[static FIXED_BLOCK], struct session_block *ret,
 		  const char **ret_why);
 int session_verify(const uint8_t block[static FIXED_BLOCK], const uint8_t sm[static KEY_LEN]);
