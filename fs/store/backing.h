@@ -28,7 +28,8 @@ enum backing_op {
 	BACKING_ALLOCATE, /* OFF, LEN */
 	BACKING_BARRIER,  /* fdatasync */
 	BACKING_SYNC,	  /* fsync of a file or directory, syncfs */
-	BACKING_NAME	  /* NAME made, removed or replaced in the directory FD */
+	BACKING_NAME,	  /* NAME made, removed or replaced in the directory FD */
+	BACKING_XATTR	  /* the attribute NAME set or removed */
 };
 
 struct backing_call {
@@ -110,7 +111,10 @@ int backing_rename(int dirfd, const char *name, int newdirfd, const char *newnam
 /* Another link of NAME in DIRFD, or (NAME NULL) of the file open as DIRFD. */
 int backing_link(int dirfd, const char *name, int newdirfd, const char *newname);
 
-/* Of the open file (NAME NULL), or of NAME in the directory FD, no link followed: here and below. */
+/*
+ * Of the open file (NAME NULL; FD may be O_PATH), or of NAME in the directory
+ * FD, no link followed: here and below.
+ */
 int backing_chmod(int fd, const char *name, mode_t mode);
 int backing_chown(int fd, const char *name, uid_t uid, gid_t gid);
 int backing_utimens(int fd, const char *name, const struct timespec ts[static 2]);

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Names in directories: what the namespace operations share.
+ *
+ * The usual order of one that changes names: place_open() each name (pins its
+ * directory and encrypts the name), ns_lock() the directories, stat what is
+ * there, change it, ns_unlock(), place_close().
+ */
+#ifndef CMKFS_STORE_ENTRY_H
+#define CMKFS_STORE_ENTRY_H
+
+#include "fs/store/internal.h"
+
+#define TEMP_LEN 24 /* .T, 22 characters */
+
+/* A name in a directory that is pinned meanwhile. */
+struct place {
+	struct object *dir;
+	struct loaded *dl;
+	const char *name; /* plain; the caller's */
+	size_t n;
+	struct stored_name sn;
+};
+
+/*
+ * NAME in DIR.  CHANGE: it is to be made or removed (-EROFS on a read-only
+ * store).  -ENOTDIR, -ENAMETOOLONG, -EINVAL: what no name may be (-ENOENT
+ * unless CHANGE), -EIO.  Nothing to close on failure.
+ */
+int place_open(struct object *dir, const char *name, bool change, struct place *ret);
+void place_close(struct place *p);
+/* What lies at the place.  -ENOENT. */
+int place_stat(const struct place *p, struct stat *ret);
+int place_tag(const struct place *p, uint8_t ret[static TAG_LEN]);
+/* A long name's sidecar, before the object is made; *RET_MADE: it was not there. */
+int place_make_sidecar(const struct place *p, bool *ret_made);
+/* After the object is gone. */
+void place_remove_sidecar(const struct place *p);
+
+/* A random name .T… for a temporary object.  0 or -EIO. */
+int temp_name(char ret[static TEMP_LEN + 1]);
+/* Rename within DIRFD, never over another; also where RENAME_NOREPLACE is not known. */
+int rename_new(int dirfd, const char *name, int newdirfd, const char *newname);
+
+/* Lock N directories (some may be the same, or NULL) for a change of names; -ENOENT: one is removed. */
+int ns_lock(struct object *const *dirs, unsigned int n);
+void ns_unlock(struct object *const *dirs, unsigned int n);
+
+/* What STORED is in the volume's name mode. */
+enum stored_kind entry_kind(const struct store *st, const char *stored);
+/* T of the name STORED. */
+int entry_tag(struct object *dir, struct loaded *dl, const char *stored,
+	      uint8_t ret[static MAC_LEN]);
+
+/* ---- table.c ---- */
+bool object_path_is(struct object *o, struct object *parent, const char *stored);
+
+/* ---- attr.c ---- */
+
+/* Make the backing attributes SB those of O: its size. */
+void object_fix_stat(struct object *o, struct stat *sb);
+/* A descriptor of O for attributes, perhaps O_PATH, that the caller closes. */
+int object_attr_fd(struct object *o);
+
+/* ---- create.c ---- */
+
+/* Give what was made by us at NAME in FD (NULL: FD itself) to CRED; SB is what it is now. */
+int give_owner(const struct object *dir, int fd, const char *name, const struct cred *cred,
+	       mode_t mode, struct stat *sb);
+
+/* ---- gone.c: what becomes of an object whose name is removed or replaced ---- */
+
+struct gone {
+	struct object *o; /* NULL: not known, nothing to keep */
+	struct loaded *l;
+	bool pinned;
+};
+
+/* Before: keep what is known of the object SB at P usable.  Never fails. */
+void gone_prepare(const struct place *p, const struct stat *sb, struct gone *ret);
+/* After (DONE) or instead: the name is P's no more. */
+void gone_finish(const struct place *p, const struct stat *sb, struct gone *g, bool done);
+
+/* ---- rmdir.c ---- */
+
+/* Whether the directory open as FD holds no object.  0, -ENOTEMPTY. */
+int dir_is_empty(const struct store *st, int fd);
+/* Move NAME in DIRFD out of sight, then remove it with what an empty directory may hold. */
+int dir_remove(int dirfd, const char *name);
+
+/* ---- symlink.c ---- */
+
+/* Make the symlink FROM again, for the name TO, under the temporary name TMP beside TO. */
+int symlink_remake(const struct place *from, const struct stat *sb, const struct place *to,
+		   char tmp[static TEMP_LEN + 1], struct stat *ret_sb);
+
+/* ---- readdir.c ---- */
+void dirstream_free(struct dirstream *s);
+
+#endif
