@@ -128,6 +128,7 @@ struct object {
 	bool check_binding;    /* a lookup since the last check */
 	struct loaded *l;      /* NULL: not resident */
 	unsigned int pins;
+	_Atomic int error;     /* of a background write; reported once by fsync; negative */
 };
 
 /* table.c: find or make the object of (dev, ino).  A new reference.  PARENT and STORED (copied)
@@ -238,7 +239,6 @@ struct loaded {
 	_Atomic bool unsynced;	/* something was written since the last barrier */
 	bool unclean_end;	/* W4: a slot on disk may name something beyond the end */
 	bool synced_once;	/* path made durable by an fsync */
-	int error;		/* of a background write; reported once by fsync; negative */
 	struct timespec mtime;	/* of the last write, restored after a later flush; tv_nsec UTIME_OMIT: none */
 	_Atomic uint64_t length; /* backing length as we left it */
 	struct group *g0;	/* files; also the write-rule pair of every header */

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files that move contents share: groups, batches, chunks.
+ * Lock order: loaded.flush → loaded.lock → group.lock.
+ */
+#ifndef CMKFS_STORE_CONTENT_H
+#define CMKFS_STORE_CONTENT_H
+
+#include "fs/store/internal.h"
+
+#define NO_TAIL UINT32_MAX
+
+static inline bool bit_get(const uint64_t b[static 2], uint32_t i)
+{
+	return b[i / 64] >> (i % 64) & 1;
+}
+
+static inline void bit_set(uint64_t b[static 2], uint32_t i)
+{
+	b[i / 64] |= UINT64_C(1) << (i % 64);
+}
+
+static inline void bit_clear(uint64_t b[static 2], uint32_t i)
+{
+	b[i / 64] &= ~(UINT64_C(1) << (i % 64));
+}
+
+static inline bool entry_is_hole(const struct entry *e)
+{
+	return !entry_len(e);
+}
+
+static inline bool loaded_is_xts(const struct loaded *l)
+{
+	return l->h.suite == SUITE_XTS;
+}
+
+/* ---- group.c ---- */
+
+/* An empty group G of L with its key derived, one reference.  NULL: -ENOMEM. */
+struct group *group_new(struct loaded *l, uint32_t g, uint32_t s);
+void group_free(struct group *grp);
+void group_put(struct group *grp);
+int group_rekey(struct loaded *l, struct group *grp, uint32_t epoch, uint32_t s);
+
+/*
+ * The group G, loaded, with a reference.  An absent one: -ENOENT, or with
+ * CREATE a new empty one, which is made present in the header.
+ * The caller locks group.lock and then looks at group.error.
+ */
+int group_get(struct loaded *l, uint32_t g, bool create, struct group **ret);
+/* Whether the header has G present.  loaded.lock is held. */
+bool group_present(const struct header *h, uint32_t g);
+/* The first present group ≥ G, or UINT32_MAX.  loaded.lock is held. */
+uint32_t group_next_present(const struct header *h, uint32_t g);
+/* Take groups from G up out of the header and the table.  loaded.lock is held for writing. */
+void group_cut_locked(struct loaded *l, uint32_t g);
+/* Let go of clean groups of L beyond the bound. */
+void group_trim(struct loaded *l);
+/* Chunks whose places the entries name now. */
+void group_names(const struct group *grp, uint64_t ret[static 2]);
+/* Each group of the table (g ≥ 1), with references taken: *RET is malloc'd. */
+int group_snapshot(struct loaded *l, bool dirty_only, struct group ***ret, uint32_t *ret_n);
+
+/* Held ciphertext; COUNTED: waits for its batch.  group.lock is held for writing. */
+int group_hold(struct loaded *l, struct group *grp, uint32_t slot, const uint8_t *c, uint32_t len,
+	       bool counted);
+void group_unhold(struct loaded *l, struct group *grp, uint32_t slot);
+
+/* ---- chunk.c: plaintext of one chunk and back; group.lock is held ---- */
+
+/* Chunks [FROM, TO) of the group into DST, CHUNK bytes each.  -EIO and an event. */
+int group_read(struct loaded *l, struct group *grp, uint32_t from, uint32_t to, uint8_t *dst);
+/* Seal slots [FROM, TO) at P, CHUNK bytes each but the last (LAST_LEN), in place, and store them. */
+int group_seal_store(struct loaded *l, struct group *grp, uint32_t from, uint32_t to, uint8_t *p,
+		     uint32_t last_len);
+struct aead;
+/* Empty the entry of SLOT. */
+void chunk_clear(struct loaded *l, struct group *grp, uint32_t slot);
+/* Open ciphertext C of LEN bytes under entry E.  0, -EBADMSG. */
+int chunk_open(struct aead *a, uint64_t index, const struct entry *e, const uint8_t *c,
+	       uint8_t *ret);
+/* Make SLOT end at LEN plaintext bytes, seal it anew if it was longer. */
+int chunk_shorten(struct loaded *l, struct group *grp, uint32_t slot, uint32_t len);
+/* Zero plaintext bytes [FROM, TO) of SLOT. */
+int chunk_zero(struct loaded *l, struct group *grp, uint32_t slot, uint32_t from, uint32_t to);
+/* Seal a group anew under its next subkey, when its nonces run out (cmkfs-format(5), Limits). */
+int group_reseal(struct loaded *l, struct group *grp);
+
+/* As object_pin(), for a change: an object that never reached the disk gets a fresh header. */
+int object_pin_fresh(struct object *o, struct loaded **ret);
+
+/* truncate.c: remove what slots name beyond the size (W4). */
+int object_cut_end(struct loaded *l);
+
+/* The backing file reaches at least to END. */
+static inline void length_reaches(struct loaded *l, uint64_t end)
+{
+	uint64_t old = l->length;
+
+	while (old < end && !atomic_compare_exchange_weak(&l->length, &old, end))
+		;
+}
+
+/* ---- batch.c ---- */
+
+/* Write what is dirty by the rules W1–W5; with SYNC, a barrier at the end.  loaded.flush is held. */
+int batch_locked(struct loaded *l, bool sync);
+/* A barrier, after which every written slot is durable.  loaded.flush is held, no batch half done. */
+int barrier_locked(struct loaded *l);
+/* A barrier alone: what it makes durable is not noted. */
+int barrier_raw(struct loaded *l);
+/* Let the backing file be as long as its size asks for; only truncate.c makes it shorter. */
+int length_fix(struct loaded *l);
+uint64_t loaded_size(struct loaded *l);
+/* Descriptor for the header: the file's own, or a directory's .D (to be closed: *RET_CLOSE). */
+int header_fd(struct loaded *l, int *ret_close);
+
+/* ---- settle.c ---- */
+
+/* Settle one group.  loaded.flush is held. */
+int group_settle_locked(struct loaded *l, struct group *grp);
+/* Settle what is in memory and unclean, the header last.  No lock held. */
+int loaded_settle(struct loaded *l);
+/* Resolve each chunk of an unclean pair: N's slot in GRP->e, the other slot's entries in BASE (NULL: none). */
+struct base_slot {
+	const struct entry *e;
+	const uint8_t *tail; /* ciphertext, or NULL */
+	uint32_t tail_chunk;
+	const uint8_t *key; /* GCM key of its epoch and s */
+	uint64_t gen;
+	uint64_t size;
+};
+int group_resolve(struct loaded *l, struct group *grp, uint64_t base_gen,
+		  const struct base_slot *base);
+
+/* ---- xtsfile.c: an XTS file's contents; the object is pinned ---- */
+ssize_t xts_read(struct loaded *l, uint8_t *buf, size_t n, uint64_t off, uint8_t **ret_p);
+int xts_write(struct loaded *l, uint8_t *buf, size_t n, uint64_t off);
+int xts_cut(struct loaded *l, uint64_t size); /* contents beyond SIZE go; size not yet changed */
+int xts_zero(struct loaded *l, uint64_t off, uint64_t len);
+int64_t xts_seek(struct loaded *l, uint64_t off, int whence, uint64_t size);
+
+#endif

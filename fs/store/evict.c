@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Letting go of resident objects: a bound on descriptors and memory, and the
+ * wipe of a zone.
+ */
+#include <errno.h>
+#include <sched.h>
+
+#include "fs/store/content.h"
+
+/* o->lock is held, nothing is pinned. */
+static void unload_locked(struct object *o)
+{
+	struct store *st = o->st;
+	struct loaded *l = o->l;
+
+	if (l) {
+		o->l = NULL;
+		pthread_mutex_lock(&o->zone->lock);
+		LIST_REMOVE(l, zone_link);
+		pthread_mutex_unlock(&o->zone->lock);
+		pthread_mutex_lock(&st->clock_lock);
+		TAILQ_REMOVE(&st->clock, l, clock_link);
+		pthread_mutex_unlock(&st->clock_lock);
+		atomic_fetch_sub(&st->resident, 1);
+		atomic_fetch_sub(&st->groups, l->ngroups);
+		loaded_free(l);
+		o->check_binding = true;
+	}
+	if (o->fd >= 0 && !o->unlinked) {
+		close(o->fd);
+		o->fd = -1;
+	}
+}
+
+void object_unload(struct object *o)
+{
+	pthread_mutex_lock(&o->lock);
+	unload_locked(o);
+	if (o->fd >= 0)
+		close(o->fd);
+	o->fd = -1;
+	pthread_mutex_unlock(&o->lock);
+}
+
+static bool is_dirty(struct loaded *l)
+{
+	return l->on_dirty || l->header_dirty || l->g0->dirty;
+}
+
+/* Second chance over the resident objects, oldest first. */
+void store_trim(struct store *st)
+{
+	uint64_t rounds = st->resident, want = st->resident_max - st->resident_max / 16;
+
+	pthread_mutex_lock(&st->clock_lock);
+	while (rounds-- && st->resident > want) {
+		struct loaded *l = TAILQ_FIRST(&st->clock);
+		struct object *o = l->o;
+		bool go;
+
+		TAILQ_REMOVE(&st->clock, l, clock_link);
+		TAILQ_INSERT_TAIL(&st->clock, l, clock_link);
+		if (atomic_exchange(&l->used, false) || is_dirty(l) || pthread_mutex_trylock(&o->lock))
+			continue; /* whoever holds its lock is using it */
+		go = !o->pins && !o->unlinked && o != st->root && o->l == l && !is_dirty(l);
+		if (go) {
+			/* unload_locked() takes the lock itself; O cannot go: its lock is ours. */
+			pthread_mutex_unlock(&st->clock_lock);
+			unload_locked(o);
+			pthread_mutex_unlock(&o->lock);
+			pthread_mutex_lock(&st->clock_lock);
+		} else {
+			pthread_mutex_unlock(&o->lock);
+		}
+	}
+	pthread_mutex_unlock(&st->clock_lock);
+}
+
+/* What could not be drained: one event a held chunk range, then it is forgotten. */
+static void report_lost(struct loaded *l)
+{
+	struct store *st = l->o->st;
+
+	if (!is_dirty(l))
+		return;
+	l->o->error = -EIO;
+	store_event(st, EVENT_LOST, l->o, 0, l->h.size, "not written before the lock");
+	pthread_mutex_lock(&st->dirty_lock);
+	if (l->on_dirty) {
+		TAILQ_REMOVE(&st->dirty, l, dirty_link);
+		l->on_dirty = false;
+		atomic_fetch_sub(&st->ndirty, 1);
+		pthread_mutex_unlock(&st->dirty_lock);
+		object_put(l->o); /* not the last one: the caller has his */
+	} else {
+		pthread_mutex_unlock(&st->dirty_lock);
+	}
+}
+
+void store_wipe_zone(struct zone *z)
+{
+	for (;;) {
+		struct object *o = NULL;
+		struct loaded *l;
+
+		pthread_mutex_lock(&z->lock);
+		l = LIST_FIRST(&z->resident);
+		if (l && object_tryget(l->o))
+			o = l->o;
+		pthread_mutex_unlock(&z->lock);
+		if (!l)
+			return;
+		if (!o) { /* it is just going, and takes itself off the list */
+			sched_yield();
+			continue;
+		}
+		pthread_mutex_lock(&o->lock);
+		if (o->l == l) {
+			report_lost(l);
+			unload_locked(o);
+		}
+		pthread_mutex_unlock(&o->lock);
+		object_put(o);
+	}
+}

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * When what is dirty goes out: flush and fsync of one object, the aged, a zone,
+ * all.  Also the binding tags, which ask for a header of their own.
+ */
+#include <errno.h>
+
+#include "crypto/secret.h"
+#include "fs/store/content.h"
+
+uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+/* ---- the list of dirty objects -------------------------------------------------- */
+
+void loaded_mark_dirty(struct loaded *l)
+{
+	struct store *st = l->o->st;
+
+	if (l->on_dirty)
+		return;
+	pthread_mutex_lock(&st->dirty_lock);
+	if (!l->on_dirty) {
+		object_get(l->o);
+		l->dirty_since = now_ms();
+		l->on_dirty = true;
+		TAILQ_INSERT_TAIL(&st->dirty, l, dirty_link);
+		atomic_fetch_add(&st->ndirty, 1);
+	}
+	pthread_mutex_unlock(&st->dirty_lock);
+}
+
+/* Take L off the list; true: the caller owns the reference it held. */
+static bool take_dirty(struct loaded *l)
+{
+	struct store *st = l->o->st;
+	bool was;
+
+	pthread_mutex_lock(&st->dirty_lock);
+	was = l->on_dirty;
+	if (was) {
+		TAILQ_REMOVE(&st->dirty, l, dirty_link);
+		l->on_dirty = false;
+		atomic_fetch_sub(&st->ndirty, 1);
+	}
+	pthread_mutex_unlock(&st->dirty_lock);
+	return was;
+}
+
+/* The batch of a resident, pinned object. */
+static int flush_loaded(struct loaded *l, bool sync)
+{
+	struct object *o = l->o;
+	bool owned;
+	int r;
+
+	pthread_mutex_lock(&l->flush);
+	owned = take_dirty(l); /* before the snapshot, so that what comes later lists it again */
+	r = batch_locked(l, sync);
+	if (r) {
+		o->error = r;
+		loaded_mark_dirty(l);
+	}
+	pthread_mutex_unlock(&l->flush);
+	if (owned)
+		object_put(o);
+	return r;
+}
+
+static int flush_object(struct object *o, bool sync)
+{
+	struct loaded *l = NULL;
+	int r;
+
+	pthread_mutex_lock(&o->lock);
+	l = o->l;
+	if (l)
+		o->pins++;
+	pthread_mutex_unlock(&o->lock);
+	if (!l)
+		return 0;
+	r = flush_loaded(l, sync);
+	object_unpin(o);
+	return r;
+}
+
+int object_flush(struct object *o)
+{
+	return o->st->opt.read_only ? 0 : flush_object(o, false);
+}
+
+/* ---- fsync ------------------------------------------------------------------------- */
+
+/* The directories on the path of O, their headers and O's own name, from the root down. */
+static int sync_path(struct object *o)
+{
+	struct object *parent;
+	struct loaded *l;
+	char stored[256];
+	int r = object_path(o, &parent, stored);
+
+	if (r || !parent)
+		return r == -ENOENT ? 0 : r; /* unlinked, or the root */
+	r = object_pin(parent, &l);
+	if (r)
+		goto out;
+	if (!l->synced_once) {
+		r = sync_path(parent);
+		if (!r)
+			r = flush_loaded(l, true);
+		if (!r)
+			r = backing_sync_dir(l->o->fd);
+		l->synced_once = !r;
+	}
+	if (!r && stored_kind(stored, strlen(stored)) == STORED_LONG) {
+		int fd;
+
+		stored[1] = 'N';
+		fd = backing_open(parent->fd, stored, O_RDONLY, 0);
+		r = fd < 0 ? fd : backing_sync(fd);
+		if (fd >= 0)
+			close(fd);
+		if (!r)
+			r = backing_sync_dir(parent->fd);
+	}
+	object_unpin(parent);
+out:
+	object_put(parent);
+	return r;
+}
+
+int object_fsync(struct object *o, bool datasync)
+{
+	struct loaded *l;
+	int r, earlier;
+
+	if (o->st->opt.read_only || !S_ISREG(o->type))
+		return 0;
+	r = object_pin(o, &l);
+	if (r)
+		return r;
+	if (!l->synced_once) {
+		r = sync_path(o);
+		l->synced_once = !r;
+	}
+	if (!r)
+		r = flush_loaded(l, true);
+	if (!r && !datasync)
+		r = backing_sync(o->fd);
+	earlier = atomic_exchange(&o->error, 0);
+	object_unpin(o);
+	return r ? r : earlier;
+}
+
+int object_fsyncdir(struct object *dir)
+{
+	struct loaded *l;
+	int r;
+
+	if (dir->st->opt.read_only)
+		return 0;
+	r = object_pin(dir, &l);
+	if (r)
+		return r;
+	r = flush_loaded(l, true);
+	if (!r)
+		r = backing_sync_dir(dir->fd);
+	if (!r && !l->synced_once) {
+		r = sync_path(dir);
+		l->synced_once = !r;
+	}
+	object_unpin(dir);
+	return r;
+}
+
+/* ---- many ---------------------------------------------------------------------------- */
+
+/* The oldest dirty object that LATER has not passed, with a reference; of Z alone if not NULL. */
+static struct object *next_dirty(struct store *st, struct zone *z, uint64_t before)
+{
+	struct object *o = NULL;
+	struct loaded *l;
+
+	pthread_mutex_lock(&st->dirty_lock);
+	TAILQ_FOREACH(l, &st->dirty, dirty_link) {
+		if (l->dirty_since > before)
+			break;
+		if (!z || l->o->zone == z) {
+			o = object_get(l->o);
+			break;
+		}
+	}
+	pthread_mutex_unlock(&st->dirty_lock);
+	return o;
+}
+
+void store_flush_aged(struct store *st, unsigned int age_ms)
+{
+	uint64_t before = now_ms() - age_ms;
+	struct object *o;
+
+	while ((o = next_dirty(st, NULL, before))) {
+		struct zone *z = o->zone;
+		bool in = !zone_enter(z, ZONE_NORMAL);
+		int r = in ? object_flush(o) : -EAGAIN;
+
+		if (in)
+			zone_leave(z, ZONE_NORMAL);
+		object_put(o);
+		if (r)
+			break; /* it is listed again, as the youngest; the next round tries */
+	}
+}
+
+unsigned int store_flush_zone(struct zone *z, uint64_t deadline_ms)
+{
+	uint64_t before = now_ms();
+	unsigned int failed = 0;
+	struct object *o;
+
+	while (now_ms() < deadline_ms && (o = next_dirty(z->st, z, before))) {
+		if (object_flush(o)) {
+			failed++;
+			before = MIN(before, now_ms() - 1); /* what failed is listed anew: not again */
+		}
+		object_put(o);
+	}
+	return failed;
+}
+
+int store_flush_all(struct store *st)
+{
+	uint64_t before = now_ms();
+	int r = 0;
+	struct object *o;
+
+	while (!r && (o = next_dirty(st, NULL, before))) {
+		r = object_flush(o);
+		object_put(o);
+	}
+	return r;
+}
+
+/* ---- binding tags ----------------------------------------------------------------------- */
+
+int loaded_add_tag(struct loaded *l, const uint8_t tag[TAG_LEN])
+{
+	struct header *h = &l->h;
+	int r = l->header_settle ? loaded_settle(l) : 0;
+
+	if (r)
+		return r;
+	pthread_rwlock_wrlock(&l->lock);
+	for (unsigned int i = 0; i < h->ntags; i++)
+		if (secret_equal(h->tags[i], tag, TAG_LEN))
+			goto out;
+	if (h->ntags < MAX_TAGS)
+		memcpy(h->tags[h->ntags++], tag, TAG_LEN);
+	else
+		h->flags |= FLAG_BIND_OVERFLOW;
+	l->header_dirty = true;
+out:
+	pthread_rwlock_unlock(&l->lock);
+	loaded_mark_dirty(l);
+	return 0;
+}
+
+void loaded_drop_tag(struct loaded *l, const uint8_t tag[TAG_LEN])
+{
+	struct header *h = &l->h;
+
+	pthread_rwlock_wrlock(&l->lock);
+	for (unsigned int i = 0; i < h->ntags; i++) {
+		if (!secret_equal(h->tags[i], tag, TAG_LEN))
+			continue;
+		memmove(h->tags[i], h->tags[i + 1], (h->ntags - i - 1u) * TAG_LEN);
+		h->ntags--;
+		memset(h->tags[h->ntags], 0, TAG_LEN);
+		l->header_dirty = true;
+		break;
+	}
+	pthread_rwlock_unlock(&l->lock);
+	loaded_mark_dirty(l);
+}
+
+int loaded_commit_tags(struct loaded *l)
+{
+	/* Without a durable slot a power cut loses the object whole: nothing to order. */
+	return flush_loaded(l, l->g0->pair.dur || l->g0->pair.unknown);
+}

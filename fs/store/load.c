@@ -1,0 +1,524 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Making objects resident: which header slot counts, its keys, what is known
+ * of its durability, the binding of the name that led to it.
+ */
+#include <errno.h>
+
+#include "crypto/aead.h"
+#include "crypto/rand.h"
+#include "crypto/secret.h"
+#include "crypto/xts.h"
+#include "fs/store/content.h"
+
+/* An object whose header never reached the disk: object_pin() makes it -EIO, a change a fresh header. */
+#define NEVER_WRITTEN (-ENODATA)
+
+static bool has_header(const struct object *o)
+{
+	return S_ISREG(o->type) || S_ISDIR(o->type);
+}
+
+static int integrity(struct object *o, const char *why)
+{
+	atomic_fetch_add(&o->st->integrity_errors, 1);
+	store_event(o->st, EVENT_INTEGRITY, o, 0, 0, why);
+	return -EIO;
+}
+
+int header_fd(struct loaded *l, int *ret_close)
+{
+	*ret_close = -1;
+	if (l->h.type == OBJECT_FILE)
+		return l->o->fd;
+	*ret_close = backing_open(l->o->fd, ".D", l->o->st->opt.read_only ? O_RDONLY : O_RDWR, 0);
+	return *ret_close;
+}
+
+/* ---- the slots ------------------------------------------------------------------- */
+
+struct slot_try {
+	struct header h;
+	const char *why; /* it does not count; NULL: it does */
+	bool blank;
+	uint8_t dek[KEY_LEN], hk[KEY_LEN];
+};
+
+static const char *slot_why(struct object *o, const uint8_t *block, unsigned int parity,
+			    struct slot_try *t)
+{
+	const struct zone *z = o->zone;
+	const uint8_t *kek;
+	int r = header_parse(block, &t->h, &t->why);
+
+	t->blank = r == -ENODATA;
+	if (r)
+		return t->blank ? "never written" : t->why;
+	if ((t->h.gen & 1) != parity)
+		return "generation";
+	if (memcmp(&t->h.zone, &z->id, sizeof(z->id)))
+		return "volume or zone";
+	if (t->h.type != (S_ISDIR(o->type) ? OBJECT_DIR : OBJECT_FILE))
+		return "type";
+	if (t->h.incompat || (t->h.flags & FLAG_REKEY))
+		return "needs a newer version";
+	kek = zone_kek(z, t->h.vk_gen);
+	if (!kek)
+		return "key generation";
+	if (unwrap_key(kek, t->h.wrapped, t->dek))
+		return "wrapped key";
+	if (kdf_object(t->dek, KDF_HEADER, t->h.object_id, t->h.epoch, t->hk, KEY_LEN) ||
+	    header_verify(block, t->hk))
+		return "header MAC";
+	return NULL;
+}
+
+static int keys_derive(struct loaded *l)
+{
+	struct object_keys *k = l->k;
+	const struct header *h = &l->h;
+	int r;
+
+	if (h->type == OBJECT_DIR) {
+		r = kdf_object(k->dek, KDF_NAMES, h->object_id, h->epoch, k->nk, sizeof(k->nk));
+		if (!r)
+			r = kdf_object(k->dek, KDF_SYMLINK, h->object_id, h->epoch, k->sk,
+				       sizeof(k->sk));
+		return r;
+	}
+	if (h->suite == SUITE_XTS) {
+		r = kdf_object(k->dek, KDF_XTS, h->object_id, h->epoch, k->xk, sizeof(k->xk));
+		return r ? r : xts_key_ok(k->xk) ? 0 : -EIO;
+	}
+	return 0;
+}
+
+static struct loaded *loaded_alloc(void)
+{
+	struct loaded *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return NULL;
+	l->k = secret_alloc(sizeof(*l->k));
+	if (!l->k) {
+		free(l);
+		return NULL;
+	}
+	l->mtime.tv_nsec = UTIME_OMIT;
+	pthread_mutex_init(&l->flush, NULL);
+	pthread_rwlock_init(&l->lock, NULL);
+	return l;
+}
+
+void loaded_free(struct loaded *l)
+{
+	if (!l)
+		return;
+	for (uint32_t i = 0; i < l->groups_cap; i++)
+		if (l->groups[i])
+			group_put(l->groups[i]);
+	free(l->groups);
+	group_put(l->g0);
+	free(l->base);
+	secret_free(l->k);
+	pthread_mutex_destroy(&l->flush);
+	pthread_rwlock_destroy(&l->lock);
+	free(l);
+}
+
+/* Entries and tail of a header slot into group 0. */
+static int take_entries(struct loaded *l, const uint8_t *block)
+{
+	struct group *g0 = l->g0;
+	uint32_t chunk, off, len, n = (uint32_t)MIN(chunk_count(l->h.size), (uint64_t)GROUP0_CHUNKS);
+
+	g0->uses = l->h.uses;
+	memcpy(g0->e, block + TAIL_OFFSET,
+	       (l->h.flags & FLAG_TAIL ? n : GROUP0_CHUNKS) * sizeof(struct entry));
+	if (header_tail(&l->h, block, &chunk, &off, &len)) {
+		int r = group_hold(l, g0, chunk, block + off, len, false);
+
+		if (r)
+			return r;
+		g0->tail = chunk;
+	}
+	group_names(g0, g0->pair.disk_names);
+	return 0;
+}
+
+/* An unclean header: what each chunk of group 0 reads as, by it or by the slot that is its base. */
+static int resolve_header(struct loaded *l, const uint8_t *blocks, struct slot_try *other, unsigned int n)
+{
+	struct base_slot base = { .gen = other->h.gen, .size = other->h.size, .tail_chunk = NO_TAIL };
+	uint8_t gk[GK_LEN];
+	uint32_t off, len;
+	bool have = !other->why && l->h.base && other->h.gen == l->h.base;
+	int r;
+
+	l->header_settle = true;
+	if (have) {
+		l->base = malloc(sizeof(*l->base));
+		if (!l->base)
+			return -ENOMEM;
+		*l->base = other->h;
+	}
+	if (l->h.type != OBJECT_FILE || loaded_is_xts(l)) {
+		l->g0->pair.dur = l->g0->pair.gen;
+		return 0;
+	}
+	l->g0->settle = true;
+	if (!have)
+		return group_resolve(l, l->g0, l->h.base, NULL);
+	r = kdf_group(other->dek, other->h.object_id, other->h.epoch, 0, other->h.s, gk);
+	base.e = (const struct entry *)(blocks + (1 - n) * SLOT + TAIL_OFFSET);
+	base.key = gk;
+	if (header_tail(&other->h, blocks + (1 - n) * SLOT, &base.tail_chunk, &off, &len))
+		base.tail = blocks + (1 - n) * SLOT + off;
+	if (!r)
+		r = group_resolve(l, l->g0, l->h.base, &base);
+	secret_wipe(gk, sizeof(gk));
+	return r;
+}
+
+/* W4: whether group 0 or the group of the end may name something beyond it. */
+static bool end_unclean(struct loaded *l)
+{
+	uint64_t n = chunk_count(l->h.size);
+
+	if (l->h.type != OBJECT_FILE)
+		return false;
+	if (loaded_is_xts(l))
+		return l->header_settle;
+	if (chunk_group(n ? n - 1 : 0))
+		return true; /* its slot is looked at when the file grows */
+	for (uint32_t i = (uint32_t)n; i < GROUP0_CHUNKS; i++)
+		if (!entry_is_hole(&l->g0->e[i]))
+			return true;
+	return n && entry_len(&l->g0->e[n - 1]) > l->h.size - (n - 1) * CHUNK;
+}
+
+/* A length that disagrees is a stale hint, never an error: the header counts. */
+static void check_hint(struct loaded *l)
+{
+	struct object *o = l->o;
+	uint64_t want;
+	struct stat st;
+
+	if (l->h.type != OBJECT_FILE || backing_fstat(o->fd, &st))
+		return;
+	l->length = (uint64_t)st.st_size;
+	want = backing_length(l->h.suite, l->h.size);
+	if (l->length == want)
+		return;
+	store_event(o->st, EVENT_HINT, o, 0, l->h.size, "length disagrees with the header");
+	if (!o->st->opt.read_only && !o->fd_ro && !l->header_settle &&
+	    !backing_truncate(o->fd, want)) {
+		struct timespec ts[2] = { { .tv_nsec = UTIME_OMIT }, st.st_mtim };
+
+		backing_utimens(o->fd, NULL, ts);
+		l->length = want;
+	}
+}
+
+static int loaded_from(struct object *o, const uint8_t *blocks, struct slot_try t[static 2],
+		       struct loaded **ret)
+{
+	unsigned int n = t[1].why || (!t[0].why && t[0].h.gen > t[1].h.gen) ? 0 : 1;
+	struct loaded *l = loaded_alloc();
+	int r = -ENOMEM;
+
+	if (!l)
+		return r;
+	l->o = o;
+	l->h = t[n].h;
+	memcpy(l->k->dek, t[n].dek, KEY_LEN);
+	memcpy(l->k->hk, t[n].hk, KEY_LEN);
+	r = keys_derive(l);
+	if (r)
+		goto fail;
+	l->g0 = group_new(l, 0, l->h.s);
+	if (!l->g0) {
+		r = -ENOMEM;
+		goto fail;
+	}
+	l->g0->pair.gen = l->h.gen;
+	if (l->h.type == OBJECT_FILE && !loaded_is_xts(l) && (r = take_entries(l, blocks + n * SLOT)))
+		goto fail;
+	if (session_unclean(o->st, l->h.session)) {
+		r = resolve_header(l, blocks, &t[1 - n], n);
+	} else if (l->h.session == session_current(o->st)) {
+		l->g0->pair.unknown = true;
+	} else {
+		l->g0->pair.dur = l->g0->pair.gen;
+		memcpy(l->g0->pair.dur_names, l->g0->pair.disk_names,
+		       sizeof(l->g0->pair.dur_names));
+	}
+	if (r)
+		goto fail;
+	l->unclean_end = end_unclean(l);
+	check_hint(l);
+	*ret = l;
+	return 0;
+fail:
+	loaded_free(l);
+	return r;
+}
+
+static int read_slots(struct object *o, uint8_t *blocks)
+{
+	_cleanup_close_ int own = -1;
+	int fd = o->fd;
+	ssize_t got;
+
+	if (S_ISDIR(o->type)) {
+		fd = own = backing_open(o->fd, ".D", O_RDONLY, 0);
+		if (fd == -ENOENT)
+			return integrity(o, "directory without a header");
+		if (fd < 0)
+			return fd == -ELOOP ? -EIO : fd;
+	}
+	got = backing_read(fd, blocks, 2 * SLOT, 0);
+	if (got < 0)
+		return (int)got;
+	memset(blocks + got, 0, 2 * SLOT - (size_t)got);
+	return 0;
+}
+
+static int object_load(struct object *o, struct loaded **ret)
+{
+	uint8_t *blocks = malloc(2 * SLOT);
+	struct slot_try *t = secret_alloc(2 * sizeof(*t));
+	int r = blocks && t ? read_slots(o, blocks) : -ENOMEM;
+
+	if (r)
+		goto out;
+	for (unsigned int i = 0; i < 2; i++)
+		t[i].why = slot_why(o, blocks + i * SLOT, i, &t[i]);
+	if (t[0].why && t[1].why)
+		r = t[0].blank && t[1].blank ? NEVER_WRITTEN :
+					       integrity(o, t[0].blank ? t[1].why : t[0].why);
+	else
+		r = loaded_from(o, blocks, t, ret);
+out:
+	free(blocks);
+	secret_free(t);
+	return r;
+}
+
+/* ---- binding ----------------------------------------------------------------------- */
+
+/* The tag of the path that O has now.  o->lock is held. */
+static int path_tag(struct object *o, uint8_t tag[static TAG_LEN])
+{
+	static const uint8_t no_dir[ID_LEN];
+	char name[256];
+	struct loaded *dir;
+	size_t n;
+	int r;
+
+	if (o == o->st->root)
+		return binding_tag(o->zone->keys->bk, no_dir, "", 0, tag);
+	r = object_pin(o->parent, &dir);
+	if (r)
+		return r;
+	r = entry_plain_name(o->parent, dir, o->stored, name, &n);
+	if (!r)
+		r = binding_tag(o->zone->keys->bk, dir->h.object_id, name, n, tag);
+	object_unpin(o->parent);
+	return r;
+}
+
+static int check_binding(struct object *o)
+{
+	struct header *h = &o->l->h;
+	uint8_t tag[TAG_LEN];
+	int r;
+
+	if (o->st->vol.binding == BINDING_OFF || (h->flags & FLAG_BIND_OVERFLOW) || o->unlinked)
+		return 0;
+	r = path_tag(o, tag);
+	if (r)
+		return r == -EBADMSG ? integrity(o, "name") : r;
+	for (unsigned int i = 0; i < h->ntags; i++)
+		if (secret_equal(h->tags[i], tag, TAG_LEN))
+			return 0;
+	r = integrity(o, "it is not bound to this name");
+	return o->st->vol.binding == BINDING_ENFORCE ? r : 0;
+}
+
+/* ---- pins ------------------------------------------------------------------------------ */
+
+static void make_resident(struct object *o, struct loaded *l)
+{
+	struct store *st = o->st;
+
+	l->o = o;
+	l->used = true;
+	o->l = l;
+	atomic_fetch_add(&st->resident, 1);
+	pthread_mutex_lock(&o->zone->lock);
+	LIST_INSERT_HEAD(&o->zone->resident, l, zone_link);
+	pthread_mutex_unlock(&o->zone->lock);
+	pthread_mutex_lock(&st->clock_lock);
+	TAILQ_INSERT_TAIL(&st->clock, l, clock_link);
+	pthread_mutex_unlock(&st->clock_lock);
+}
+
+/* o->lock is held. */
+static int pin_locked(struct object *o, bool load)
+{
+	struct loaded *l;
+	int r = 0;
+
+	if (o->fd < 0 && has_header(o))
+		r = object_open_fd(o, &o->fd_ro);
+	if (!r && load && !o->l && has_header(o)) {
+		r = object_load(o, &l);
+		if (!r)
+			make_resident(o, l);
+	}
+	if (!r && o->check_binding && o->l && load) {
+		r = check_binding(o);
+		o->check_binding = r != 0;
+	}
+	if (r)
+		return r;
+	if (o->l && !o->l->used)
+		o->l->used = true;
+	o->pins++;
+	return 0;
+}
+
+static int pin(struct object *o, bool load, struct loaded **ret)
+{
+	struct store *st = o->st;
+	int r;
+
+	if (st->resident > st->resident_max)
+		store_trim(st);
+	pthread_mutex_lock(&o->lock);
+	r = pin_locked(o, load);
+	if (!r && ret)
+		*ret = o->l;
+	pthread_mutex_unlock(&o->lock);
+	return r;
+}
+
+int object_pin(struct object *o, struct loaded **ret)
+{
+	int r = pin(o, true, ret);
+
+	return r == NEVER_WRITTEN ? integrity(o, "it never reached the disk") : r;
+}
+
+int object_pin_fd(struct object *o)
+{
+	return pin(o, false, NULL);
+}
+
+void object_unpin(struct object *o)
+{
+	pthread_mutex_lock(&o->lock);
+	o->pins--;
+	pthread_mutex_unlock(&o->lock);
+}
+
+/* ---- new objects ------------------------------------------------------------------------ */
+
+int loaded_new(struct zone *z, enum object_type type, enum suite suite, const uint8_t tag[TAG_LEN],
+	       struct loaded **ret)
+{
+	struct loaded *l = loaded_alloc();
+	struct header *h;
+	int r;
+
+	if (!l)
+		return -ENOMEM;
+	h = &l->h;
+	h->suite = (uint16_t)suite;
+	h->type = (uint8_t)type;
+	h->zone = z->id;
+	h->epoch = 1;
+	h->vk_gen = z->keys->active;
+	h->group_count = type == OBJECT_FILE && suite == SUITE_GCM;
+	h->ntags = 1;
+	memcpy(h->tags[0], tag, TAG_LEN);
+	r = rand_bytes(h->object_id, ID_LEN);
+	if (!r)
+		r = rand_secret(l->k->dek, KEY_LEN);
+	if (!r)
+		r = wrap_key(zone_kek(z, h->vk_gen), l->k->dek, h->wrapped);
+	if (!r)
+		r = kdf_object(l->k->dek, KDF_HEADER, h->object_id, 1, l->k->hk, KEY_LEN);
+	if (!r)
+		r = keys_derive(l);
+	if (!r) {
+		l->g0 = group_new(l, 0, 0);
+		r = l->g0 ? 0 : -ENOMEM;
+	}
+	if (r) {
+		loaded_free(l);
+		return r;
+	}
+	l->header_dirty = true;
+	l->length = 0;
+	*ret = l;
+	return 0;
+}
+
+void object_attach(struct object *o, struct loaded *l, int fd)
+{
+	pthread_mutex_lock(&o->lock);
+	o->fd = fd;
+	o->fd_ro = false;
+	make_resident(o, l);
+	o->check_binding = false;
+	o->pins++;
+	pthread_mutex_unlock(&o->lock);
+}
+
+/* Tags that every later header of O carries: that of the path we know. */
+static int freshen_locked(struct object *o)
+{
+	uint8_t tag[TAG_LEN];
+	struct loaded *l;
+	int r = path_tag(o, tag);
+
+	if (!r)
+		r = loaded_new(o->zone, OBJECT_FILE, store_suite(o->st), tag, &l);
+	if (r)
+		return r;
+	l->discarded = true; /* what lies in the slots is not known to be durable */
+	make_resident(o, l);
+	o->check_binding = false;
+	store_event(o->st, EVENT_RECOVERED, o, 0, 0, "it never reached the disk: now empty");
+	return 0;
+}
+
+int object_pin_fresh(struct object *o, struct loaded **ret)
+{
+	int r = pin(o, true, ret);
+
+	if (r != NEVER_WRITTEN || !S_ISREG(o->type) || o->st->opt.read_only)
+		return r == NEVER_WRITTEN ? integrity(o, "it never reached the disk") : r;
+	pthread_mutex_lock(&o->lock);
+	r = o->l ? 0 : freshen_locked(o);
+	if (!r)
+		r = pin_locked(o, true);
+	if (!r)
+		*ret = o->l;
+	pthread_mutex_unlock(&o->lock);
+	return r;
+}
+
+bool object_loaded_size(struct object *o, uint64_t *ret_size)
+{
+	bool known;
+
+	pthread_mutex_lock(&o->lock);
+	known = o->l && o->l->h.type == OBJECT_FILE;
+	if (known)
+		*ret_size = loaded_size(o->l);
+	pthread_mutex_unlock(&o->lock);
+	return known;
+}

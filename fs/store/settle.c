@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What an unclean session left: which version each chunk reads as, and writing
+ * that down before the first change (cmkfs-format(5), Reading and Settling).
+ */
+#include <errno.h>
+
+#include "crypto/aead.h"
+#include "crypto/secret.h"
+#include "fs/store/content.h"
+
+/* ---- resolving: N's entry, else its base's, else a hole or EIO ------------------- */
+
+struct resolve {
+	struct loaded *l;
+	struct group *grp;
+	uint8_t *c; /* ciphertext of all places of the group */
+	uint8_t *p; /* one chunk of plaintext, secret memory */
+};
+
+static int read_places(struct resolve *v)
+{
+	size_t n = (size_t)group_chunks(v->grp->g) * CHUNK;
+	ssize_t got = backing_read(v->l->o->fd, v->c, n, chunk_place(group_first(v->grp->g)));
+
+	if (got < 0)
+		return (int)got;
+	memset(v->c + got, 0, n - (size_t)got);
+	return 0;
+}
+
+/* Chunks that N's entries do not verify, as a bitmap. */
+static int failed_of(struct resolve *v, uint64_t ret[static 2])
+{
+	struct group *grp = v->grp;
+	struct aead *a = aead_begin(grp->gk, false);
+
+	ret[0] = ret[1] = 0;
+	if (!a)
+		return -errno;
+	for (uint32_t i = 0; i < group_chunks(grp->g); i++) {
+		struct held *h = grp->held ? grp->held[i] : NULL;
+
+		if (!entry_is_hole(&grp->e[i]) &&
+		    chunk_open(a, group_first(grp->g) + i, &grp->e[i],
+			       h ? h->c : v->c + (size_t)i * CHUNK, v->p))
+			bit_set(ret, i);
+	}
+	aead_end(a);
+	return 0;
+}
+
+/* The base's version of chunk I becomes that of the group; its key may differ. */
+static int take_base(struct resolve *v, const struct base_slot *base, uint32_t i)
+{
+	struct group *grp = v->grp;
+	const struct entry *e = &base->e[i];
+	bool tail = base->tail_chunk == i;
+	const uint8_t *c = tail ? base->tail : v->c + (size_t)i * CHUNK;
+	struct aead *a;
+	int r;
+
+	if (entry_is_hole(e)) {
+		chunk_clear(v->l, grp, i);
+		return 0;
+	}
+	a = aead_begin(base->key, false);
+	if (!a)
+		return -errno;
+	r = chunk_open(a, group_first(grp->g) + i, e, c, v->p);
+	aead_end(a);
+	if (r)
+		return r;
+	group_unhold(v->l, grp, i);
+	if (grp->tail == i)
+		grp->tail = NO_TAIL;
+	if (!secret_equal(base->key, grp->gk, GK_LEN))
+		return group_seal_store(v->l, grp, i, i + 1, v->p, entry_len(e));
+	grp->e[i] = *e;
+	return tail ? group_hold(v->l, grp, i, c, entry_len(e), false) : 0;
+}
+
+static int resolve_failed(struct resolve *v, uint64_t base_gen, const struct base_slot *base,
+			  const uint64_t failed[static 2])
+{
+	struct group *grp = v->grp;
+
+	for (uint32_t i = 0; i < group_chunks(grp->g); i++) {
+		int r = 0;
+
+		if (!bit_get(failed, i))
+			continue;
+		if (!base_gen)
+			chunk_clear(v->l, grp, i);
+		else
+			r = base ? take_base(v, base, i) : -EBADMSG;
+		if (r == -EBADMSG)
+			bit_set(grp->bad, i);
+		else if (r)
+			return r;
+		else
+			store_event(v->l->o->st, EVENT_RECOVERED, v->l->o,
+				    (group_first(grp->g) + i) * CHUNK, CHUNK,
+				    "chunk of an unclean session");
+	}
+	return 0;
+}
+
+int group_resolve(struct loaded *l, struct group *grp, uint64_t base_gen,
+		  const struct base_slot *base)
+{
+	struct resolve v = {
+		.l = l, .grp = grp, .c = malloc((size_t)group_chunks(grp->g) * CHUNK),
+		.p = secret_alloc(CHUNK),
+	};
+	uint64_t failed[2];
+	int r = v.c && v.p ? read_places(&v) : -ENOMEM;
+
+	if (!r)
+		r = failed_of(&v, failed);
+	if (r)
+		goto out;
+	grp->pair.dur = grp->pair.gen;
+	memcpy(grp->pair.dur_names, grp->pair.disk_names, sizeof(failed));
+	if (!failed[0] && !failed[1])
+		goto out;
+	grp->pair.dur = base ? base_gen : 0;
+	grp->pair.dur_names[0] = grp->pair.dur_names[1] = 0;
+	if (base)
+		for (uint32_t i = 0; i < group_chunks(grp->g); i++)
+			if (!entry_is_hole(&base->e[i]) && base->tail_chunk != i)
+				bit_set(grp->pair.dur_names, i);
+	r = resolve_failed(&v, base_gen, base, failed);
+	grp->dirty = false; /* nothing is written before it is settled */
+out:
+	free(v.c);
+	secret_free(v.p);
+	return r;
+}
+
+/* ---- settling ----------------------------------------------------------------------- */
+
+/* No entry and no length beyond the size. */
+static int strip_beyond(struct loaded *l, struct group *grp)
+{
+	uint64_t size = loaded_size(l), n = chunk_count(size), first = group_first(grp->g);
+	int r = 0;
+
+	for (uint32_t i = 0; i < group_chunks(grp->g); i++)
+		if (first + i >= n && !entry_is_hole(&grp->e[i]))
+			chunk_clear(l, grp, i);
+	if (size % CHUNK && n - 1 >= first && n - 1 < first + group_chunks(grp->g) &&
+	    !bit_get(grp->bad, (uint32_t)(n - 1 - first)))
+		r = chunk_shorten(l, grp, (uint32_t)(n - 1 - first), (uint32_t)(size % CHUNK));
+	return r;
+}
+
+int group_settle_locked(struct loaded *l, struct group *grp)
+{
+	int r = barrier_raw(l);
+
+	if (r)
+		return r;
+	pthread_rwlock_wrlock(&grp->lock);
+	if (grp->settle) {
+		r = strip_beyond(l, grp);
+		if (!r)
+			grp->settle = false;
+		grp->dirty = true;
+	}
+	pthread_rwlock_unlock(&grp->lock);
+	return r ? r : batch_locked(l, true);
+}
+
+/* Settle the groups of a file that are unclean: those in memory, or (ALL) each present one. */
+static int settle_groups(struct loaded *l, bool all)
+{
+	int r = 0;
+
+	for (uint32_t g = 1; !r; g++) {
+		struct group *grp;
+
+		pthread_rwlock_rdlock(&l->lock);
+		g = group_next_present(&l->h, g);
+		pthread_rwlock_unlock(&l->lock);
+		if (g == UINT32_MAX)
+			break;
+		if (!all && l->base && group_present(l->base, g))
+			continue;
+		r = group_get(l, g, false, &grp);
+		if (r)
+			return r == -ENOENT ? 0 : r;
+		if (grp->error)
+			r = all ? 0 : grp->error; /* a damaged group stays as it is */
+		else if (grp->settle)
+			r = group_settle_locked(l, grp);
+		group_put(grp);
+	}
+	return r;
+}
+
+static int settle_header(struct loaded *l)
+{
+	int r = settle_groups(l, false);
+
+	if (r)
+		return r;
+	r = barrier_raw(l);
+	if (!r && l->g0->settle) {
+		pthread_rwlock_wrlock(&l->g0->lock);
+		r = strip_beyond(l, l->g0);
+		l->g0->settle = false;
+		pthread_rwlock_unlock(&l->g0->lock);
+	}
+	if (r)
+		return r;
+	pthread_rwlock_wrlock(&l->lock);
+	l->header_dirty = true;
+	l->header_settle = false;
+	free(l->base);
+	l->base = NULL;
+	pthread_rwlock_unlock(&l->lock);
+	return batch_locked(l, true);
+}
+
+/* Groups in memory whose pair is unclean. */
+static int settle_loaded(struct loaded *l)
+{
+	struct group **all;
+	uint32_t n;
+	int r;
+
+	pthread_rwlock_rdlock(&l->lock);
+	r = group_snapshot(l, false, &all, &n);
+	pthread_rwlock_unlock(&l->lock);
+	if (r)
+		return r;
+	for (uint32_t i = 0; i < n; i++) {
+		if (!r && all[i]->settle && !all[i]->error)
+			r = group_settle_locked(l, all[i]);
+		group_put(all[i]);
+	}
+	free(all);
+	return r;
+}
+
+int loaded_settle(struct loaded *l)
+{
+	int r = 0;
+
+	if (!l->header_settle && !l->ngroups)
+		return 0;
+	pthread_mutex_lock(&l->flush);
+	if (l->header_settle)
+		r = settle_header(l);
+	if (!r)
+		r = settle_loaded(l);
+	pthread_mutex_unlock(&l->flush);
+	return r;
+}
+
+/* ---- the whole volume ------------------------------------------------------------------ */
+
+struct walk {
+	struct store *st;
+	const _Atomic bool *stop;
+	char **names; /* of one directory, read before it is walked */
+	size_t n, cap;
+	bool nomem;
+};
+
+static int settle_object(struct object *o)
+{
+	struct loaded *l;
+	int r = object_pin(o, &l);
+
+	if (r == -EIO)
+		return 0; /* damaged, and reported: nothing to settle */
+	if (r || !l)
+		return r;
+	r = loaded_settle(l);
+	if (!r && l->h.type == OBJECT_FILE) {
+		pthread_mutex_lock(&l->flush);
+		r = settle_groups(l, true);
+		pthread_mutex_unlock(&l->flush);
+		group_trim(l);
+	}
+	object_unpin(o);
+	return r;
+}
+
+static bool collect(void *arg, const char *name, size_t n, ino_t ino, unsigned char d_type,
+		    int64_t next)
+{
+	struct walk *w = arg;
+
+	(void)ino;
+	(void)next;
+	if ((d_type != DT_REG && d_type != DT_DIR) || !strcmp(name, ".") || !strcmp(name, ".."))
+		return true;
+	if (w->n == w->cap) {
+		size_t cap = w->cap ? 2 * w->cap : 64;
+		char **t = realloc(w->names, cap * sizeof(*t));
+
+		if (!t)
+			return !(w->nomem = true);
+		w->names = t;
+		w->cap = cap;
+	}
+	w->names[w->n] = strndup(name, n);
+	if (!w->names[w->n])
+		return !(w->nomem = true);
+	w->n++;
+	return true;
+}
+
+static int settle_tree(struct store *st, struct object *dir, const _Atomic bool *stop);
+
+static int settle_name(struct store *st, struct object *dir, const char *name,
+		       const _Atomic bool *stop)
+{
+	struct zone *z = object_zone(dir);
+	struct object *o;
+	struct stat sb;
+	int r;
+
+	if (*stop)
+		return -EINTR;
+	r = zone_enter(z, ZONE_NORMAL);
+	if (r)
+		return r;
+	r = object_lookup(dir, name, &o, &sb);
+	if (!r)
+		r = settle_object(o);
+	zone_leave(z, ZONE_NORMAL);
+	if (r)
+		return r == -ENOENT || r == -EIO ? 0 : r; /* it went meanwhile, or is damaged */
+	if (S_ISDIR(sb.st_mode))
+		r = settle_tree(st, o, stop);
+	object_put(o);
+	return r;
+}
+
+static int settle_tree(struct store *st, struct object *dir, const _Atomic bool *stop)
+{
+	struct walk w = { .st = st, .stop = stop };
+	int r = zone_enter(object_zone(dir), ZONE_NORMAL);
+
+	if (r)
+		return r;
+	r = object_readdir(dir, 0, collect, &w);
+	zone_leave(object_zone(dir), ZONE_NORMAL);
+	if (!r && w.nomem)
+		r = -ENOMEM;
+	for (size_t i = 0; i < w.n; i++) {
+		if (!r)
+			r = settle_name(st, dir, w.names[i], stop);
+		secret_wipe(w.names[i], strlen(w.names[i]));
+		free(w.names[i]);
+	}
+	free(w.names);
+	return r;
+}
+
+int store_settle(struct store *st, const _Atomic bool *stop)
+{
+	struct zone *z = store_root_zone(st);
+	int r;
+
+	if (store_read_only(st) || !session_nunclean(st))
+		return 0;
+	r = zone_enter(z, ZONE_NORMAL);
+	if (r)
+		return r;
+	r = settle_object(store_root(st));
+	zone_leave(z, ZONE_NORMAL);
+	if (!r)
+		r = settle_tree(st, store_root(st), stop);
+	if (r)
+		return r;
+	r = zone_enter(z, ZONE_NORMAL);
+	if (r)
+		return r;
+	r = backing_syncfs(st->root_fd);
+	if (!r)
+		r = session_clear_unclean(st);
+	zone_leave(z, ZONE_NORMAL);
+	return r;
+}

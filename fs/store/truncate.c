@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Changes of size and holes.  Bytes that a durable slot names are discarded
+ * only after a barrier that made a slot durable which no longer names them
+ * (W3), and the size grows only from a clean end (W4).
+ */
+#include <errno.h>
+#include <linux/falloc.h>
+
+#include "fs/store/content.h"
+
+/* ---- emptying entries ---------------------------------------------------------- */
+
+static bool names_from(const struct group *grp, uint32_t from, uint32_t to)
+{
+	for (uint32_t i = from; i < to; i++)
+		if (bit_get(grp->pair.dur_names, i) || (grp->pair.unknown && bit_get(grp->pair.disk_names, i)))
+			return true;
+	return false;
+}
+
+/* The group for a change, settled first.  loaded.flush is held. */
+static int group_to_change(struct loaded *l, uint32_t g, struct group **ret)
+{
+	int r = group_get(l, g, false, ret);
+
+	if (r || !(*ret)->settle)
+		return r;
+	r = group_settle_locked(l, *ret);
+	if (r)
+		group_put(*ret);
+	return r;
+}
+
+/* Empty the entries of chunks [C0, C1) of one group; *RET_DURABLE: a durable slot names one of them. */
+static int clear_group(struct loaded *l, uint32_t g, uint32_t from, uint32_t to, bool *ret_durable)
+{
+	struct group *grp;
+	int r = group_to_change(l, g, &grp);
+
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	pthread_rwlock_wrlock(&grp->lock);
+	r = grp->error;
+	if (!r) {
+		*ret_durable |= names_from(grp, from, to);
+		for (uint32_t i = from; i < to; i++)
+			if (!entry_is_hole(&grp->e[i]) || bit_get(grp->bad, i))
+				chunk_clear(l, grp, i);
+	}
+	pthread_rwlock_unlock(&grp->lock);
+	group_put(grp);
+	return r;
+}
+
+/* The last chunk of a file of SIZE bytes ends there. */
+static int shorten_last(struct loaded *l, uint64_t size)
+{
+	uint64_t c = size / CHUNK;
+	struct group *grp;
+	int r;
+
+	if (!(size % CHUNK))
+		return 0;
+	r = group_to_change(l, chunk_group(c), &grp);
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	pthread_rwlock_wrlock(&grp->lock);
+	r = grp->error ? grp->error : chunk_shorten(l, grp, chunk_slot(c), (uint32_t)(size % CHUNK));
+	pthread_rwlock_unlock(&grp->lock);
+	group_put(grp);
+	return r;
+}
+
+/* Everything beyond SIZE: entries, groups.  loaded.flush is held. */
+static int cut_gcm(struct loaded *l, uint64_t size, bool *ret_durable)
+{
+	uint64_t n = chunk_count(size);
+	uint32_t g = chunk_group(n ? n - 1 : 0), slot = n ? chunk_slot(n - 1) + 1 : 0;
+	int r = shorten_last(l, size);
+
+	if (!r)
+		r = clear_group(l, g, slot, group_chunks(g), ret_durable);
+	if (r)
+		return r;
+	pthread_rwlock_wrlock(&l->lock);
+	if (l->h.group_count > g + 1) {
+		*ret_durable = true; /* a later group went: its slots are not even read */
+		group_cut_locked(l, g + 1);
+	}
+	pthread_rwlock_unlock(&l->lock);
+	return 0;
+}
+
+static void set_size(struct loaded *l, uint64_t size)
+{
+	pthread_rwlock_wrlock(&l->lock);
+	l->h.size = size;
+	l->header_dirty = true;
+	clock_gettime(CLOCK_REALTIME, &l->mtime);
+	pthread_rwlock_unlock(&l->lock);
+	loaded_mark_dirty(l);
+}
+
+/* ---- truncate -------------------------------------------------------------------- */
+
+static int shrink_locked(struct loaded *l, uint64_t size)
+{
+	uint64_t want = backing_length(l->h.suite, size);
+	bool durable = false;
+	int r = loaded_is_xts(l) ? xts_cut(l, size) : cut_gcm(l, size, &durable);
+
+	if (r)
+		return r;
+	set_size(l, size);
+	l->unclean_end = loaded_is_xts(l); /* which has no entries to tell: a barrier before it grows */
+	r = batch_locked(l, durable && l->o->st->vol.crash == CRASH_ORDERED);
+	if (r)
+		return r;
+	if (l->length > want) {
+		r = backing_truncate(l->o->fd, want);
+		if (!r)
+			l->length = want;
+		l->discarded = true;
+		l->unsynced = true;
+	}
+	return r;
+}
+
+/* W4: what the slot of the end names beyond it is removed at the old size, then a barrier. */
+static int cut_end_locked(struct loaded *l)
+{
+	bool durable = false;
+	int r;
+
+	if (!l->unclean_end)
+		return 0;
+	if (loaded_is_xts(l)) {
+		r = xts_cut(l, l->h.size);
+		if (!r && l->discarded)
+			r = batch_locked(l, true);
+	} else {
+		r = cut_gcm(l, l->h.size, &durable);
+		if (!r && durable)
+			r = batch_locked(l, true);
+	}
+	if (!r)
+		l->unclean_end = false;
+	return r;
+}
+
+int object_cut_end(struct loaded *l)
+{
+	int r;
+
+	pthread_mutex_lock(&l->flush);
+	r = cut_end_locked(l);
+	pthread_mutex_unlock(&l->flush);
+	return r;
+}
+
+static int resize_locked(struct loaded *l, uint64_t size)
+{
+	uint64_t old = loaded_size(l);
+	int r;
+
+	if (size < old)
+		return shrink_locked(l, size);
+	if (size == old)
+		return 0;
+	r = cut_end_locked(l);
+	if (r)
+		return r;
+	set_size(l, size);
+	return length_fix(l);
+}
+
+/* Pinned for a change, settled. */
+static int begin_change(struct object *o, struct loaded **ret)
+{
+	int r;
+
+	if (o->st->opt.read_only)
+		return -EROFS;
+	if (!S_ISREG(o->type))
+		return S_ISDIR(o->type) ? -EISDIR : -EINVAL;
+	r = object_pin_fresh(o, ret);
+	if (r)
+		return r;
+	r = loaded_settle(*ret);
+	if (!r && o->fd_ro)
+		r = -EACCES;
+	if (r)
+		object_unpin(o);
+	return r;
+}
+
+int object_truncate(struct object *o, uint64_t size)
+{
+	struct loaded *l;
+	int r;
+
+	if (size > FILE_LIMIT)
+		return -EFBIG;
+	r = begin_change(o, &l);
+	if (r)
+		return r;
+	pthread_mutex_lock(&l->flush);
+	r = resize_locked(l, size);
+	pthread_mutex_unlock(&l->flush);
+	object_unpin(o);
+	return r;
+}
+
+/* ---- fallocate --------------------------------------------------------------------- */
+
+/* Zero a part of one chunk. */
+static int zero_part(struct loaded *l, uint64_t off, uint64_t end)
+{
+	uint64_t c = off / CHUNK;
+	struct group *grp;
+	int r = group_to_change(l, chunk_group(c), &grp);
+
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	pthread_rwlock_wrlock(&grp->lock);
+	r = grp->error ? grp->error :
+			 chunk_zero(l, grp, chunk_slot(c), (uint32_t)(off - c * CHUNK),
+				    (uint32_t)(end - c * CHUNK));
+	pthread_rwlock_unlock(&grp->lock);
+	group_put(grp);
+	return r;
+}
+
+static uint32_t next_present(struct loaded *l, uint32_t g)
+{
+	if (!g)
+		return 0;
+	pthread_rwlock_rdlock(&l->lock);
+	g = group_next_present(&l->h, g);
+	pthread_rwlock_unlock(&l->lock);
+	return g;
+}
+
+/* FN for the part [FROM, TO) of every present group that chunks [C0, C1) touch. */
+static int each_group(struct loaded *l, uint64_t c0, uint64_t c1,
+		      int (*fn)(struct loaded *l, uint32_t g, uint32_t from, uint32_t to, bool *arg),
+		      bool *arg)
+{
+	int r = 0;
+
+	for (uint32_t g = next_present(l, chunk_group(c0)); !r && g != UINT32_MAX;
+	     g = next_present(l, g + 1)) {
+		uint64_t first = group_first(g), last = first + group_chunks(g);
+
+		if (first >= c1)
+			break;
+		r = fn(l, g, (uint32_t)(MAX(c0, first) - first), (uint32_t)(MIN(c1, last) - first), arg);
+	}
+	return r;
+}
+
+static int discard_places(struct loaded *l, uint32_t g, uint32_t from, uint32_t to, bool *unused)
+{
+	uint64_t place = chunk_place(group_first(g) + from);
+	int r;
+
+	(void)unused;
+	if (place >= l->length || from >= to)
+		return 0;
+	r = backing_punch(l->o->fd, place, (uint64_t)(to - from) * CHUNK);
+	l->discarded = true;
+	l->unsynced = true;
+	return r == -EOPNOTSUPP ? 0 : r; /* only space is lost */
+}
+
+static int punch_gcm(struct loaded *l, uint64_t off, uint64_t end)
+{
+	uint64_t c0 = (off + CHUNK - 1) / CHUNK, c1 = end / CHUNK;
+	bool durable = false;
+	int r = 0;
+
+	if (c0 > c1) /* within one chunk */
+		return zero_part(l, off, end);
+	if (off % CHUNK)
+		r = zero_part(l, off, c0 * CHUNK);
+	if (!r && end % CHUNK)
+		r = zero_part(l, c1 * CHUNK, end);
+	if (r || c0 == c1)
+		return r;
+	r = each_group(l, c0, c1, clear_group, &durable);
+	if (!r)
+		r = batch_locked(l, durable && l->o->st->vol.crash == CRASH_ORDERED);
+	return r ? r : each_group(l, c0, c1, discard_places, NULL);
+}
+
+static int zero_range_locked(struct loaded *l, uint64_t off, uint64_t end)
+{
+	uint64_t size = loaded_size(l);
+
+	if (off >= size)
+		return 0;
+	/* A whole end chunk is emptied, not sealed anew. */
+	if (end >= size)
+		end = (size + CHUNK - 1) / CHUNK * CHUNK;
+	set_size(l, size); /* for the time of the change */
+	return loaded_is_xts(l) ? xts_zero(l, off, end - off) : punch_gcm(l, off, end);
+}
+
+/* Reserve the places of the range. */
+static int allocate(struct loaded *l, uint64_t off, uint64_t end)
+{
+	uint64_t c0 = off / CHUNK, c1 = (end - 1) / CHUNK;
+	uint64_t from = loaded_is_xts(l) ? xts_place(c0) : chunk_place(c0);
+	uint64_t to = loaded_is_xts(l) ? xts_place(c1) : chunk_place(c1);
+
+	return backing_allocate(l->o->fd, from, to + CHUNK - from);
+}
+
+static int fallocate_locked(struct loaded *l, int mode, uint64_t off, uint64_t end)
+{
+	int r;
+
+	if (mode & FALLOC_FL_PUNCH_HOLE)
+		return zero_range_locked(l, off, end);
+	r = mode & FALLOC_FL_ZERO_RANGE ? zero_range_locked(l, off, end) : allocate(l, off, end);
+	if (!r && !(mode & FALLOC_FL_KEEP_SIZE) && end > loaded_size(l))
+		r = resize_locked(l, end);
+	return r;
+}
+
+int object_fallocate(struct object *o, int mode, uint64_t off, uint64_t len)
+{
+	const int keep = FALLOC_FL_KEEP_SIZE;
+	struct loaded *l;
+	int r;
+
+	if (mode != 0 && mode != keep && mode != (FALLOC_FL_PUNCH_HOLE | keep) &&
+	    mode != FALLOC_FL_ZERO_RANGE && mode != (FALLOC_FL_ZERO_RANGE | keep))
+		return -EOPNOTSUPP;
+	if (!len)
+		return -EINVAL;
+	if (off > FILE_LIMIT || len > FILE_LIMIT - off)
+		return -EFBIG;
+	r = begin_change(o, &l);
+	if (r)
+		return r;
+	pthread_mutex_lock(&l->flush);
+	r = fallocate_locked(l, mode, off, off + len);
+	pthread_mutex_unlock(&l->flush);
+	object_unpin(o);
+	return r;
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Writing a file: a request is cut into groups and sealed in place in the
+ * caller's buffer.  Ciphertext goes to its places at once where no slot on
+ * disk names them, else it is held for the batch that may overwrite them.
+ */
+#include <errno.h>
+
+#include "crypto/aead.h" /* GCM_MAX_USES */
+#include "crypto/secret.h"
+#include "fs/store/content.h"
+
+/* Bytes [OFF, OFF + N) of one chunk that are not all of it: read, merge, seal, store. */
+static int write_part(struct loaded *l, struct group *grp, uint32_t slot, uint32_t off,
+		      const uint8_t *p, uint32_t n)
+{
+	uint32_t old = entry_len(&grp->e[slot]), len = MAX(old, off + n);
+	uint8_t b[CHUNK];
+	int r = 0;
+
+	if (off || off + n < old)
+		r = group_read(l, grp, slot, slot + 1, b);
+	if (r)
+		goto out;
+	memcpy(b + off, p, n);
+	r = group_seal_store(l, grp, slot, slot + 1, b, len);
+out:
+	secret_wipe(b, sizeof(b));
+	return r;
+}
+
+/* The part of a write that falls into GRP: N bytes at OFF of the file. */
+static int write_group(struct loaded *l, struct group *grp, uint8_t *p, size_t n, uint64_t off)
+{
+	uint32_t slot = chunk_slot(off / CHUNK), in = (uint32_t)(off % CHUNK);
+	int r = 0;
+
+	if (grp->error)
+		return grp->error;
+	if (grp->uses + GROUP_CHUNKS >= GCM_MAX_USES && (r = group_reseal(l, grp)))
+		return r;
+	if (in) {
+		uint32_t k = (uint32_t)MIN(n, (size_t)(CHUNK - in));
+
+		r = write_part(l, grp, slot++, in, p, k);
+		secret_wipe(p, k);
+		p += k;
+		n -= k;
+	}
+	if (!r && n) {
+		uint32_t whole = (uint32_t)(n / CHUNK), rest = (uint32_t)(n % CHUNK);
+		uint32_t end = slot + whole;
+
+		/* A short end that nothing of the old chunk outlives needs no reading. */
+		if (rest && rest >= entry_len(&grp->e[end])) {
+			r = group_seal_store(l, grp, slot, end + 1, p, rest);
+		} else {
+			if (whole)
+				r = group_seal_store(l, grp, slot, end, p, CHUNK);
+			if (!r && rest) {
+				r = write_part(l, grp, end, 0, p + (size_t)whole * CHUNK, rest);
+				secret_wipe(p + (size_t)whole * CHUNK, rest);
+			}
+		}
+	}
+	return r;
+}
+
+static int write_gcm(struct loaded *l, uint8_t *p, size_t n, uint64_t off)
+{
+	while (n) {
+		uint32_t g = chunk_group(off / CHUNK);
+		uint64_t end = (group_first(g) + group_chunks(g)) * CHUNK;
+		size_t k = (size_t)MIN((uint64_t)n, end - off);
+		struct group *grp;
+		int r = group_get(l, g, true, &grp);
+
+		if (r)
+			return r;
+		if (grp->settle) { /* its pair is unclean: before its first change */
+			group_put(grp);
+			if ((r = loaded_settle(l)) || (r = group_get(l, g, true, &grp)))
+				return r;
+		}
+		pthread_rwlock_wrlock(&grp->lock);
+		r = write_group(l, grp, p, k, off);
+		pthread_rwlock_unlock(&grp->lock);
+		group_put(grp);
+		if (r)
+			return r;
+		p += k;
+		off += k;
+		n -= k;
+	}
+	return 0;
+}
+
+/* W4: the size grows only from a clean end. */
+static int grow_from_clean_end(struct loaded *l, uint64_t end)
+{
+	if (!l->unclean_end || end <= loaded_size(l))
+		return 0;
+	return object_cut_end(l);
+}
+
+static void grown(struct loaded *l, uint64_t end)
+{
+	pthread_rwlock_wrlock(&l->lock);
+	if (end > l->h.size) {
+		l->h.size = end;
+		l->header_dirty = true;
+	}
+	clock_gettime(CLOCK_REALTIME, &l->mtime);
+	pthread_rwlock_unlock(&l->lock);
+	loaded_mark_dirty(l);
+}
+
+int object_write(struct object *o, uint8_t *buf, size_t n, uint64_t off)
+{
+	struct store *st = o->st;
+	struct loaded *l;
+	int r;
+
+	if (st->opt.read_only)
+		r = -EROFS;
+	else if (off > FILE_LIMIT || n > FILE_LIMIT - off)
+		r = -EFBIG;
+	else
+		r = object_pin_fresh(o, &l);
+	if (r) {
+		secret_wipe(buf, n);
+		return r;
+	}
+	if (l->header_settle)
+		r = loaded_settle(l);
+	if (!r)
+		r = grow_from_clean_end(l, off + n);
+	if (!r)
+		r = loaded_is_xts(l) ? xts_write(l, buf, n, off) : write_gcm(l, buf, n, off);
+	if (r) {
+		secret_wipe(buf, n);
+		loaded_mark_dirty(l); /* what did go in is consistent */
+	} else {
+		grown(l, off + n);
+		atomic_fetch_add_explicit(&st->bytes_written, n, memory_order_relaxed);
+		if (st->pending > st->pending_max)
+			r = object_flush(o);
+	}
+	object_unpin(o);
+	return r;
+}

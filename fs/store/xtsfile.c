@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Contents of an XTS file (cmkfs-format(5), XTS layout): no entries, every
+ * chunk one data unit in its place, an all-zero ciphertext is a hole.  Group
+ * 0's lock keeps a change of part of a chunk apart from all else.
+ */
+#include <errno.h>
+
+#include "crypto/secret.h"
+#include "crypto/xts.h"
+#include "fs/store/content.h"
+
+static bool all_zero(const uint8_t *p, size_t n)
+{
+	return !p[0] && !memcmp(p, p + 1, n - 1);
+}
+
+/* Chunks [C0, C1) into DST, decrypted; the caller has the lock. */
+static int read_units(struct loaded *l, uint64_t c0, uint64_t c1, uint8_t *dst)
+{
+	size_t n = (size_t)(c1 - c0) * CHUNK;
+	ssize_t got = backing_read(l->o->fd, dst, n, xts_place(c0));
+	struct xts *x;
+	int r = 0;
+
+	if (got < 0)
+		return (int)got;
+	memset(dst + got, 0, n - (size_t)got);
+	x = xts_begin(l->k->xk, false);
+	if (!x)
+		return -errno;
+	for (uint64_t c = c0; c < c1 && !r; c++, dst += CHUNK)
+		if (!all_zero(dst, CHUNK))
+			r = xts_crypt(x, c, dst, CHUNK, dst);
+	xts_end(x);
+	return r;
+}
+
+static int write_units(struct loaded *l, uint64_t c0, uint64_t c1, uint8_t *p)
+{
+	struct xts *x = xts_begin(l->k->xk, true);
+	int r = 0;
+
+	if (!x)
+		return -errno;
+	for (uint64_t c = c0; c < c1 && !r; c++)
+		r = xts_crypt(x, c, p + (c - c0) * CHUNK, CHUNK, p + (c - c0) * CHUNK);
+	xts_end(x);
+	if (!r)
+		r = backing_write(l->o->fd, p, (size_t)(c1 - c0) * CHUNK, xts_place(c0));
+	if (!r)
+		length_reaches(l, xts_place(c1));
+	l->unsynced = true;
+	return r;
+}
+
+ssize_t xts_read(struct loaded *l, uint8_t *buf, size_t n, uint64_t off, uint8_t **ret_p)
+{
+	int r;
+
+	pthread_rwlock_rdlock(&l->g0->lock);
+	r = read_units(l, off / CHUNK, (off + n - 1) / CHUNK + 1, buf);
+	pthread_rwlock_unlock(&l->g0->lock);
+	*ret_p = buf + off % CHUNK;
+	return r ? r : (ssize_t)n;
+}
+
+/* Replace N bytes at IN of chunk C (P NULL: by zeros); what lies beyond the size is zero. */
+static int change_part(struct loaded *l, uint64_t c, uint32_t in, const uint8_t *p, uint32_t n,
+		       uint64_t size)
+{
+	uint8_t b[CHUNK];
+	uint64_t start = c * CHUNK;
+	uint32_t valid = size > start ? (uint32_t)MIN((uint64_t)CHUNK, size - start) : 0;
+	int r;
+
+	pthread_rwlock_wrlock(&l->g0->lock);
+	r = read_units(l, c, c + 1, b);
+	memset(b + valid, 0, CHUNK - valid);
+	if (!r) {
+		if (p)
+			memcpy(b + in, p, n);
+		else
+			memset(b + in, 0, n);
+		r = write_units(l, c, c + 1, b);
+	}
+	pthread_rwlock_unlock(&l->g0->lock);
+	secret_wipe(b, sizeof(b));
+	return r;
+}
+
+int xts_write(struct loaded *l, uint8_t *buf, size_t n, uint64_t off)
+{
+	uint64_t size = loaded_size(l);
+	int r = 0;
+
+	if (off % CHUNK) {
+		uint32_t in = (uint32_t)(off % CHUNK), k = (uint32_t)MIN(n, (size_t)(CHUNK - in));
+
+		r = change_part(l, off / CHUNK, in, buf, k, size);
+		secret_wipe(buf, k);
+		buf += k;
+		off += k;
+		n -= k;
+	}
+	if (!r && n >= CHUNK) {
+		uint64_t c0 = off / CHUNK, c1 = c0 + n / CHUNK;
+		size_t k = (size_t)(c1 - c0) * CHUNK;
+
+		pthread_rwlock_rdlock(&l->g0->lock);
+		r = write_units(l, c0, c1, buf);
+		pthread_rwlock_unlock(&l->g0->lock);
+		buf += k;
+		off += k;
+		n -= k;
+	}
+	if (!r && n) {
+		r = change_part(l, off / CHUNK, 0, buf, (uint32_t)n, size);
+		secret_wipe(buf, n);
+	}
+	return r;
+}
+
+/* The places beyond SIZE read as zero, and the last chunk is zero-padded from there. */
+int xts_cut(struct loaded *l, uint64_t size)
+{
+	uint64_t n = chunk_count(size), end = xts_place(n);
+	uint32_t in = (uint32_t)(size % CHUNK);
+	int r = 0;
+
+	if (in)
+		r = change_part(l, n - 1, in, NULL, CHUNK - in, size);
+	if (!r && l->length > end) {
+		r = backing_truncate(l->o->fd, end);
+		l->discarded = true;
+		l->unsynced = true;
+		if (!r)
+			l->length = end;
+	}
+	return r;
+}
+
+int xts_zero(struct loaded *l, uint64_t off, uint64_t len)
+{
+	uint64_t end = off + len, size = loaded_size(l);
+	uint64_t c0 = (off + CHUNK - 1) / CHUNK, c1 = end / CHUNK;
+	int r = 0;
+
+	if (c0 > c1)
+		return change_part(l, off / CHUNK, (uint32_t)(off % CHUNK), NULL, (uint32_t)len, size);
+	if (off % CHUNK)
+		r = change_part(l, c0 - 1, (uint32_t)(off % CHUNK), NULL,
+				CHUNK - (uint32_t)(off % CHUNK), size);
+	if (!r && end % CHUNK)
+		r = change_part(l, c1, 0, NULL, (uint32_t)(end % CHUNK), size);
+	if (r || c0 == c1)
+		return r;
+	r = backing_punch(l->o->fd, xts_place(c0), (c1 - c0) * CHUNK);
+	l->discarded = true;
+	l->unsynced = true;
+	return r;
+}
+
+/* A hole of the backing file is zeros, so a hole; other zeros count as data. */
+int64_t xts_seek(struct loaded *l, uint64_t off, int whence, uint64_t size)
+{
+	int64_t at = backing_seek(l->o->fd, xts_place(off / CHUNK) + off % CHUNK, whence);
+	uint64_t pos;
+
+	if (at == -ENXIO)
+		return whence == SEEK_DATA ? -ENXIO : (int64_t)size;
+	if (at < 0)
+		return at;
+	pos = (uint64_t)at - DATA_START;
+	if (pos >= size)
+		return whence == SEEK_DATA ? -ENXIO : (int64_t)size;
+	return (int64_t)MAX(pos, off);
+}
