@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Contents of files through the store, against a model in memory: random
+ * writes, truncations, punches, flushes, evictions and remounts around the
+ * borders of chunks and groups.  The seed is printed; CMKFS_SEED replays one,
+ * CMKFS_OPS sets the number of operations.
+ */
+#include "volume_fixture.h"
+
+#include <linux/falloc.h>
+#include <time.h>
+
+#include "fs/store/internal.h"
+
+#define LIMIT (1600u << 10) /* three groups */
+
+struct model {
+	struct fixture f;
+	struct object *o;
+	uint8_t *data;
+	uint64_t size;
+	uint8_t *buf;
+	uint64_t rng;
+	unsigned int op;
+};
+
+static uint64_t rnd(struct model *m)
+{
+	m->rng ^= m->rng << 13;
+	m->rng ^= m->rng >> 7;
+	m->rng ^= m->rng << 17;
+	return m->rng;
+}
+
+/* An offset at, just before or just after a border of chunk or group, or anywhere. */
+static uint64_t rnd_offset(struct model *m)
+{
+	static const uint64_t border[] = { 0, 3040, 3041, 4096, 8192, 94 * 4096, 95 * 4096, 96 * 4096,
+					   97 * 4096, 221 * 4096, 222 * 4096, 223 * 4096, 348 * 4096 };
+	uint64_t off;
+
+	if (rnd(m) % 2)
+		return rnd(m) % LIMIT;
+	off = border[rnd(m) % ARRAY_SIZE(border)] + rnd(m) % 3;
+	return off ? off - 1 : 0;
+}
+
+static void open_file(struct model *m)
+{
+	struct stat st;
+
+	assert_int_equal(zone_enter(store_root_zone(m->f.st), ZONE_NORMAL), 0);
+	assert_int_equal(object_lookup(store_root(m->f.st), "file", &m->o, &st), 0);
+	zone_leave(store_root_zone(m->f.st), ZONE_NORMAL);
+}
+
+static void check_range(struct model *m, uint64_t off, uint64_t n)
+{
+	uint64_t want = off < m->size ? MIN(n, m->size - off) : 0;
+	uint8_t *p;
+	ssize_t r = object_read(m->o, m->buf, LIMIT + 3 * CHUNK, n, off, &p);
+
+	if (r != (ssize_t)want)
+		fail_msg("op %u: read %zd at %ju, wanted %ju", m->op, r, (uintmax_t)off, (uintmax_t)want);
+	for (uint64_t i = 0; i < want; i++)
+		if (p[i] != m->data[off + i])
+			fail_msg("op %u: byte %ju is %02x, not %02x", m->op, (uintmax_t)(off + i), p[i],
+				 m->data[off + i]);
+}
+
+static void check_seek(struct model *m)
+{
+	uint64_t pos = 0;
+
+	/* Data is never hidden: what SEEK_DATA passes over is zero. */
+	while (pos < m->size) {
+		int64_t d = object_seek(m->o, pos, SEEK_DATA), h;
+		uint64_t end = d == -ENXIO ? m->size : (uint64_t)d;
+
+		assert_true(d == -ENXIO || (d >= (int64_t)pos && d < (int64_t)m->size));
+		for (; pos < end; pos++)
+			if (m->data[pos])
+				fail_msg("op %u: data at %ju hidden", m->op, (uintmax_t)pos);
+		if (d == -ENXIO)
+			break;
+		h = object_seek(m->o, pos, SEEK_HOLE);
+		assert_true(h > (int64_t)pos && h <= (int64_t)m->size);
+		pos = (uint64_t)h;
+	}
+}
+
+static void do_write(struct model *m)
+{
+	uint64_t off = rnd_offset(m), n = rnd(m) % 4 ? rnd(m) % 20000 : rnd(m) % 600000;
+
+	n = MIN(n + 1, LIMIT - off);
+	if (!n)
+		return;
+	for (uint64_t i = 0; i < n; i++)
+		m->buf[i] = m->data[off + i] = (uint8_t)(rnd(m) | 1);
+	assert_int_equal(object_write(m->o, m->buf, n, off), 0);
+	m->size = MAX(m->size, off + n);
+}
+
+static void do_truncate(struct model *m)
+{
+	uint64_t size = rnd_offset(m);
+
+	assert_int_equal(object_truncate(m->o, size), 0);
+	if (size < m->size)
+		memset(m->data + size, 0, m->size - size);
+	m->size = size;
+}
+
+static void do_zero(struct model *m, int mode)
+{
+	uint64_t off = rnd_offset(m), end = MIN(off + 1 + rnd(m) % 700000, (uint64_t)LIMIT);
+
+	if (off >= end)
+		return;
+	assert_int_equal(object_fallocate(m->o, mode, off, end - off), 0);
+	if (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) {
+		uint64_t stop = MIN(end, m->size);
+
+		if (off < stop)
+			memset(m->data + off, 0, stop - off);
+	}
+	if (!(mode & FALLOC_FL_KEEP_SIZE))
+		m->size = MAX(m->size, end);
+}
+
+static void evict(struct model *m)
+{
+	uint64_t max = m->f.st->resident_max;
+
+	m->f.st->resident_max = 0;
+	assert_int_equal(object_flush(m->o), 0);
+	store_trim(m->f.st);
+	store_trim(m->f.st);
+	m->f.st->resident_max = max;
+}
+
+static void remount(struct model *m)
+{
+	struct stat st;
+
+	zone_leave(store_root_zone(m->f.st), ZONE_NORMAL);
+	object_put(m->o);
+	fixture_close(&m->f);
+	fixture_open(&m->f, false);
+	open_file(m);
+	assert_int_equal(zone_enter(store_root_zone(m->f.st), ZONE_NORMAL), 0);
+	assert_int_equal(object_getattr(m->o, &st), 0);
+	assert_int_equal(st.st_size, m->size); /* by the hint */
+	check_range(m, 0, LIMIT);
+}
+
+static void step(struct model *m)
+{
+	switch (rnd(m) % 32) {
+	case 0:
+		do_truncate(m);
+		break;
+	case 1:
+		do_zero(m, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE);
+		break;
+	case 2:
+		do_zero(m, FALLOC_FL_ZERO_RANGE);
+		break;
+	case 3:
+		do_zero(m, rnd(m) % 2 ? 0 : FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE);
+		break;
+	case 4:
+	case 5:
+		assert_int_equal(object_flush(m->o), 0);
+		break;
+	case 6:
+		assert_int_equal(object_fsync(m->o, rnd(m) % 2), 0);
+		break;
+	case 7:
+		evict(m);
+		break;
+	case 8:
+		if (!(rnd(m) % 8))
+			remount(m);
+		break;
+	case 9:
+		check_seek(m);
+		break;
+	case 10:
+		check_range(m, 0, LIMIT);
+		break;
+	case 11: case 12: case 13: case 14: case 15: case 16:
+		check_range(m, rnd_offset(m), rnd(m) % 100000 + 1);
+		break;
+	default:
+		do_write(m);
+	}
+}
+
+static void shadow(enum suite suite)
+{
+	const char *seed = getenv("CMKFS_SEED"), *ops = getenv("CMKFS_OPS");
+	unsigned int n = ops ? (unsigned int)atoi(ops) : 3000;
+	struct cred cred = { geteuid(), getegid() };
+	struct model m = { .rng = seed ? strtoull(seed, NULL, 0) : (uint64_t)time(NULL) << 8 | suite };
+	struct stat st;
+
+	print_message("seed %ju, %u operations\n", (uintmax_t)m.rng, n);
+	m.data = calloc(1, LIMIT + CHUNK);
+	m.buf = malloc(LIMIT + 3 * CHUNK);
+	fixture_make(&m.f, suite);
+	assert_int_equal(zone_enter(store_root_zone(m.f.st), ZONE_NORMAL), 0);
+	assert_int_equal(object_mknod(store_root(m.f.st), "file", S_IFREG | 0644, 0, &cred, &m.o, &st), 0);
+	for (m.op = 0; m.op < n; m.op++)
+		step(&m);
+	remount(&m);
+	assert_int_equal(m.f.events[EVENT_INTEGRITY], 0);
+	assert_int_equal(m.f.events[EVENT_HINT], 0);
+	assert_int_equal(m.f.events[EVENT_LOST], 0);
+	zone_leave(store_root_zone(m.f.st), ZONE_NORMAL);
+	object_put(m.o);
+	fixture_destroy(&m.f);
+	free(m.data);
+	free(m.buf);
+}
+
+static void gcm_file_reads_as_the_model(void **state)
+{
+	(void)state;
+	shadow(SUITE_GCM);
+}
+
+static void xts_file_reads_as_the_model(void **state)
+{
+	(void)state;
+	shadow(SUITE_XTS);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(gcm_file_reads_as_the_model),
+		cmocka_unit_test(xts_file_reads_as_the_model),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

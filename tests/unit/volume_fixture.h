@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A volume in a temporary directory for tests of the store: made, opened and
+ * unlocked with a vault key that the test knows.
+ */
+#ifndef CMKFS_TEST_VOLUME_FIXTURE_H
+#define CMKFS_TEST_VOLUME_FIXTURE_H
+
+#include <errno.h>
+#include <ftw.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "fs/store/store.h"
+
+struct fixture {
+	char dir[64];
+	uint8_t vk[KEY_LEN];
+	struct store *st;
+	unsigned int events[EVENT_NAME + 1];
+};
+
+static int fixture_slot(void *arg, const uint8_t vk[static KEY_LEN], const struct zone_id *z,
+			struct keyslot *ret)
+{
+	struct fixture *f = arg;
+
+	(void)z;
+	memcpy(f->vk, vk, KEY_LEN);
+	*ret = (struct keyslot){ .type = SLOT_RSA, .role = ROLE_SERVICE };
+	ret->kid = strdup("local://test/keys/test/1");
+	ret->blob = calloc(1, 256);
+	ret->blob_len = 256;
+	return ret->kid && ret->blob ? 0 : -ENOMEM;
+}
+
+static void fixture_event(void *arg, const struct store_event *e)
+{
+	struct fixture *f = arg;
+
+	f->events[e->kind]++;
+}
+
+static inline void fixture_open(struct fixture *f, bool read_only)
+{
+	struct store_options opt = { .read_only = read_only, .binding = -1, .crash = -1,
+				     .event = fixture_event, .event_arg = f };
+	struct store_error err = { .message = "" };
+	int r = store_open(f->dir, &opt, &f->st, &err);
+
+	if (!r)
+		r = zone_unlock(store_root_zone(f->st), f->vk, &err);
+	if (r)
+		fail_msg("open: %s: %s", strerror(-r), err.message);
+}
+
+static inline void fixture_make(struct fixture *f, enum suite suite)
+{
+	struct init_options opt = { .suite = suite, .names = NAME_ENCRYPTED, .padding = 16,
+				    .binding = BINDING_ENFORCE, .crash = CRASH_ORDERED };
+	struct store_error err = { .message = "" };
+	struct zone_id z;
+	int r;
+
+	memset(f, 0, sizeof(*f));
+	snprintf(f->dir, sizeof(f->dir), "%s/cmkfs-test-XXXXXX",
+		 access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
+	assert_non_null(mkdtemp(f->dir));
+	r = volume_init(f->dir, &opt, fixture_slot, f, &z, &err);
+	if (r)
+		fail_msg("init: %s: %s", strerror(-r), err.message);
+	fixture_open(f, false);
+}
+
+static inline void fixture_close(struct fixture *f)
+{
+	if (!f->st)
+		return;
+	zone_lock_begin(store_root_zone(f->st), ENOKEY);
+	assert_int_equal(zone_quiesce(store_root_zone(f->st), 1000), 0);
+	assert_int_equal(zone_commit(store_root_zone(f->st), 10000), 0);
+	zone_wipe(store_root_zone(f->st));
+	assert_int_equal(store_end_session(f->st, false), 0);
+	store_close(f->st);
+	f->st = NULL;
+}
+
+static int fixture_rm(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+static inline void fixture_destroy(struct fixture *f)
+{
+	fixture_close(f);
+	nftw(f->dir, fixture_rm, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+#endif
