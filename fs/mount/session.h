@@ -15,7 +15,7 @@
 #include "fs/mount/pool.h"
 
 struct locker;
-struct keys;
+struct grant;
 struct control;
 struct workers;
 struct flusher;
@@ -37,7 +37,7 @@ struct mount {
 	struct workers *workers;
 	struct flusher *flusher;
 	struct locker *locker;
-	struct keys *keys;
+	struct grant *grant;
 	struct control *control;
 	struct janitor *janitor;
 	int end_fd;		/* eventfd: somebody asks for the end; … to here */
