@@ -39,6 +39,6 @@ const struct verb verb_help = {
 	.args = "[VERB]",
 	.summary = "Print the verbs, or how to use one",
 	.opts = opts,
-	.max_args = 8,
+	.max_args = 4096, /* --words: the whole command line */
 	.run = run,
 };

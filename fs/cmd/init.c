@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #include "keyprov/local/local.h"
-#include "keys.h"
+#include "volkeys.h"
 
 static const char *key, *cipher;
 static bool plain_names;
@@ -71,7 +71,7 @@ static int customer_slot(const struct state_context *ctx, const uint8_t *vk, str
 	if (!r && embedded)
 		r = grant(ctx, key, e);
 	if (!r)
-		r = keys_wrap(&ctx->kp, key, ROLE_CUSTOMER, vk, ret, e);
+		r = volkeys_wrap(&ctx->kp, key, ROLE_CUSTOMER, vk, ret, e);
 	if (r && embedded)
 		ungrant(ctx, key);
 	return r;
@@ -85,7 +85,7 @@ static int service_slot(const struct state_context *ctx, const struct zone_id *z
 
 	state_hex(z->vol, ID_LEN, name);
 	r = local_service_key(&ctx->kp, name, uri, e);
-	return r ? r : keys_wrap(&ctx->kp, uri, ROLE_SERVICE, vk, ret, e);
+	return r ? r : volkeys_wrap(&ctx->kp, uri, ROLE_SERVICE, vk, ret, e);
 }
 
 /* An init_slot_fn: wrap the new volume's key. */

@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #include "crypto/secret.h"
-#include "keys.h"
+#include "volkeys.h"
 #include "keyprov/local/local.h"
 
 struct fresh { /* of one generation */
@@ -25,12 +25,12 @@ static void change_done(struct change *c)
 {
 	for (unsigned int i = 0; i < c->n; i++) {
 		secret_free(c->gens[i].vk);
-		keys_slot_done(&c->gens[i].slot);
+		volkeys_slot_done(&c->gens[i].slot);
 	}
 }
 
 /* Unwrap the vault key of each live generation by its old slots, wrap it anew. */
-static int prepare(const struct keys *k, const char *uri, enum slot_role role, struct change *c)
+static int prepare(const struct volkeys *k, const char *uri, enum slot_role role, struct change *c)
 {
 	struct kp_error e = { 0 };
 	int r;
@@ -46,10 +46,10 @@ static int prepare(const struct keys *k, const char *uri, enum slot_role role, s
 		c->n++;
 		if (!f->vk)
 			return cmd_fail(CMD_FAILED, NULL, "out of memory");
-		r = keys_unwrap(k, gen, f->vk);
+		r = volkeys_unwrap(k, gen, f->vk);
 		if (r)
 			return r;
-		r = keys_wrap(&k->ctx.kp, uri, role, f->vk, &f->slot, &e);
+		r = volkeys_wrap(&k->ctx.kp, uri, role, f->vk, &f->slot, &e);
 		if (r)
 			return cmd_fail_kp(&e, NULL);
 	}
@@ -58,7 +58,7 @@ static int prepare(const struct keys *k, const char *uri, enum slot_role role, s
 
 static bool same_key(const struct keyslot *a, const struct keyslot *b)
 {
-	return keys_of_provider(a) && !strcmp(a->kid, b->kid);
+	return volkeys_of_provider(a) && !strcmp(a->kid, b->kid);
 }
 
 /* Add the fresh slots; one that an interrupted run left under the same kid goes. */
@@ -90,14 +90,14 @@ static int drop_slots(void *arg, struct keyring *ring)
 		struct generation *gen = keyring_generation(ring, c->gens[i].g);
 
 		for (unsigned int s = gen ? gen->nslots : 0; s-- > 0;)
-			if (keys_of_provider(&gen->slots[s]) &&
+			if (volkeys_of_provider(&gen->slots[s]) &&
 			    !same_key(&gen->slots[s], &c->gens[i].slot))
 				generation_remove_slot(gen, gen->slots[s].id);
 	}
 	return 0;
 }
 
-static int edit(const struct keys *k, const struct change *c, keyring_edit_fn *fn)
+static int edit(const struct volkeys *k, const struct change *c, keyring_edit_fn *fn)
 {
 	struct store_error err = { "", "" };
 	const uint8_t *vk = NULL;
@@ -116,7 +116,7 @@ static int edit(const struct keys *k, const struct change *c, keyring_edit_fn *f
 	return r ? cmd_fail_store(r, &err, k->dir) : CMD_OK;
 }
 
-static void audit(const struct keys *k, const char *what, const char *kid)
+static void audit(const struct volkeys *k, const char *what, const char *kid)
 {
 	struct local *l = NULL;
 
@@ -126,7 +126,8 @@ static void audit(const struct keys *k, const char *what, const char *kid)
 	local_close(l);
 }
 
-int keys_replace(const struct keys *k, const char *uri, enum slot_role role, const char *what)
+int volkeys_replace(const struct volkeys *k, const char *uri, enum slot_role role,
+		    const char *what)
 {
 	struct change c = { .n = 0 };
 	int r = prepare(k, uri, role, &c);

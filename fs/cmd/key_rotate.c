@@ -4,7 +4,7 @@
  */
 #include <stdio.h>
 
-#include "keys.h"
+#include "volkeys.h"
 
 /* The first provider slot of the active generation; NULL: none. */
 static const struct keyslot *present_slot(struct keyring *ring)
@@ -12,13 +12,13 @@ static const struct keyslot *present_slot(struct keyring *ring)
 	struct generation *gen = keyring_generation(ring, ring->active);
 
 	for (unsigned int i = 0; gen && i < gen->nslots; i++)
-		if (keys_of_provider(&gen->slots[i]))
+		if (volkeys_of_provider(&gen->slots[i]))
 			return &gen->slots[i];
 	return NULL;
 }
 
 /* The newest version of the key URI, asked as the volume's identity. */
-static int newest(const struct keys *k, const char *uri, char ret_kid[static KP_URI_MAX],
+static int newest(const struct volkeys *k, const char *uri, char ret_kid[static KP_URI_MAX],
 		  struct kp_error *e)
 {
 	const struct kp_ops *ops = kp_provider_of(uri, e);
@@ -38,7 +38,7 @@ static int newest(const struct keys *k, const char *uri, char ret_kid[static KP_
 	return r;
 }
 
-static int rotate(const struct keys *k)
+static int rotate(const struct volkeys *k)
 {
 	const struct keyslot *s = present_slot(k->ring);
 	char uri[KP_URI_MAX], version[KP_URI_MAX], kid[KP_URI_MAX];
@@ -48,7 +48,7 @@ static int rotate(const struct keys *k)
 	if (!s)
 		return cmd_fail(CMD_FAILED, "cmkfs key set gives it one",
 				"%s has no key of a provider", k->dir);
-	keys_split(s->kid, uri, version);
+	volkeys_split(s->kid, uri, version);
 	if (newest(k, uri, kid, &e))
 		return cmd_fail_kp(&e, NULL);
 	if (!strcmp(kid, s->kid)) {
@@ -57,17 +57,17 @@ static int rotate(const struct keys *k)
 		return CMD_OK;
 	}
 	follow = s->params_len && s->params[0] & SLOT_FOLLOW;
-	return keys_replace(k, follow ? uri : kid, s->role, "key.rotate");
+	return volkeys_replace(k, follow ? uri : kid, s->role, "key.rotate");
 }
 
 static int run(const struct cmd *c)
 {
-	struct keys k;
-	int r = keys_load(c, c->argv[0], &k);
+	struct volkeys k;
+	int r = volkeys_load(c, c->argv[0], &k);
 
 	if (!r)
 		r = rotate(&k);
-	keys_done(&k);
+	volkeys_done(&k);
 	return r;
 }
 

@@ -4,16 +4,16 @@
  * to the service-managed one.
  */
 #include "keyprov/local/local.h"
-#include "keys.h"
+#include "volkeys.h"
 
 static int run_set(const struct cmd *c)
 {
-	struct keys k;
-	int r = keys_load(c, c->argv[0], &k);
+	struct volkeys k;
+	int r = volkeys_load(c, c->argv[0], &k);
 
 	if (!r)
-		r = keys_replace(&k, c->argv[1], ROLE_CUSTOMER, "key.set");
-	keys_done(&k);
+		r = volkeys_replace(&k, c->argv[1], ROLE_CUSTOMER, "key.set");
+	volkeys_done(&k);
 	return r;
 }
 
@@ -30,16 +30,16 @@ static int run_reset(const struct cmd *c)
 {
 	char uri[KP_URI_MAX], name[2 * ID_LEN + 1];
 	struct kp_error e = { 0 };
-	struct keys k;
-	int r = keys_load(c, c->argv[0], &k);
+	struct volkeys k;
+	int r = volkeys_load(c, c->argv[0], &k);
 
 	if (!r) {
 		state_hex(k.vol.root.vol, ID_LEN, name);
 		r = local_service_key(&k.ctx.kp, name, uri, &e);
 		r = r ? cmd_fail_kp(&e, "cannot make the service-managed key") :
-			keys_replace(&k, uri, ROLE_SERVICE, "key.reset");
+			volkeys_replace(&k, uri, ROLE_SERVICE, "key.reset");
 	}
-	keys_done(&k);
+	volkeys_done(&k);
 	return r;
 }
 

@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "fs/lib/table.h"
-#include "keys.h"
+#include "volkeys.h"
 
 static bool json;
 
@@ -34,7 +34,7 @@ static json_t *row(const struct generation *gen, const struct keyslot *s)
 	char uri[KP_URI_MAX], version[KP_URI_MAX];
 	const struct kp_ops *ops = kp_provider_of(s->kid, NULL);
 
-	keys_split(s->kid, uri, version);
+	volkeys_split(s->kid, uri, version);
 	return json_pack("{ss si si ss ss? ss? ss? sb}", "zone", "0", "generation", (int)gen->g, "slot",
 			 s->id, "role", role_name(s), "provider", ops ? ops->name : NULL, "uri",
 			 *uri ? uri : NULL, "version", *version ? version : NULL, "follow",
@@ -45,8 +45,8 @@ static int run(const struct cmd *c)
 {
 	json_t *rows = json_array();
 	struct generation *gen;
-	struct keys k;
-	int r = keys_load(c, c->argv[0], &k);
+	struct volkeys k;
+	int r = volkeys_load(c, c->argv[0], &k);
 
 	if (!r) {
 		gen = keyring_generation(k.ring, k.ring->active);
@@ -56,7 +56,7 @@ static int run(const struct cmd *c)
 			    CMD_FAILED : CMD_OK;
 	}
 	json_decref(rows);
-	keys_done(&k);
+	volkeys_done(&k);
 	return r;
 }
 

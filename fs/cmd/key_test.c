@@ -7,7 +7,7 @@
 
 #include "crypto/rand.h"
 #include "crypto/secret.h"
-#include "keys.h"
+#include "volkeys.h"
 
 static const char *dir;
 
@@ -25,25 +25,25 @@ static int test_key(const struct kp_context *ctx, const char *uri)
 
 	if (!vk || rand_bytes(vk, KEY_LEN))
 		return cmd_fail(CMD_FAILED, NULL, "cannot make a key to try");
-	r = keys_wrap(ctx, uri, ROLE_CUSTOMER, vk, &s, &e);
+	r = volkeys_wrap(ctx, uri, ROLE_CUSTOMER, vk, &s, &e);
 	if (r)
 		return cmd_fail_kp(&e, NULL);
 	printf("%s can protect a volume\n", s.kid);
-	keys_slot_done(&s);
+	volkeys_slot_done(&s);
 	return CMD_OK;
 }
 
 static int run(const struct cmd *c)
 {
 	struct state_context ctx;
-	struct keys k;
+	struct volkeys k;
 	int r;
 
 	if (dir) {
-		r = keys_load(c, dir, &k);
+		r = volkeys_load(c, dir, &k);
 		if (!r)
 			r = test_key(&k.ctx.kp, c->argv[0]);
-		keys_done(&k);
+		volkeys_done(&k);
 		return r;
 	}
 	r = state_context(&ctx, c->conf, NULL);

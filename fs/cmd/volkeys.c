@@ -2,7 +2,7 @@
 /*
  * A volume's keyring, seen from the command line.
  */
-#include "keys.h"
+#include "volkeys.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@
 #include "crypto/secret.h"
 #include "keyprov/lease.h"
 
-int keys_load(const struct cmd *c, const char *dir, struct keys *ret)
+int volkeys_load(const struct cmd *c, const char *dir, struct volkeys *ret)
 {
 	struct store_error err = { "", "" };
 	int r;
@@ -28,19 +28,19 @@ int keys_load(const struct cmd *c, const char *dir, struct keys *ret)
 	return CMD_OK;
 }
 
-void keys_done(struct keys *k)
+void volkeys_done(struct volkeys *k)
 {
 	keyring_free(k->ring);
 	state_context_done(&k->ctx);
 }
 
-bool keys_of_provider(const struct keyslot *s)
+bool volkeys_of_provider(const struct keyslot *s)
 {
 	return (s->type == SLOT_RSA || s->type == SLOT_SYMMETRIC) && !s->group &&
 	       (s->role == ROLE_SERVICE || s->role == ROLE_CUSTOMER);
 }
 
-int keys_unwrap(const struct keys *k, const struct generation *gen, uint8_t *ret_vk)
+int volkeys_unwrap(const struct volkeys *k, const struct generation *gen, uint8_t *ret_vk)
 {
 	struct lease_slot slots[KEYRING_SLOTS];
 	struct kp_error e = { 0 };
@@ -50,7 +50,7 @@ int keys_unwrap(const struct keys *k, const struct generation *gen, uint8_t *ret
 	for (unsigned int i = 0; i < gen->nslots; i++) {
 		const struct keyslot *s = &gen->slots[i];
 
-		if (keys_of_provider(s))
+		if (volkeys_of_provider(s))
 			slots[n++] = (struct lease_slot){ s->kid, s->blob, s->blob_len };
 	}
 	if (!n)
@@ -100,7 +100,7 @@ static int wrap_opened(const struct kp_ops *ops, struct kp *kp, const struct kp_
 	return kp_fail(e, -ENOMEM, NULL, "out of memory");
 }
 
-int keys_wrap(const struct kp_context *ctx, const char *uri, enum slot_role role,
+int volkeys_wrap(const struct kp_context *ctx, const char *uri, enum slot_role role,
 	      const uint8_t *vk, struct keyslot *ret_slot, struct kp_error *e)
 {
 	const struct kp_ops *ops = kp_provider_of(uri, e);
@@ -119,13 +119,13 @@ int keys_wrap(const struct kp_context *ctx, const char *uri, enum slot_role role
 	r = wrap_opened(ops, kp, ctx, normal, vk, &s, e);
 	ops->close(kp);
 	if (r)
-		keys_slot_done(&s);
+		volkeys_slot_done(&s);
 	else
 		*ret_slot = s;
 	return r;
 }
 
-void keys_slot_done(struct keyslot *s)
+void volkeys_slot_done(struct keyslot *s)
 {
 	free(s->kid);
 	free(s->params);
@@ -133,7 +133,8 @@ void keys_slot_done(struct keyslot *s)
 	memset(s, 0, sizeof(*s));
 }
 
-void keys_split(const char *kid, char ret_uri[static KP_URI_MAX], char ret_version[static KP_URI_MAX])
+void volkeys_split(const char *kid, char ret_uri[static KP_URI_MAX],
+		   char ret_version[static KP_URI_MAX])
 {
 	const char *name = strstr(kid, "/keys/"), *v = NULL;
 	size_t n = strlen(kid);

@@ -4,29 +4,29 @@
  * wrapping under a provider's key, and replacing the provider's slots.  Functions that
  * return an enum cmd_exit have printed their error.
  */
-#ifndef CMKFS_CMD_KEYS_H
-#define CMKFS_CMD_KEYS_H
+#ifndef CMKFS_VOLKEYS_H
+#define CMKFS_VOLKEYS_H
 
 #include "fs/lib/cmd.h"
 #include "fs/lib/state.h"
 
 /* A volume that has been read without its keys. */
-struct keys {
+struct volkeys {
 	const char *dir;
 	struct volume_block vol;
 	struct keyring *ring;
 	struct state_context ctx;
 };
 
-/* Free with keys_done(), also after a failure. */
-int keys_load(const struct cmd *c, const char *dir, struct keys *ret);
-void keys_done(struct keys *k);
+/* Free with volkeys_done(), also after a failure. */
+int volkeys_load(const struct cmd *c, const char *dir, struct volkeys *ret);
+void volkeys_done(struct volkeys *k);
 
 /* Whether slot S is a provider's, that holds a vault key itself. */
-bool keys_of_provider(const struct keyslot *s);
+bool volkeys_of_provider(const struct keyslot *s);
 
 /* The vault key of GEN into RET_VK (KEY_LEN bytes of secret memory). */
-int keys_unwrap(const struct keys *k, const struct generation *gen, uint8_t *ret_vk);
+int volkeys_unwrap(const struct volkeys *k, const struct generation *gen, uint8_t *ret_vk);
 
 /*
  * Wrap VK under the key URI as the identity of CTX, after all that
@@ -34,21 +34,23 @@ int keys_unwrap(const struct keys *k, const struct generation *gen, uint8_t *ret
  * *RET_SLOT (kid, params and blob malloc'd).  Prints nothing: 0 or the
  * provider's error.
  */
-int keys_wrap(const struct kp_context *ctx, const char *uri, enum slot_role role,
+int volkeys_wrap(const struct kp_context *ctx, const char *uri, enum slot_role role,
 	      const uint8_t *vk, struct keyslot *ret_slot, struct kp_error *e);
-void keys_slot_done(struct keyslot *s);
+void volkeys_slot_done(struct keyslot *s);
 
 /*
  * Put URI in place of all provider slots of all live generations: the new
  * slots are on disk before the old ones go; no other file is touched.  A
  * mount of the volume is told.  WHAT is for the audit log: "key.set".
  */
-int keys_replace(const struct keys *k, const char *uri, enum slot_role role, const char *what);
+int volkeys_replace(const struct volkeys *k, const char *uri, enum slot_role role,
+		    const char *what);
 
 /*
  * The two halves of a kid: URI without the version, and the version ("" when
  * there is none).
  */
-void keys_split(const char *kid, char ret_uri[static KP_URI_MAX], char ret_version[static KP_URI_MAX]);
+void volkeys_split(const char *kid, char ret_uri[static KP_URI_MAX],
+		   char ret_version[static KP_URI_MAX]);
 
 #endif
