@@ -60,6 +60,9 @@ const struct kp_error_row *kp_error_row(int code); /* never NULL: unknown codes 
 /* Fill E (may be NULL) and return CODE. */
 int kp_fail(struct kp_error *e, int code, const char *hint, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
+/* Set the hint of E (may be NULL) by a format, and return CODE. */
+int kp_hint(struct kp_error *e, int code, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 
 /* What a provider needs to know of its surroundings. */
 struct kp_context {

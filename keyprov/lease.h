@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Leases: a thread a zone that keeps asking the provider whether the vault key
+ * Leases: threads of a zone that keep asking the provider whether the vault key
  * may still be used, in the background, never on the path of a read or a
  * write.  Only a successful unwrap extends a lease; it counts from the unwrap,
  * on CLOCK_BOOTTIME, which runs during suspend.
  *
  * A check = describe (enabled, not-before, expiry, protection) and a real
- * unwrap of a slot, and happens: every `period`; when the watch descriptor
- * says that something changed; at not-before and expiry times; on
- * lease_kick().  A denial is final at once; unreachable starts the grace.
+ * unwrap of a slot, and happens: at three quarters of every `period`, so that a
+ * lease is renewed before it ends; when the watch descriptor says that
+ * something changed; at not-before and expiry times; on lease_kick(); and with
+ * growing, jittered pauses while the provider cannot be reached.  A denial is
+ * final at once; unreachable past the lease starts the grace.  The ends of
+ * lease and grace are kept by a thread of their own, so that a provider that
+ * hangs extends nothing.
+ *
+ * Threads do not survive a fork: start a lease after it.
  */
 #ifndef CMKFS_LEASE_H
 #define CMKFS_LEASE_H
@@ -38,16 +44,20 @@ struct lease_status {
 	int app_errno;		/* when denied or lost: errno for applications */
 	struct kp_error error;	/* why, when not granted */
 	char kid[KP_URI_MAX];	/* the slot that opened it last */
+	char newest[KP_URI_MAX]; /* newest version of that key; other than KID after a rotation */
 	int64_t expires;	/* the key's expiry, unix seconds, 0: none */
 	int64_t confirmed_ms_ago; /* since the last successful unwrap, -1: never */
 	int64_t grace_left_ms;	/* in LEASE_GRACE */
 };
 
 /*
- * Called by the lease's thread on every change of state (never concurrently
- * with itself).  In LEASE_GRANTED, VK is the unwrapped key (KP_SECRET_LEN
- * bytes, wiped after the call); else NULL.  Returning an error from a grant
- * (-EKEYREJECTED: not the key of this zone) makes it a denial.
+ * Called by a thread of the lease on every change of state, and again in
+ * LEASE_GRANTED when `newest` has changed, so that a volume that follows the
+ * newest version can rewrap; never concurrently with itself.  In
+ * LEASE_GRANTED, VK is the unwrapped key (KP_SECRET_LEN bytes, wiped after the
+ * call); else NULL.  Returning an error from a grant (-EKEYREJECTED: not the
+ * key of this zone) makes it a denial.  It may call lease_replace(),
+ * lease_kick() and lease_status(), but not lease_stop().
  */
 typedef int lease_fn(void *arg, const struct lease_status *status, const uint8_t *vk);
 
@@ -65,7 +75,11 @@ int lease_replace(struct lease *l, const struct lease_slot *slots, unsigned int 
 /* Check now, in the background. */
 void lease_kick(struct lease *l);
 void lease_status(struct lease *l, struct lease_status *ret);
-void lease_stop(struct lease *l); /* NULL-safe; joins the thread, wipes */
+/*
+ * NULL-safe.  Afterwards FN is not called any more, and all is wiped; waits for
+ * an FN that runs, but not for a provider that hangs.
+ */
+void lease_stop(struct lease *l);
 
 /*
  * One check without a lease: unwrap by the first slot that can.  For commands.

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The providers that are built in, and which of them has a URI.
+ */
+#include "keyprov.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <strings.h>
+
+#include "local/local.h"
+
+/* Weak, so that a test can bring its own list. */
+__attribute__((weak)) const struct kp_ops *const kp_providers[] = {
+	&kp_local,
+	NULL,
+};
+
+static void append(char *s, size_t cap, const char *word)
+{
+	size_t n = strlen(s);
+
+	snprintf(s + n, cap - n, "%s%s", n ? ", " : "", word);
+}
+
+const struct kp_ops *kp_provider_of(const char *uri, struct kp_error *e)
+{
+	const struct kp_ops *const *p;
+	const char *const *s;
+	char known[128] = "";
+	int n = (int)strcspn(uri, ":");
+
+	for (p = kp_providers; *p; p++)
+		for (s = (*p)->schemes; *s; s++) {
+			if (!strncasecmp(uri, *s, strlen(*s)))
+				return *p;
+			append(known, sizeof(known), *s);
+		}
+
+	if (uri[n] == ':')
+		kp_fail(e, -ENOTSUP, NULL, "no key provider for '%.*s:' in this build",
+			MIN(n, 40), uri);
+	else
+		kp_fail(e, -ENOTSUP, NULL, "'%.100s' is not a key URI", uri);
+	kp_hint(e, -ENOTSUP, "use a key URI of: %s, as local://VAULT/keys/NAME", known);
+	return NULL;
+}
+
+const struct kp_ops *kp_provider_named(const char *name)
+{
+	const struct kp_ops *const *p;
+
+	for (p = kp_providers; *p; p++)
+		if (!strcmp((*p)->name, name))
+			return *p;
+	return NULL;
+}
