@@ -68,7 +68,7 @@ int object_attr_fd(struct object *o);
 int give_owner(const struct object *dir, int fd, const char *name, const struct cred *cred,
 	       mode_t mode, struct stat *sb);
 
-/* ---- gone.c: what becomes of an object whose name is removed or replaced ---- */
+/* ---- link.c: what becomes of an object whose name is removed or replaced ---- */
 
 struct gone {
 	struct object *o; /* NULL: not known, nothing to keep */
@@ -85,7 +85,7 @@ void gone_finish(const struct place *p, const struct stat *sb, struct gone *g, b
 
 /* Whether the directory open as FD holds no object.  0, -ENOTEMPTY. */
 int dir_is_empty(const struct store *st, int fd);
-/* Move NAME in DIRFD out of sight, then remove it with what an empty directory may hold. */
+/* Move NAME in DIRFD out of sight (unless it is temporary), then remove it with what an empty one may hold. */
 int dir_remove(int dirfd, const char *name);
 
 /* ---- symlink.c ---- */

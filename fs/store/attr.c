@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Attributes: those of the backing file, but for the size.
+ */
+#include <errno.h>
+
+#include "fs/store/entry.h"
+
+#define PATH_TRIES 8 /* a rename may move the object while we go for it */
+
+void object_fix_stat(struct object *o, struct stat *sb)
+{
+	uint64_t size;
+
+	if (S_ISREG(o->type))
+		sb->st_size = (off_t)(object_loaded_size(o, &size) ?
+					      size : size_hint(store_suite(o->st),
+							       (uint64_t)sb->st_size));
+	else if (S_ISLNK(o->type))
+		sb->st_size = (off_t)symlink_target_len((size_t)sb->st_size);
+}
+
+static bool same(const struct object *o, const struct stat *sb)
+{
+	return sb->st_ino == o->ino && sb->st_dev == o->dev && (sb->st_mode & S_IFMT) == o->type;
+}
+
+/* By the descriptor, if it is open. */
+static int stat_open(struct object *o, struct stat *ret)
+{
+	int r = -EBADF;
+
+	pthread_mutex_lock(&o->lock);
+	if (o->fd >= 0)
+		r = backing_fstat(o->fd, ret);
+	pthread_mutex_unlock(&o->lock);
+	return r;
+}
+
+/* Beneath the parent: stat (FD NULL) or an O_PATH descriptor. */
+static int by_path(struct object *o, struct stat *sb, int *ret_fd)
+{
+	struct object *parent;
+	char stored[256];
+	int dirfd = o->st->root_fd, fd = -1, r;
+
+	r = object_path(o, &parent, stored);
+	if (r < 0)
+		return -ESTALE;
+	if (parent) {
+		r = object_pin(parent, NULL);
+		if (r < 0)
+			goto out;
+		dirfd = parent->fd;
+	}
+	if (ret_fd) {
+		fd = backing_open(dirfd, stored, O_PATH | O_NOFOLLOW, 0);
+		r = fd < 0 ? fd : backing_fstat(fd, sb);
+	} else {
+		r = backing_stat(dirfd, stored, sb);
+	}
+	if (parent)
+		object_unpin(parent);
+	if (r == -ENOENT || (r == 0 && !same(o, sb)))
+		r = -ESTALE;
+	if (r == 0 && ret_fd)
+		*ret_fd = fd;
+	else if (fd >= 0)
+		close(fd);
+out:
+	object_put(parent);
+	return r;
+}
+
+static int by_path_again(struct object *o, struct stat *sb, int *ret_fd)
+{
+	int r = -ESTALE;
+
+	for (int i = 0; i < PATH_TRIES && r == -ESTALE; i++)
+		r = by_path(o, sb, ret_fd);
+	return r;
+}
+
+int object_getattr(struct object *o, struct stat *ret_st)
+{
+	struct stat sb;
+	int r = stat_open(o, &sb);
+
+	if (r == -EBADF)
+		r = by_path_again(o, &sb, NULL);
+	if (r < 0)
+		return r;
+	object_fix_stat(o, &sb);
+	*ret_st = sb;
+	return 0;
+}
+
+int object_attr_fd(struct object *o)
+{
+	struct stat sb;
+	int fd = -1, r;
+
+	pthread_mutex_lock(&o->lock);
+	if (o->fd >= 0) {
+		fd = fcntl(o->fd, F_DUPFD_CLOEXEC, 0);
+		if (fd < 0)
+			fd = -errno;
+	}
+	pthread_mutex_unlock(&o->lock);
+	if (fd != -1)
+		return fd;
+	r = by_path_again(o, &sb, &fd);
+	return r < 0 ? r : fd;
+}
+
+/* ---- changing them --------------------------------------------------------------- */
+
+#define SET_TIMES (SET_ATIME | SET_MTIME | SET_ATIME_NOW | SET_MTIME_NOW)
+
+static struct timespec time_for(const struct timespec *t, bool set, bool now)
+{
+	struct timespec ts = { 0, UTIME_OMIT };
+
+	if (now)
+		ts.tv_nsec = UTIME_NOW;
+	else if (set)
+		ts = *t;
+	return ts;
+}
+
+static int set_times(int fd, const struct stat *st, unsigned int what)
+{
+	struct timespec ts[2] = {
+		time_for(&st->st_atim, what & SET_ATIME, what & SET_ATIME_NOW),
+		time_for(&st->st_mtim, what & SET_MTIME, what & SET_MTIME_NOW),
+	};
+
+	return backing_utimens(fd, NULL, ts);
+}
+
+int object_setattr(struct object *o, const struct stat *st, unsigned int what)
+{
+	_cleanup_close_ int fd = -1;
+	int r = 0;
+
+	if (o->st->opt.read_only)
+		return -EROFS;
+	/* What is written later must not touch the times that are set now. */
+	if ((what & SET_TIMES) && S_ISREG(o->type))
+		r = object_flush(o);
+	if (r < 0)
+		return r;
+	fd = object_attr_fd(o);
+	if (fd < 0)
+		return fd;
+	/* The owner first: the kernel takes set-id bits away with him. */
+	if (what & (SET_UID | SET_GID))
+		r = backing_chown(fd, NULL, what & SET_UID ? st->st_uid : (uid_t)-1,
+				  what & SET_GID ? st->st_gid : (gid_t)-1);
+	if (r == 0 && (what & SET_MODE))
+		r = backing_chmod(fd, NULL, st->st_mode & 07777);
+	if (r == 0 && (what & SET_TIMES))
+		r = set_times(fd, st, what);
+	return r;
+}

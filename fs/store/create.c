@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * New files, special files and directories.  The process has umask 0: the
+ * modes given are exact, and a default ACL of the backing directory applies as
+ * it would there.
+ */
+#include <errno.h>
+
+#include "fs/store/entry.h"
+
+#define HEADER_MODE 0644 /* of .D: it hides nothing that the directory's own mode does not */
+
+/* The group that something new gets in DIR: its own, if it is set-group-ID. */
+static gid_t group_for(const struct object *dir, const struct cred *cred, const struct stat *sb,
+		       bool *ret_setgid)
+{
+	struct stat d;
+
+	*ret_setgid = false;
+	if (sb->st_gid == cred->gid && !S_ISDIR(sb->st_mode))
+		return cred->gid;
+	*ret_setgid = !backing_fstat(dir->fd, &d) && (d.st_mode & S_ISGID);
+	return *ret_setgid ? d.st_gid : cred->gid;
+}
+
+int give_owner(const struct object *dir, int fd, const char *name, const struct cred *cred,
+	       mode_t mode, struct stat *sb)
+{
+	bool setgid, chowned = false;
+	gid_t gid = group_for(dir, cred, sb, &setgid);
+	int r;
+
+	mode &= 07777;
+	if (S_ISDIR(sb->st_mode) && setgid)
+		mode |= S_ISGID;
+	if (sb->st_uid != cred->uid || sb->st_gid != gid) {
+		r = backing_chown(fd, name, cred->uid, gid);
+		if (r < 0)
+			return r;
+		chowned = true;
+	}
+	/* A change of owner takes the set-id bits away; a directory was made with a mode of its own. */
+	if (S_ISDIR(sb->st_mode) || (chowned && (mode & (S_ISUID | S_ISGID)))) {
+		r = backing_chmod(fd, name, mode);
+		if (r < 0)
+			return r;
+		chowned = true;
+	}
+	if (!chowned)
+		return 0;
+	return name ? backing_stat(fd, name, sb) : backing_fstat(fd, sb);
+}
+
+/* ---- regular files ------------------------------------------------------------------ */
+
+static int file_object(const struct place *p, int fd, const struct stat *sb, struct object **ret)
+{
+	struct store *st = p->dir->st;
+	uint8_t tag[TAG_LEN];
+	struct loaded *l;
+	struct object *o;
+	int r = place_tag(p, tag);
+
+	if (!r)
+		r = loaded_new(p->dir->zone, OBJECT_FILE, store_suite(st), tag, &l);
+	if (r)
+		return r;
+	o = table_new(st, p->dir, p->sn.s, sb);
+	if (!o) {
+		loaded_free(l);
+		return -ENOMEM;
+	}
+	object_attach(o, l, fd);
+	loaded_mark_dirty(l);
+	object_unpin(o);
+	*ret = o;
+	return 0;
+}
+
+static int make_file(const struct place *p, mode_t mode, const struct cred *cred,
+		     struct object **ret, struct stat *ret_st)
+{
+	_cleanup_close_ int fd = -1;
+	int r;
+
+	fd = backing_open(p->dir->fd, p->sn.s, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW,
+			  mode & 07777);
+	if (fd < 0)
+		return fd;
+	r = backing_fstat(fd, ret_st);
+	if (r == 0)
+		r = give_owner(p->dir, fd, NULL, cred, mode, ret_st);
+	if (r == 0)
+		r = file_object(p, fd, ret_st, ret);
+	if (r < 0) {
+		backing_unlink(p->dir->fd, p->sn.s, 0);
+		return r;
+	}
+	steal_fd(&fd);
+	ret_st->st_size = 0;
+	return 0;
+}
+
+/* ---- special files -------------------------------------------------------------------- */
+
+static int make_special(const struct place *p, mode_t mode, dev_t rdev, const struct cred *cred,
+			struct object **ret, struct stat *ret_st)
+{
+	int r = backing_mknod(p->dir->fd, p->sn.s, mode, rdev);
+
+	if (r < 0)
+		return r;
+	r = place_stat(p, ret_st);
+	if (r == 0)
+		r = give_owner(p->dir, p->dir->fd, p->sn.s, cred, mode, ret_st);
+	if (r == 0) {
+		*ret = table_new(p->dir->st, p->dir, p->sn.s, ret_st);
+		r = *ret ? 0 : -ENOMEM;
+	}
+	if (r < 0)
+		backing_unlink(p->dir->fd, p->sn.s, 0);
+	return r;
+}
+
+int object_mknod(struct object *dir, const char *name, mode_t mode, dev_t rdev,
+		 const struct cred *cred, struct object **ret, struct stat *ret_st)
+{
+	bool sidecar = false, regular = S_ISREG(mode) || !(mode & S_IFMT);
+	struct place p;
+	int r;
+
+	if (S_ISDIR(mode) || S_ISLNK(mode))
+		return -EINVAL;
+	r = place_open(dir, name, true, &p);
+	if (r < 0)
+		return r;
+	r = ns_lock(&dir, 1);
+	if (r < 0)
+		goto out;
+	r = place_make_sidecar(&p, &sidecar);
+	if (r == 0)
+		r = regular ? make_file(&p, mode, cred, ret, ret_st) :
+			      make_special(&p, mode, rdev, cred, ret, ret_st);
+	if (r < 0 && sidecar)
+		place_remove_sidecar(&p);
+	ns_unlock(&dir, 1);
+out:
+	place_close(&p);
+	return r;
+}
+
+/* ---- directories ------------------------------------------------------------------------- */
+
+/* The header file of a directory that is being made, open as FD. */
+static int make_header(const struct place *p, int fd, struct loaded **ret)
+{
+	_cleanup_close_ int hfd = -1;
+	uint8_t tag[TAG_LEN];
+	struct loaded *l;
+	int r = place_tag(p, tag);
+
+	if (!r)
+		r = loaded_new(p->dir->zone, OBJECT_DIR, store_suite(p->dir->st), tag, &l);
+	if (r)
+		return r;
+	hfd = backing_open(fd, ".D", O_RDWR | O_CREAT | O_EXCL, HEADER_MODE);
+	r = hfd < 0 ? hfd : loaded_write_header(l, hfd);
+	if (r < 0)
+		loaded_free(l);
+	else
+		*ret = l;
+	return r;
+}
+
+/* Under a temporary name, until it is whole. */
+static int make_dir(const struct place *p, const char *tmp, mode_t mode, const struct cred *cred,
+		    struct object **ret, struct stat *ret_st)
+{
+	_cleanup_close_ int fd = -1;
+	struct loaded *l = NULL;
+	struct object *o;
+	int r;
+
+	fd = backing_open(p->dir->fd, tmp, O_RDONLY | O_DIRECTORY, 0);
+	if (fd < 0)
+		return fd;
+	r = make_header(p, fd, &l);
+	if (r == 0)
+		r = backing_fstat(fd, ret_st);
+	if (r == 0)
+		r = give_owner(p->dir, fd, NULL, cred, mode, ret_st);
+	if (r == 0)
+		r = rename_new(p->dir->fd, tmp, p->dir->fd, p->sn.s);
+	if (r < 0) {
+		loaded_free(l);
+		return r;
+	}
+	o = table_new(p->dir->st, p->dir, p->sn.s, ret_st);
+	if (!o) { /* it is whole: the next lookup finds it */
+		loaded_free(l);
+		return -ENOMEM;
+	}
+	object_attach(o, l, steal_fd(&fd));
+	object_unpin(o);
+	*ret = o;
+	return 0;
+}
+
+int object_mkdir(struct object *dir, const char *name, mode_t mode, const struct cred *cred,
+		 struct object **ret, struct stat *ret_st)
+{
+	char tmp[TEMP_LEN + 1];
+	bool sidecar = false;
+	struct place p;
+	int r;
+
+	r = place_open(dir, name, true, &p);
+	if (r < 0)
+		return r;
+	r = ns_lock(&dir, 1);
+	if (r < 0)
+		goto out;
+	r = place_make_sidecar(&p, &sidecar);
+	if (r == 0)
+		r = temp_name(tmp);
+	if (r == 0)
+		r = backing_mkdir(dir->fd, tmp, 0700);
+	if (r == 0) {
+		r = make_dir(&p, tmp, mode, cred, ret, ret_st);
+		if (r < 0)
+			dir_remove(dir->fd, tmp);
+	}
+	if (r < 0 && sidecar)
+		place_remove_sidecar(&p);
+	ns_unlock(&dir, 1);
+out:
+	place_close(&p);
+	return r;
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Opening the backing file or directory of an object, beneath its parent's.
+ */
+#include <errno.h>
+
+#include "fs/store/entry.h"
+
+/* A FIFO that someone put there must not hang us. */
+#define SAFE (O_NONBLOCK | O_NOCTTY | O_NOFOLLOW)
+
+struct want {
+	int flags;
+	mode_t mode; /* what the owner's permission must have for it */
+};
+
+/* Without CAP_DAC_OVERRIDE: as the owner, lend ourselves the permission and give it back. */
+static int open_lent(int dirfd, const char *name, const struct want *w)
+{
+	struct stat st;
+	int fd, r;
+
+	r = backing_stat(dirfd, name, &st);
+	if (r < 0)
+		return r;
+	if (S_ISLNK(st.st_mode) || (st.st_mode & w->mode) == w->mode)
+		return -EACCES;
+	r = backing_chmod(dirfd, name, (st.st_mode & 07777) | w->mode);
+	if (r < 0)
+		return -EACCES;
+	fd = backing_open(dirfd, name, w->flags | SAFE, 0);
+	backing_chmod(dirfd, name, st.st_mode & 07777);
+	return fd;
+}
+
+static int open_want(int dirfd, const char *name, const struct want *w)
+{
+	int fd = backing_open(dirfd, name, w->flags | SAFE, 0);
+
+	return fd == -EACCES ? open_lent(dirfd, name, w) : fd;
+}
+
+static int open_file(const struct object *o, int dirfd, bool *ret_ro)
+{
+	static const struct want rdwr = { O_RDWR, S_IRUSR | S_IWUSR }, ro = { O_RDONLY, S_IRUSR };
+	int fd;
+
+	*ret_ro = false;
+	if (!o->st->opt.read_only) {
+		fd = open_want(dirfd, o->stored, &rdwr);
+		if (fd != -EACCES && fd != -EPERM && fd != -EROFS && fd != -ETXTBSY)
+			return fd;
+	}
+	*ret_ro = true;
+	return open_want(dirfd, o->stored, &ro);
+}
+
+static int open_dir(const struct object *o, int dirfd, bool *ret_ro)
+{
+	static const struct want dir = { O_RDONLY | O_DIRECTORY, S_IRUSR | S_IXUSR };
+
+	*ret_ro = false;
+	return open_want(dirfd, o->stored, &dir);
+}
+
+/* Whether FD is the object that we know: nobody swapped its name behind our back. */
+static int check_same(const struct object *o, int fd)
+{
+	struct stat st;
+	int r = backing_fstat(fd, &st);
+
+	if (r < 0)
+		return r;
+	return st.st_ino == o->ino && st.st_dev == o->dev && (st.st_mode & S_IFMT) == o->type ?
+		       0 : -ESTALE;
+}
+
+int object_open_fd(struct object *o, bool *ret_ro)
+{
+	struct object *parent = o->parent;
+	int dirfd = o->st->root_fd, fd, r = 0;
+
+	if (o->unlinked || !o->stored)
+		return -ESTALE;
+	if (parent) {
+		r = object_pin(parent, NULL);
+		if (r < 0)
+			return r;
+		dirfd = parent->fd;
+	}
+	fd = S_ISDIR(o->type) ? open_dir(o, dirfd, ret_ro) : open_file(o, dirfd, ret_ro);
+	if (parent)
+		object_unpin(parent);
+	if (fd == -ENOENT || fd == -ELOOP || fd == -ENOTDIR || fd == -ENXIO)
+		return -ESTALE;
+	if (fd < 0)
+		return fd;
+	r = check_same(o, fd);
+	if (r < 0)
+		close(fd);
+	else
+		o->fd = fd;
+	return r;
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Removing directories.  One that is empty for a user may still hold its
+ * header, temporary objects and orphaned sidecars: it is moved out of sight
+ * first, so that a crash leaves it whole or gone.
+ */
+#include <errno.h>
+
+#include "fs/store/entry.h"
+
+#define TEMP_DEPTH 16 /* of what a temporary directory may hold */
+
+struct probe {
+	const struct store *st;
+	int fd;
+};
+
+/* What an empty directory may hold. */
+static bool ignored(void *arg, const char *name)
+{
+	const struct probe *p = arg;
+	char object[256];
+	struct stat sb;
+
+	switch (entry_kind(p->st, name)) {
+	case STORED_DIRHEADER:
+	case STORED_TEMP:
+		return true;
+	case STORED_SIDECAR:
+		strcpy(object, name);
+		object[1] = 'L';
+		return backing_stat(p->fd, object, &sb) == -ENOENT;
+	default:
+		return false;
+	}
+}
+
+int dir_is_empty(const struct store *st, int fd)
+{
+	struct probe p = { st, fd };
+
+	return backing_dir_empty(fd, ignored, &p);
+}
+
+static int remove_below(int dirfd, const char *name, unsigned int depth);
+
+/* All that is in the directory FD, which nobody sees any more. */
+static int remove_contents(int fd, unsigned int depth)
+{
+	_cleanup_close_ int list = backing_reopen_dir(fd);
+	_Alignas(struct dirent64) char buf[4096];
+	int first = 0;
+	ssize_t n;
+
+	if (list < 0)
+		return list;
+	while ((n = backing_getdents(list, buf, sizeof(buf))) > 0) {
+		const struct dirent64 *d;
+
+		for (ssize_t i = 0; i < n; i += d->d_reclen) {
+			int r = 0;
+
+			d = (const struct dirent64 *)(buf + i);
+			if (strcmp(d->d_name, ".") && strcmp(d->d_name, ".."))
+				r = remove_below(fd, d->d_name, depth);
+			first = first ? first : r;
+		}
+	}
+	return n < 0 ? (int)n : first;
+}
+
+static int remove_below(int dirfd, const char *name, unsigned int depth)
+{
+	_cleanup_close_ int fd = -1;
+	struct stat sb;
+	int r = backing_unlink(dirfd, name, 0);
+
+	if (r != -EISDIR && r != -EPERM)
+		return r;
+	if (!depth)
+		return -ELOOP;
+	fd = backing_open(dirfd, name, O_RDONLY | O_DIRECTORY, 0);
+	if (fd < 0)
+		return fd;
+	/* Its owner may have taken his own permission away. */
+	if (!backing_fstat(fd, &sb) && (sb.st_mode & S_IRWXU) != S_IRWXU)
+		backing_chmod(fd, NULL, (sb.st_mode & 07777) | S_IRWXU);
+	r = remove_contents(fd, depth - 1);
+	return r ? r : backing_unlink(dirfd, name, AT_REMOVEDIR);
+}
+
+int dir_remove(int dirfd, const char *name)
+{
+	char tmp[TEMP_LEN + 1];
+	int r = 0;
+
+	if (stored_kind(name, strlen(name)) == STORED_TEMP) {
+		strcpy(tmp, name);
+	} else {
+		r = temp_name(tmp);
+		if (r == 0)
+			r = rename_new(dirfd, name, dirfd, tmp);
+	}
+	if (r == 0)
+		remove_below(dirfd, tmp, TEMP_DEPTH); /* what stays is for fsck */
+	return r;
+}
+
+/* The directory that lies at P now: a reference, for its lock. */
+static int find_dir(const struct place *p, struct object **ret)
+{
+	struct stat sb;
+	int r;
+
+	pthread_rwlock_rdlock(&p->dir->ns);
+	r = place_stat(p, &sb);
+	if (r == 0 && !S_ISDIR(sb.st_mode))
+		r = -ENOTDIR;
+	if (r == 0) {
+		*ret = table_get(p->dir->st, p->dir, p->sn.s, &sb);
+		r = *ret ? 0 : -ENOMEM;
+	}
+	pthread_rwlock_unlock(&p->dir->ns);
+	return r;
+}
+
+/* P's directory and O are locked.  -EAGAIN: O lies there no more. */
+static int rmdir_locked(const struct place *p, struct object *o)
+{
+	struct gone g;
+	struct stat sb;
+	int r = place_stat(p, &sb);
+
+	if (r < 0)
+		return r;
+	if (sb.st_ino != o->ino || sb.st_dev != o->dev)
+		return -EAGAIN;
+	gone_prepare(p, &sb, &g);
+	r = g.pinned ? dir_is_empty(o->st, o->fd) : -EIO;
+	if (r == 0)
+		r = dir_remove(p->dir->fd, p->sn.s);
+	gone_finish(p, &sb, &g, r == 0);
+	if (r == 0)
+		place_remove_sidecar(p);
+	return r;
+}
+
+static int rmdir_once(const struct place *p)
+{
+	struct object *both[2] = { p->dir };
+	int r = find_dir(p, &both[1]);
+
+	if (r < 0)
+		return r;
+	r = ns_lock(both, 2);
+	if (r == 0) {
+		r = rmdir_locked(p, both[1]);
+		ns_unlock(both, 2);
+	}
+	object_put(both[1]);
+	return r;
+}
+
+int object_rmdir(struct object *dir, const char *name)
+{
+	struct place p;
+	int r = place_open(dir, name, true, &p);
+
+	if (r < 0)
+		return r == -EINVAL ? -ENOENT : r;
+	do
+		r = rmdir_once(&p);
+	while (r == -EAGAIN);
+	place_close(&p);
+	return r;
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Symlinks.  Their text is sealed for their own name, so that a rename makes
+ * them again (cmkfs-format(5), Symlinks).
+ */
+#include <errno.h>
+#include <sys/xattr.h>
+
+#include "fs/store/entry.h"
+
+static int make_link(const struct place *p, const char *text, const struct cred *cred,
+		     struct object **ret, struct stat *ret_st)
+{
+	int r = backing_symlink(text, p->dir->fd, p->sn.s);
+
+	if (r < 0)
+		return r;
+	r = place_stat(p, ret_st);
+	if (r == 0)
+		r = give_owner(p->dir, p->dir->fd, p->sn.s, cred, 0777, ret_st);
+	if (r == 0) {
+		*ret = table_new(p->dir->st, p->dir, p->sn.s, ret_st);
+		r = *ret ? 0 : -ENOMEM;
+	}
+	if (r < 0)
+		backing_unlink(p->dir->fd, p->sn.s, 0);
+	else
+		object_fix_stat(*ret, ret_st);
+	return r;
+}
+
+int object_symlink(struct object *dir, const char *name, const char *target,
+		   const struct cred *cred, struct object **ret, struct stat *ret_st)
+{
+	char text[SYMLINK_STORED_MAX + 1];
+	bool sidecar = false;
+	struct place p;
+	int r;
+
+	r = place_open(dir, name, true, &p);
+	if (r < 0)
+		return r;
+	r = symlink_seal(p.dl->k->sk, p.sn.tag, target, strlen(target), text);
+	if (r == 0)
+		r = ns_lock(&dir, 1);
+	if (r < 0)
+		goto out;
+	r = place_make_sidecar(&p, &sidecar);
+	if (r == 0)
+		r = make_link(&p, text, cred, ret, ret_st);
+	if (r < 0 && sidecar)
+		place_remove_sidecar(&p);
+	ns_unlock(&dir, 1);
+out:
+	place_close(&p);
+	return r;
+}
+
+/* The target of the symlink STORED in DIR, whose name has the tag T. */
+static int read_target(struct object *dir, struct loaded *dl, const char *stored,
+		       const uint8_t tag[static MAC_LEN], char ret[static SYMLINK_LIMIT + 1],
+		       size_t *ret_n)
+{
+	char text[SYMLINK_STORED_MAX + 1];
+	ssize_t n = backing_readlink(dir->fd, stored, text, sizeof(text));
+
+	if (n < 0)
+		return n == -ENAMETOOLONG ? -EBADMSG : (int)n;
+	return symlink_open(dl->k->sk, tag, text, (size_t)n, ret, ret_n);
+}
+
+static int readlink_at(struct object *o, struct object *dir, const char *stored,
+		       char target[static SYMLINK_LIMIT + 1], size_t *ret_n)
+{
+	uint8_t tag[MAC_LEN];
+	struct loaded *dl;
+	int r = object_pin(dir, &dl);
+
+	if (r < 0)
+		return r;
+	r = entry_tag(dir, dl, stored, tag);
+	if (r == 0)
+		r = read_target(dir, dl, stored, tag, target, ret_n);
+	object_unpin(dir);
+	if (r == -EBADMSG) {
+		store_event(o->st, EVENT_INTEGRITY, o, 0, 0, "symlink");
+		return -EIO;
+	}
+	return r == -ENOENT || r == -EINVAL ? -ESTALE : r;
+}
+
+ssize_t object_readlink(struct object *o, char *buf, size_t cap)
+{
+	char target[SYMLINK_LIMIT + 1], stored[256];
+	struct object *dir;
+	size_t n;
+	int r;
+
+	if (!S_ISLNK(o->type))
+		return -EINVAL;
+	r = object_path(o, &dir, stored);
+	if (r < 0)
+		return -ESTALE;
+	r = readlink_at(o, dir, stored, target, &n);
+	object_put(dir);
+	if (r < 0)
+		return r;
+	if (n >= cap)
+		return -ENAMETOOLONG;
+	memcpy(buf, target, n + 1);
+	return (ssize_t)n;
+}
+
+/* ---- made again, for rename ------------------------------------------------------------ */
+
+/* What a symlink may carry (security.*, trusted.*) goes along. */
+static int copy_xattrs(int fromfd, const char *from, int tofd, const char *to)
+{
+	_cleanup_free_ char *names = NULL, *value = NULL;
+	ssize_t n = backing_listxattr(fromfd, from, NULL, 0), len;
+	int r = 0;
+
+	if (n <= 0)
+		return n == -EOPNOTSUPP ? 0 : (int)n;
+	names = malloc((size_t)n);
+	value = malloc(XATTR_SIZE_MAX);
+	if (!names || !value)
+		return -ENOMEM;
+	n = backing_listxattr(fromfd, from, names, (size_t)n);
+	for (ssize_t i = 0; i < n && r == 0; i += (ssize_t)strlen(names + i) + 1) {
+		len = backing_getxattr(fromfd, from, names + i, value, XATTR_SIZE_MAX);
+		r = len < 0 ? (int)len :
+			      backing_setxattr(tofd, to, names + i, value, (size_t)len, 0);
+	}
+	return n < 0 ? (int)n : r;
+}
+
+static int copy_attributes(const struct place *from, const struct stat *sb, int dirfd,
+			   const char *tmp)
+{
+	const struct timespec ts[2] = { sb->st_atim, sb->st_mtim };
+	struct stat now;
+	int r = backing_stat(dirfd, tmp, &now);
+
+	if (r == 0 && (now.st_uid != sb->st_uid || now.st_gid != sb->st_gid))
+		r = backing_chown(dirfd, tmp, sb->st_uid, sb->st_gid);
+	if (r == 0)
+		r = copy_xattrs(from->dir->fd, from->sn.s, dirfd, tmp);
+	if (r == 0)
+		r = backing_utimens(dirfd, tmp, ts);
+	return r;
+}
+
+int symlink_remake(const struct place *from, const struct stat *sb, const struct place *to,
+		   char tmp[static TEMP_LEN + 1], struct stat *ret_sb)
+{
+	char target[SYMLINK_LIMIT + 1], text[SYMLINK_STORED_MAX + 1];
+	int dirfd = to->dir->fd, r;
+	size_t n;
+
+	r = read_target(from->dir, from->dl, from->sn.s, from->sn.tag, target, &n);
+	if (r == 0)
+		r = symlink_seal(to->dl->k->sk, to->sn.tag, target, n, text);
+	if (r == 0)
+		r = temp_name(tmp);
+	if (r == 0)
+		r = backing_symlink(text, dirfd, tmp);
+	if (r < 0)
+		return r == -EBADMSG ? -EIO : r;
+	r = copy_attributes(from, sb, dirfd, tmp);
+	if (r == 0)
+		r = backing_stat(dirfd, tmp, ret_sb);
+	if (r < 0)
+		backing_unlink(dirfd, tmp, 0);
+	return r;
+}
