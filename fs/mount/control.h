@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The control socket of a mount, STATE/mounts/HEX.sock: one JSON object a
+ * line, each way.  Both ends are here: the daemon's, and the calls of the
+ * commands.
+ *
+ * A request is {"cmd": "status" | "lock" | "unlock" | "umount" | "reload" |
+ * "stats"}; the answer {"ok": true, …} or {"ok": false, "error": TEXT, "hint":
+ * TEXT, "code": exit code}.  `lock` answers when all is locked, with "ms",
+ * "refused", "lost"; `umount` when the mount is off the tree, drained and
+ * ended, and the connection closes when the daemon has gone.  Only root and
+ * the daemon's own user are heard.
+ *
+ * The answer of `status`:
+ *   mountpoint, dir, vol_id, cipher, mode ("rw" | "ro"), writeback, pid,
+ *   janitor (its pid), transport ("dev"), memory_locked, zones, nodes,
+ *   objects, loaded, open_files, pending_bytes, requests, refused, lost,
+ *   locks, last_lock {ms, refused, lost, timed_out}
+ * and of each of zones: zone, state ("unlocked" | "draining" | "locked" |
+ * "grace"), errno ("EKEYREVOKED", null), reason (text or null), hint, kid,
+ * provider, confirmed_ms_ago (-1: never), expires (unix seconds, 0: never),
+ * grace_left_ms, operator_locked, opened_by (the kid, null while locked).
+ */
+#ifndef CMKFS_MOUNT_CONTROL_H
+#define CMKFS_MOUNT_CONTROL_H
+
+#include <jansson.h>
+
+/* ---- the commands' side ----------------------------------------------------------- */
+
+/*
+ * Connect to the mount that WHAT names: a mount point, or the directory of a
+ * volume (the read-write mount of it first).  0 and a descriptor; -ENOENT:
+ * there is none; -EACCES: it is somebody else's; other -errno.
+ */
+int control_connect(const char *state_dir, const char *what, int *ret_fd);
+
+/*
+ * Send {"cmd": CMD} and wait for the answer, without limit.  0 and the answer
+ * (caller's reference), whatever its "ok"; -EPIPE: the daemon went away;
+ * -EPROTO.
+ */
+int control_call(int fd, const char *cmd, json_t **ret);
+
+/* Wait until the daemon has gone.  FD stays open. */
+void control_wait_end(int fd);
+
+/* Call FN with the `status` of each mount of STATE_DIR that answers.  0, -errno. */
+typedef void control_each_fn(void *arg, json_t *status);
+int control_each(const char *state_dir, control_each_fn *fn, void *arg);
+
+/* ---- the daemon's side ------------------------------------------------------------- */
+
+struct mount;
+struct control;
+
+/* Bind and serve.  0, -errno. */
+int control_start(struct mount *m, const char *state_dir, struct control **ret);
+/* Answer who asked for the end (OK: how it went), remove the socket.  NULL-safe. */
+void control_stop(struct control *c);
+
+/* The answer of `status` (control_status.c). */
+json_t *control_status(struct mount *m);
+json_t *control_stats(struct mount *m);
+
+#endif
