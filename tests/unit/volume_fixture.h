@@ -17,7 +17,7 @@
 #include "fs/store/store.h"
 
 struct fixture {
-	char dir[64];
+	char dir[80];
 	uint8_t vk[KEY_LEN];
 	struct store *st;
 	unsigned int events[EVENT_NAME + 1];

@@ -1,0 +1,506 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Power cuts under the real write path: random short histories of one file
+ * over the header and two groups are run with every backing write and barrier
+ * recorded.  From the record, states that a cut allows (everything before the
+ * last barrier, any subset of the blocks after it) are built in a copy of the
+ * volume and opened.  What was fsynced must be there as that or a later
+ * version; nothing may read as other bytes; zeros only where nothing was
+ * fsynced; after settling and a clean end it all still reads the same.
+ *
+ * CMKFS_SEED replays a run, CMKFS_OPS sets the number of histories.
+ */
+#include "volume_fixture.h"
+
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <time.h>
+
+#include "fs/store/internal.h"
+
+#define CHUNKS 100u		/* 0–95 in the header, 96–99 in group 1 */
+#define LIMIT (CHUNKS * CHUNK)
+#define STEPS 7u
+#define CUTS 24u		/* states tried of each history */
+
+struct event { /* a change of the backing file, in blocks */
+	enum backing_op op;
+	uint64_t off, len;
+	uint8_t *data;
+};
+
+struct version {
+	uint64_t size;
+	uint8_t *data; /* LIMIT bytes */
+};
+
+struct run {
+	struct fixture f;
+	struct object *o;
+	ino_t ino;
+	uint64_t rng;
+	struct event ev[512];
+	unsigned int nev;
+	unsigned int at[STEPS + 1];	/* events before the end of step i */
+	bool synced[STEPS + 1];
+	struct version v[STEPS + 1];
+	uint8_t *base;			/* backing bytes at the start, durable */
+	uint64_t base_len;
+	uint8_t *buf;
+	char copy[80], file[400];
+	uint8_t fill;
+	unsigned int states;
+};
+
+static uint64_t rnd(struct run *r)
+{
+	r->rng ^= r->rng << 13;
+	r->rng ^= r->rng >> 7;
+	r->rng ^= r->rng << 17;
+	return r->rng;
+}
+
+/* ---- recording ---------------------------------------------------------------------- */
+
+static void add_event(struct run *r, enum backing_op op, uint64_t off, uint64_t len, const uint8_t *p)
+{
+	struct event *e = &r->ev[r->nev++];
+
+	assert_true(r->nev < ARRAY_SIZE(r->ev));
+	*e = (struct event){ op, off, len, NULL };
+	if (p) {
+		e->data = malloc(len);
+		memcpy(e->data, p, len);
+	}
+}
+
+/* Cut at the borders of blocks: each may reach the disk alone. */
+static void add_write(struct run *r, uint64_t off, const uint8_t *p, uint64_t n)
+{
+	while (n) {
+		uint64_t k = MIN(n, CHUNK - off % CHUNK);
+
+		add_event(r, BACKING_WRITE, off, k, p);
+		off += k;
+		p += k;
+		n -= k;
+	}
+}
+
+static int on_call(void *arg, const struct backing_call *c)
+{
+	struct run *r = arg;
+	struct stat st;
+	uint64_t off = c->off;
+
+	if (fstat(c->fd, &st) || st.st_ino != r->ino)
+		return 0;
+	switch (c->op) {
+	case BACKING_WRITE:
+		for (int i = 0; i < c->n; i++) {
+			add_write(r, off, c->iov[i].iov_base, c->iov[i].iov_len);
+			off += c->iov[i].iov_len;
+		}
+		break;
+	case BACKING_TRUNCATE:
+		add_event(r, c->op, c->off, 0, NULL);
+		break;
+	case BACKING_PUNCH:
+		add_event(r, c->op, c->off, c->len, NULL);
+		break;
+	case BACKING_BARRIER:
+	case BACKING_SYNC:
+		add_event(r, BACKING_BARRIER, 0, 0, NULL);
+		break;
+	default:
+		break;
+	}
+	return 0;
+}
+
+/* ---- the history ----------------------------------------------------------------------- */
+
+static void enter(struct run *r)
+{
+	assert_int_equal(zone_enter(store_root_zone(r->f.st), ZONE_NORMAL), 0);
+}
+
+static void leave(struct run *r)
+{
+	zone_leave(store_root_zone(r->f.st), ZONE_NORMAL);
+}
+
+static uint64_t rnd_chunk(struct run *r)
+{
+	static const uint64_t some[] = { 0, 1, 2, 94, 95, 96, 97, 98 };
+
+	return some[rnd(r) % ARRAY_SIZE(some)];
+}
+
+static void do_write(struct run *r, struct version *v, uint64_t off, uint64_t n)
+{
+	n = MIN(n, LIMIT - off);
+	r->fill = r->fill == 255 ? 1 : r->fill + 1;
+	memset(r->buf, r->fill, n);
+	memset(v->data + off, r->fill, n);
+	v->size = MAX(v->size, off + n);
+	assert_int_equal(object_write(r->o, r->buf, n, off), 0);
+}
+
+static void do_truncate(struct run *r, struct version *v, uint64_t size)
+{
+	assert_int_equal(object_truncate(r->o, size), 0);
+	if (size < v->size)
+		memset(v->data + size, 0, v->size - size);
+	v->size = size;
+}
+
+static void do_punch(struct run *r, struct version *v, uint64_t off, uint64_t n)
+{
+	uint64_t end = MIN(off + n, v->size);
+
+	assert_int_equal(object_fallocate(r->o, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, off, n), 0);
+	if (off < end)
+		memset(v->data + off, 0, end - off);
+}
+
+static void evict(struct run *r)
+{
+	uint64_t max = r->f.st->resident_max;
+
+	assert_int_equal(object_flush(r->o), 0);
+	r->f.st->resident_max = 0;
+	store_trim(r->f.st);
+	store_trim(r->f.st);
+	r->f.st->resident_max = max;
+}
+
+/* One operation; the new version is V.  True: it ended with an fsync. */
+static bool step(struct run *r, struct version *v)
+{
+	switch (rnd(r) % 10) {
+	case 0:
+		do_truncate(r, v, rnd_chunk(r) * CHUNK + rnd(r) % 3 * 1000);
+		break;
+	case 1:
+		do_punch(r, v, rnd_chunk(r) * CHUNK, CHUNK * (1 + rnd(r) % 2));
+		break;
+	case 2:
+		do_write(r, v, v->size, 1 + rnd(r) % 6000); /* append */
+		break;
+	case 3:
+		evict(r);
+		break;
+	case 4:
+		assert_int_equal(object_flush(r->o), 0);
+		break;
+	case 5:
+	case 6:
+		assert_int_equal(object_fsync(r->o, true), 0);
+		return true;
+	default:
+		do_write(r, v, rnd_chunk(r) * CHUNK + (rnd(r) % 4 ? 0 : 500),
+			 rnd(r) % 2 ? CHUNK : 1 + rnd(r) % 9000);
+	}
+	return false;
+}
+
+/* ---- building a state -------------------------------------------------------------------- */
+
+static void apply(uint8_t *image, uint64_t *len, const struct event *e)
+{
+	switch (e->op) {
+	case BACKING_WRITE:
+		memcpy(image + e->off, e->data, e->len);
+		*len = MAX(*len, e->off + e->len);
+		break;
+	case BACKING_TRUNCATE:
+		if (e->off < *len)
+			memset(image + e->off, 0, *len - e->off);
+		*len = e->off;
+		break;
+	case BACKING_PUNCH:
+		memset(image + e->off, 0, e->len);
+		break;
+	default:
+		break;
+	}
+}
+
+/* Events [0, CUT): those before the last barrier, and a random subset of the others. */
+static uint64_t build(struct run *r, unsigned int cut, uint8_t *image, uint64_t cap)
+{
+	uint64_t len = r->base_len, odds = rnd(r) % 4;
+	unsigned int barrier = 0;
+
+	memset(image, 0, cap);
+	memcpy(image, r->base, r->base_len);
+	for (unsigned int i = 0; i < cut; i++)
+		if (r->ev[i].op == BACKING_BARRIER)
+			barrier = i;
+	for (unsigned int i = 0; i < cut; i++)
+		if (i < barrier || odds == 3 || rnd(r) % 3 < odds)
+			apply(image, &len, &r->ev[i]);
+	return len;
+}
+
+/* ---- checking it ----------------------------------------------------------------------------- */
+
+static bool chunk_is(const struct version *v, uint64_t c, const uint8_t *p, uint64_t n)
+{
+	for (uint64_t i = 0; i < n; i++) {
+		uint64_t at = c * CHUNK + i;
+
+		if (p[i] != (at < v->size ? v->data[at] : 0))
+			return false;
+	}
+	return true;
+}
+
+static bool all_zero(const uint8_t *p, uint64_t n)
+{
+	for (uint64_t i = 0; i < n; i++)
+		if (p[i])
+			return false;
+	return true;
+}
+
+static const char *judge(struct run *r, unsigned int from, unsigned int to, const uint8_t *p,
+			 uint64_t size, bool synced)
+{
+	static char why[100];
+	bool known = !synced && !size;
+
+	for (unsigned int j = from; j <= to; j++)
+		known |= r->v[j].size == size;
+	if (!known) {
+		snprintf(why, sizeof(why), "size %ju", (uintmax_t)size);
+		return why;
+	}
+	for (uint64_t c = 0; c * CHUNK < size; c++) {
+		uint64_t n = MIN(CHUNK, size - c * CHUNK);
+		const uint8_t *q = p + c * CHUNK;
+		/* Never fsynced: a hole then may be one again. */
+		bool ok = all_zero(q, n) && (!synced || all_zero(r->v[from].data + c * CHUNK, CHUNK));
+
+		for (unsigned int j = from; j <= to && !ok; j++)
+			ok = chunk_is(&r->v[j], c, q, n);
+		if (!ok) {
+			snprintf(why, sizeof(why), "chunk %ju of size %ju reads %02x %02x", (uintmax_t)c,
+				 (uintmax_t)size, q[0], q[n - 1]);
+			return why;
+		}
+	}
+	return NULL;
+}
+
+static void copy_volume(struct run *r)
+{
+	char cmd[300];
+
+	snprintf(r->copy, sizeof(r->copy), "%s.cut", r->f.dir);
+	snprintf(cmd, sizeof(cmd), "rm -rf %s && cp -a %s %s", r->copy, r->f.dir, r->copy);
+	assert_int_equal(system(cmd), 0);
+	snprintf(cmd, sizeof(cmd), "cp %s/cmkfs.session %s/session.saved", r->copy, r->copy);
+	assert_int_equal(system(cmd), 0);
+}
+
+static void put_file(const char *path, const uint8_t *p, uint64_t n)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, p, n), n);
+	close(fd);
+}
+
+/* The session file as the cut left it. */
+static void put_session(struct run *r)
+{
+	char from[120], to[120];
+	uint8_t block[FIXED_BLOCK];
+	int fd;
+
+	snprintf(from, sizeof(from), "%s/session.saved", r->copy);
+	snprintf(to, sizeof(to), "%s/cmkfs.session", r->copy);
+	fd = open(from, O_RDONLY);
+	assert_int_equal(read(fd, block, sizeof(block)), sizeof(block));
+	close(fd);
+	put_file(to, block, sizeof(block));
+}
+
+static void explain(struct run *r, unsigned int cut, const char *why)
+{
+	for (unsigned int i = 0; i < cut; i++)
+		print_message("  event %u: op %d off %ju len %ju\n", i, r->ev[i].op,
+			      (uintmax_t)r->ev[i].off, (uintmax_t)r->ev[i].len);
+	for (unsigned int i = 0; i <= STEPS; i++)
+		print_message("  step %u: size %ju, %u events%s\n", i, (uintmax_t)r->v[i].size, r->at[i],
+			      r->synced[i] ? ", fsynced" : "");
+	fail_msg("cut after %u events: %s", cut, why);
+}
+
+static void check_state(struct run *r, unsigned int cut, unsigned int from, unsigned int to)
+{
+	struct fixture f = r->f;
+	struct object *o;
+	struct stat st;
+	uint8_t *first = malloc(LIMIT), *buf = malloc(LIMIT + 3 * CHUNK), *p;
+	uint64_t size = 0;
+	bool synced = r->synced[from];
+
+	memset(f.events, 0, sizeof(f.events));
+	snprintf(f.dir, sizeof(f.dir), "%s", r->copy);
+	put_session(r);
+	for (int round = 0; round < 2; round++) {
+		ssize_t got;
+		const char *why;
+		int e;
+
+		f.st = NULL;
+		fixture_open(&f, false);
+		assert_int_equal(zone_enter(store_root_zone(f.st), ZONE_NORMAL), 0);
+		assert_int_equal(object_lookup(store_root(f.st), "file", &o, &st), 0);
+		got = object_read(o, buf, LIMIT + 3 * CHUNK, LIMIT, 0, &p);
+		if (got == -EIO && !synced && !round) { /* it never reached the disk */
+			zone_leave(store_root_zone(f.st), ZONE_NORMAL);
+			object_put(o);
+			fixture_close(&f);
+			break;
+		}
+		if (got < 0)
+			explain(r, cut, strerror((int)-got));
+		if (!round) {
+			size = (uint64_t)got;
+			why = judge(r, from, to, p, size, synced);
+			if (why)
+				explain(r, cut, why);
+			memcpy(first, p, size);
+			/* A change of one chunk settles the object; the others stay as they read. */
+			memset(buf, 7, CHUNK);
+			if ((e = object_write(o, buf, CHUNK, 0)) || (e = object_fsync(o, true)))
+				explain(r, cut, strerror(-e));
+			memset(first, 7, CHUNK);
+			size = MAX(size, CHUNK);
+		} else if ((uint64_t)got != size || memcmp(p, first, size)) {
+			explain(r, cut, "reads otherwise after settling");
+		}
+		zone_leave(store_root_zone(f.st), ZONE_NORMAL);
+		object_put(o);
+		fixture_close(&f);
+	}
+	free(first);
+	free(buf);
+	r->states++;
+}
+
+static void cut_all(struct run *r)
+{
+	uint64_t cap = GROUP1_BASE + GROUP_STRIDE;
+	uint8_t *image = malloc(cap);
+
+	for (unsigned int i = 0; i < CUTS; i++) {
+		unsigned int cut = (unsigned int)(rnd(r) % (r->nev + 1)), to = 0, from = 0;
+
+		while (to < STEPS && r->at[to] < cut)
+			to++;
+		for (unsigned int j = 0; j <= STEPS && r->at[j] <= cut; j++)
+			if (r->synced[j])
+				from = j;
+		put_file(r->file, image, build(r, cut, image, cap));
+		check_state(r, cut, from, to);
+	}
+	free(image);
+}
+
+/* ---- a history --------------------------------------------------------------------------------- */
+
+static void read_base(struct run *r)
+{
+	uint64_t cap = GROUP1_BASE + GROUP_STRIDE;
+
+	r->base = calloc(1, cap);
+	r->base_len = (uint64_t)pread(r->o->fd, r->base, cap, 0);
+}
+
+static void history(uint64_t seed, unsigned int *states)
+{
+	struct run *r = calloc(1, sizeof(*r));
+	struct backing_hooks hooks = { .before = on_call, .arg = r };
+	struct cred cred = { geteuid(), getegid() };
+	struct stat st;
+	char stored[256];
+	struct object *parent;
+
+	r->rng = seed;
+	r->buf = malloc(LIMIT + 3 * CHUNK);
+	for (unsigned int i = 0; i <= STEPS; i++)
+		r->v[i].data = calloc(1, LIMIT);
+	fixture_make(&r->f, SUITE_GCM);
+	enter(r);
+	assert_int_equal(object_mknod(store_root(r->f.st), "file", S_IFREG | 0644, 0, &cred, &r->o, &st), 0);
+	if (rnd(r) % 4) { /* a file that an earlier, clean session left */
+		do_write(r, &r->v[0], 0, rnd(r) % 2 ? LIMIT : 1 + rnd(r) % 20000);
+		leave(r);
+		object_put(r->o);
+		fixture_close(&r->f);
+		fixture_open(&r->f, false);
+		enter(r);
+		assert_int_equal(object_lookup(store_root(r->f.st), "file", &r->o, &st), 0);
+		assert_int_equal(object_pin(r->o, NULL), 0);
+		object_unpin(r->o);
+		r->synced[0] = true;
+	}
+	r->ino = object_ino(r->o);
+	read_base(r);
+	assert_int_equal(object_path(r->o, &parent, stored), 0);
+	object_put(parent);
+	copy_volume(r);
+	snprintf(r->file, sizeof(r->file), "%s/tree/%s", r->copy, stored);
+
+	backing_hooks = &hooks;
+	for (unsigned int i = 1; i <= STEPS; i++) {
+		r->v[i].size = r->v[i - 1].size;
+		memcpy(r->v[i].data, r->v[i - 1].data, LIMIT);
+		r->synced[i] = step(r, &r->v[i]);
+		r->at[i] = r->nev;
+	}
+	backing_hooks = NULL;
+	cut_all(r);
+	*states += r->states;
+
+	leave(r);
+	object_put(r->o);
+	fixture_destroy(&r->f);
+	nftw(r->copy, fixture_rm, 16, FTW_DEPTH | FTW_PHYS);
+	for (unsigned int i = 0; i < r->nev; i++)
+		free(r->ev[i].data);
+	for (unsigned int i = 0; i <= STEPS; i++)
+		free(r->v[i].data);
+	free(r->base);
+	free(r->buf);
+	free(r);
+}
+
+static void what_was_fsynced_survives_a_power_cut(void **state)
+{
+	const char *seed = getenv("CMKFS_SEED"), *ops = getenv("CMKFS_OPS");
+	uint64_t first = seed ? strtoull(seed, NULL, 0) : (uint64_t)time(NULL) << 16 | 1;
+	unsigned int n = ops ? (unsigned int)atoi(ops) : 40, states = 0;
+
+	(void)state;
+	for (unsigned int i = 0; i < n; i++) {
+		print_message("seed %ju\n", (uintmax_t)(first + i * UINT64_C(0x9E3779B97F4A7C15)));
+		history(first + i * UINT64_C(0x9E3779B97F4A7C15), &states);
+	}
+	print_message("%u histories, %u cuts\n", n, states);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_was_fsynced_survives_a_power_cut),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
