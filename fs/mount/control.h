@@ -25,6 +25,8 @@
 #define CMKFS_MOUNT_CONTROL_H
 
 #include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 /* ---- the commands' side ----------------------------------------------------------- */
 
@@ -56,8 +58,13 @@ struct control;
 
 /* Bind and serve.  0, -errno. */
 int control_start(struct mount *m, const char *state_dir, struct control **ret);
-/* Answer who asked for the end (OK: how it went), remove the socket.  NULL-safe. */
-void control_stop(struct control *c);
+/*
+ * Remove the socket and end the connections.  False: one is still at work, so
+ * that nothing it uses may be freed.  NULL-safe.
+ */
+bool control_stop(struct control *c);
+/* Answer who asked for the end of the mount; free C.  After control_stop() said true. */
+void control_farewell(struct control *c, uint64_t lost);
 
 /* The answer of `status` (control_status.c). */
 json_t *control_status(struct mount *m);

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The daemon's side of the control socket: one thread accepts, one a
+ * connection answers, so that `status` answers while a lock is under way.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "crypto/mac.h"
+#include "fs/lib/log.h"
+#include "fs/mount/control.h"
+#include "fs/mount/control_io.h"
+#include "fs/mount/grant.h"
+#include "fs/mount/lock.h"
+
+#define CONNECTIONS_MAX 32
+#define STOP_S 1 /* for a connection that waits for a provider */
+
+struct control {
+	struct mount *m;
+	int dir_fd, fd; /* STATE/mounts, the listening socket */
+	char name[32];
+	int stop_fd;	/* eventfd */
+	pthread_t thread;
+	pthread_mutex_t lock; /* protects all below */
+	pthread_cond_t gone;
+	unsigned int connections;
+	int fds[CONNECTIONS_MAX];     /* of them; -1: free */
+	int waiting[CONNECTIONS_MAX]; /* who asked for the end, and waits */
+	unsigned int nwaiting;
+	ino_t ino; /* of the socket's name */
+};
+
+struct connection {
+	struct control *c;
+	unsigned int slot; /* in fds */
+	int fd;
+};
+
+/* ---- answers ------------------------------------------------------------------------ */
+
+static json_t *answer_error(const struct mount_failure *f)
+{
+	return json_pack("{s:b, s:s, s:s, s:i}", "ok", 0, "error", f->message, "hint", f->hint,
+			 "code", f->exit_code);
+}
+
+static json_t *answer_lock(struct mount *m)
+{
+	struct lock_report rep = { 0 };
+
+	log_notice("an operator locks");
+	lock_operator(m->locker, &rep);
+	return json_pack("{s:b, s:b, s:f, s:I, s:I, s:I, s:b}", "ok", 1, "was_unlocked",
+			 rep.locked, "ms", rep.ms, "refused", (json_int_t)rep.refused, "lost",
+			 (json_int_t)rep.lost, "failed", (json_int_t)rep.failed, "timed_out",
+			 rep.timed_out);
+}
+
+static json_t *answer_unlock(struct mount *m)
+{
+	struct mount_failure f = { 0, "", "" };
+
+	log_notice("an operator unlocks");
+	return grant_unlock(m->grant, &f) < 0 ? answer_error(&f) : json_pack("{s:b}", "ok", 1);
+}
+
+static json_t *answer_reload(struct mount *m)
+{
+	struct store_error err = { "", "" };
+	int r = grant_reload(m->grant, &err);
+
+	if (r < 0)
+		return json_pack("{s:b, s:s, s:s, s:i}", "ok", 0, "error",
+				 err.message[0] ? err.message : strerror(-r), "hint", err.hint,
+				 "code", 1);
+	return json_pack("{s:b}", "ok", 1);
+}
+
+/* NULL: the answer comes at the end of the mount. */
+static json_t *answer(struct control *c, const char *cmd, int fd)
+{
+	struct mount *m = c->m;
+
+	if (!strcmp(cmd, "status"))
+		return control_status(m);
+	if (!strcmp(cmd, "stats"))
+		return control_stats(m);
+	if (!strcmp(cmd, "lock"))
+		return answer_lock(m);
+	if (!strcmp(cmd, "unlock"))
+		return answer_unlock(m);
+	if (!strcmp(cmd, "reload"))
+		return answer_reload(m);
+	if (!strcmp(cmd, "umount")) {
+		pthread_mutex_lock(&c->lock);
+		if (c->nwaiting < CONNECTIONS_MAX)
+			c->waiting[c->nwaiting++] = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+		pthread_mutex_unlock(&c->lock);
+		eventfd_write(m->end_fd, 1);
+		return NULL;
+	}
+	return json_pack("{s:b, s:s, s:s, s:i}", "ok", 0, "error", "the mount knows no such request",
+			 "hint", "is the daemon of an older version?", "code", 1);
+}
+
+/* ---- connections ---------------------------------------------------------------------- */
+
+static bool heard(int fd)
+{
+	struct ucred cred;
+	socklen_t n = sizeof(cred);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &n) < 0)
+		return false;
+	return cred.uid == 0 || cred.uid == geteuid();
+}
+
+static bool serve_one(struct connection *k)
+{
+	json_t *req, *ans;
+	const char *cmd;
+	int r = control_receive(k->fd, &req);
+
+	if (r < 0)
+		return false;
+	cmd = json_string_value(json_object_get(req, "cmd"));
+	ans = answer(k->c, cmd ? cmd : "", k->fd);
+	json_decref(req);
+	crypto_forget();
+	if (!ans)
+		return false;
+	r = control_send(k->fd, ans);
+	json_decref(ans);
+	return r == 0;
+}
+
+static void connection_end(struct connection *k)
+{
+	struct control *c = k->c;
+
+	pthread_mutex_lock(&c->lock);
+	c->fds[k->slot] = -1;
+	c->connections--;
+	close(k->fd);
+	pthread_cond_signal(&c->gone);
+	pthread_mutex_unlock(&c->lock);
+	free(k);
+}
+
+static void *connection_main(void *arg)
+{
+	struct connection *k = arg;
+
+	prctl(PR_SET_NAME, "cmkfs-control");
+	if (heard(k->fd))
+		while (serve_one(k))
+			;
+	connection_end(k);
+	return NULL;
+}
+
+static struct connection *connection_new(struct control *c, int fd)
+{
+	struct connection *k = calloc(1, sizeof(*k));
+	bool full = true;
+
+	if (!k)
+		return NULL;
+	*k = (struct connection){ .c = c, .fd = fd };
+	pthread_mutex_lock(&c->lock);
+	for (unsigned int i = 0; full && i < CONNECTIONS_MAX; i++) {
+		if (c->fds[i] >= 0)
+			continue;
+		full = false;
+		c->fds[i] = fd;
+		c->connections++;
+		k->slot = i;
+	}
+	pthread_mutex_unlock(&c->lock);
+	if (!full)
+		return k;
+	free(k);
+	return NULL;
+}
+
+static void take(struct control *c, int fd)
+{
+	struct connection *k = connection_new(c, fd);
+	pthread_t t;
+
+	if (!k)
+		close(fd);
+	else if (pthread_create(&t, NULL, connection_main, k))
+		connection_end(k);
+	else
+		pthread_detach(t);
+}
+
+static void *accept_main(void *arg)
+{
+	struct control *c = arg;
+	struct pollfd p[2] = { { c->fd, POLLIN, 0 }, { c->stop_fd, POLLIN, 0 } };
+
+	prctl(PR_SET_NAME, "cmkfs-control");
+	for (;;) {
+		int fd;
+
+		if (poll(p, 2, -1) < 0 && errno != EINTR)
+			break;
+		if (p[1].revents)
+			break;
+		fd = accept4(c->fd, NULL, NULL, SOCK_CLOEXEC);
+		if (fd >= 0)
+			take(c, fd);
+	}
+	return NULL;
+}
+
+/* ---- the socket ------------------------------------------------------------------------ */
+
+/* One name a mount point: FNV-1a of its path. */
+static void name_of(const char *mountpoint, char *ret, size_t n)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+	for (; *mountpoint; mountpoint++)
+		h = (h ^ (uint8_t)*mountpoint) * UINT64_C(0x100000001b3);
+	snprintf(ret, n, "%016jx.sock", (uintmax_t)h);
+}
+
+static int open_dir(const char *state_dir)
+{
+	_cleanup_free_ char *path = NULL;
+	int fd;
+
+	if (asprintf(&path, "%s/mounts", state_dir) < 0)
+		return -ENOMEM;
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		return -errno;
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	return fd < 0 ? -errno : fd;
+}
+
+/* Two mounts may be one above the other: the newer one is spoken to. */
+static int listen_at(struct control *c)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	struct stat st;
+	mode_t mask;
+	int r = 0;
+
+	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (c->fd < 0)
+		return -errno;
+	snprintf(a.sun_path, sizeof(a.sun_path), "/proc/self/fd/%d/%s", c->dir_fd, c->name);
+	unlinkat(c->dir_fd, c->name, 0);
+	mask = umask(0177);
+	if (bind(c->fd, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(c->fd, 16) < 0 ||
+	    fstatat(c->dir_fd, c->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		r = -errno;
+	else
+		c->ino = st.st_ino;
+	umask(mask);
+	return r;
+}
+
+static void control_free(struct control *c)
+{
+	if (c->fd >= 0)
+		close(c->fd);
+	if (c->dir_fd >= 0)
+		close(c->dir_fd);
+	if (c->stop_fd >= 0)
+		close(c->stop_fd);
+	pthread_mutex_destroy(&c->lock);
+	pthread_cond_destroy(&c->gone);
+	free(c);
+}
+
+int control_start(struct mount *m, const char *state_dir, struct control **ret)
+{
+	struct control *c = calloc(1, sizeof(*c));
+	int r = 0;
+
+	if (!c)
+		return -ENOMEM;
+	c->m = m;
+	c->fd = -1;
+	pthread_mutex_init(&c->lock, NULL);
+	pthread_cond_init(&c->gone, NULL);
+	memset(c->fds, 0xff, sizeof(c->fds));
+	name_of(m->mountpoint, c->name, sizeof(c->name));
+	c->dir_fd = open_dir(state_dir);
+	c->stop_fd = eventfd(0, EFD_CLOEXEC);
+	if (c->dir_fd < 0)
+		r = c->dir_fd;
+	else if (c->stop_fd < 0)
+		r = -errno;
+	if (!r)
+		r = listen_at(c);
+	if (!r)
+		r = -pthread_create(&c->thread, NULL, accept_main, c);
+	if (r < 0) {
+		control_free(c);
+		return r;
+	}
+	*ret = c;
+	return 0;
+}
+
+/* A newer mount at the same place may have put its own there. */
+static void remove_socket(struct control *c)
+{
+	struct stat st;
+
+	if (!fstatat(c->dir_fd, c->name, &st, AT_SYMLINK_NOFOLLOW) && st.st_ino == c->ino)
+		unlinkat(c->dir_fd, c->name, 0);
+}
+
+bool control_stop(struct control *c)
+{
+	struct timespec until;
+	bool gone;
+
+	if (!c)
+		return true;
+	eventfd_write(c->stop_fd, 1);
+	pthread_join(c->thread, NULL);
+	remove_socket(c);
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += STOP_S;
+	pthread_mutex_lock(&c->lock);
+	for (unsigned int i = 0; i < CONNECTIONS_MAX; i++)
+		if (c->fds[i] >= 0)
+			shutdown(c->fds[i], SHUT_RD);
+	while (c->connections && !pthread_cond_timedwait(&c->gone, &c->lock, &until))
+		;
+	gone = !c->connections;
+	pthread_mutex_unlock(&c->lock);
+	return gone;
+}
+
+void control_farewell(struct control *c, uint64_t lost)
+{
+	json_t *ok = json_pack("{s:b, s:I}", "ok", 1, "lost", (json_int_t)lost);
+
+	/* The descriptors stay open: their closing tells that we have gone. */
+	for (unsigned int i = 0; ok && i < c->nwaiting; i++)
+		control_send(c->waiting[i], ok);
+	json_decref(ok);
+	control_free(c);
+}
