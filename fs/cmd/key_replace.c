@@ -8,6 +8,7 @@
 
 #include "crypto/secret.h"
 #include "volkeys.h"
+#include "fs/mount/control.h"
 #include "keyprov/local/local.h"
 
 struct fresh { /* of one generation */
@@ -126,6 +127,19 @@ static void audit(const struct volkeys *k, const char *what, const char *kid)
 	local_close(l);
 }
 
+/* A mount of the volume on this host takes the new slots now. */
+static void reload(const struct volkeys *k)
+{
+	_cleanup_close_ int fd = -1;
+	json_t *answer = NULL;
+
+	if (control_connect(k->ctx.dir, k->dir, &fd))
+		return;
+	if (control_call(fd, "reload", &answer) || !json_is_true(json_object_get(answer, "ok")))
+		cmd_note("the mount of %s did not take the new key: it will at its next lease", k->dir);
+	json_decref(answer);
+}
+
 int volkeys_replace(const struct volkeys *k, const char *uri, enum slot_role role,
 		    const char *what)
 {
@@ -138,6 +152,7 @@ int volkeys_replace(const struct volkeys *k, const char *uri, enum slot_role rol
 		r = edit(k, &c, drop_slots);
 	if (!r) {
 		audit(k, what, c.gens[0].slot.kid);
+		reload(k);
 		printf("%s\n", c.gens[0].slot.kid);
 	}
 	change_done(&c);

@@ -10,6 +10,11 @@
 #define VERBS(X)                                                                                   \
 	X(init)                                                                                    \
 	X(mount)                                                                                   \
+	X(umount)                                                                                  \
+	X(status)                                                                                  \
+	X(info)                                                                                    \
+	X(lock)                                                                                    \
+	X(unlock)                                                                                  \
 	X(key_show)                                                                                \
 	X(key_set)                                                                                 \
 	X(key_rotate)                                                                              \

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the verbs that talk to a mount share.  Functions return an enum
+ * cmd_exit and have printed their error.
+ */
+#ifndef CMKFS_ASK_H
+#define CMKFS_ASK_H
+
+#include <jansson.h>
+
+#include "fs/lib/cmd.h"
+
+#define OPT_ZONE(var) \
+	{ .name = "zone", .arg = "Z", .help = "the zone; 0, the root", .value = (var) }
+
+/*
+ * Send REQUEST ("status", "lock" …) to the mount that WHAT names, a mount
+ * point or a volume's directory.  *RET is the answer (caller's reference);
+ * *RET_FD (may be NULL) the connection, to be closed.
+ */
+int ask(const struct cmd *c, const char *what, const char *request, json_t **ret, int *ret_fd);
+
+/* A mount has one zone yet, 0. */
+int ask_zone(const char *zone);
+
+/* Whether a filesystem of ours is mounted at the absolute PATH, alive or not. */
+bool ask_mounted(const char *path);
+
+/* PATH made absolute: by realpath(3), or as it stands where a locked mount does not answer. */
+char *ask_absolute(const char *path);
+
+#endif
