@@ -109,8 +109,8 @@ static bool list_one(const struct listing *l, const struct dirent64 *d)
 	if (!strcmp(d->d_name, "."))
 		return l->emit(l->arg, ".", 1, l->dir->ino, DT_DIR, d->d_off);
 	if (!strcmp(d->d_name, "..")) /* that of tree/ leads nowhere */
-		return l->emit(l->arg, "..", 2, l->dir->parent ? d->d_ino : l->dir->ino, DT_DIR,
-			       d->d_off);
+		return l->emit(l->arg, "..", 2, l->dir == l->dir->st->root ? l->dir->ino : d->d_ino,
+			       DT_DIR, d->d_off);
 	switch (entry_kind(l->dir->st, d->d_name)) {
 	case STORED_NAME:
 	case STORED_LONG:
