@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+/* Exit codes are those of cmkfs(1): 2 bad input, 4 refused, 5 unreachable. */
 const struct kp_error_row kp_error_table[] = {
 	{ -ENOENT, "ENOENT", EKEYREVOKED, true, 4, "no such vault, key or version" },
 	{ -EKEYREJECTED, "EKEYREJECTED", EKEYREVOKED, true, 4, "not a key that is accepted" },

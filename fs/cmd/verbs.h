@@ -20,6 +20,34 @@
 	X(key_rotate)                                                                              \
 	X(key_reset)                                                                               \
 	X(key_test)                                                                                \
+	X(identity_show)                                                                           \
+	X(identity_on)                                                                             \
+	X(identity_off)                                                                            \
+	X(vault_create)                                                                            \
+	X(vault_list)                                                                              \
+	X(vault_show)                                                                              \
+	X(vault_update)                                                                            \
+	X(vault_firewall)                                                                          \
+	X(vault_delete)                                                                            \
+	X(vault_recover)                                                                           \
+	X(vault_purge)                                                                             \
+	X(vault_key_create)                                                                        \
+	X(vault_key_import)                                                                        \
+	X(vault_key_list)                                                                          \
+	X(vault_key_show)                                                                          \
+	X(vault_key_rotate)                                                                        \
+	X(vault_key_update)                                                                        \
+	X(vault_key_enable)                                                                        \
+	X(vault_key_disable)                                                                       \
+	X(vault_key_delete)                                                                        \
+	X(vault_key_recover)                                                                       \
+	X(vault_key_purge)                                                                         \
+	X(vault_policy_set)                                                                        \
+	X(vault_policy_delete)                                                                     \
+	X(vault_policy_list)                                                                       \
+	X(audit_show)                                                                              \
+	X(audit_verify)                                                                            \
+	X(providers)                                                                               \
 	X(help)                                                                                    \
 	X(version)
 

@@ -292,6 +292,14 @@ fail:
 	return r;
 }
 
+bool local_exists(const char *state_dir)
+{
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%s/%s", state_dir, VAULT_DB);
+	return access(path, F_OK) == 0;
+}
+
 void local_close(struct local *l)
 {
 	if (!l)

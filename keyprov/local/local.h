@@ -71,6 +71,8 @@ struct local;
 int local_open(const char *state_dir, const char *principal, bool create, struct local **ret,
 	       struct kp_error *e);
 void local_close(struct local *l); /* NULL-safe */
+/* Whether there is a database at all. */
+bool local_exists(const char *state_dir);
 
 /* ---- vaults ----------------------------------------------------------------- */
 

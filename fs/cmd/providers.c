@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * `cmkfs providers`: the key providers that are built in.
+ */
+#include <stdio.h>
+
+#include "fs/lib/cmd.h"
+#include "fs/lib/table.h"
+
+static bool json;
+
+static const struct opt opts[] = { OPT_JSON(&json), OPT_END };
+
+static const struct column columns[] = {
+	{ .key = "provider", .heading = "PROVIDER" },
+	{ .key = "schemes", .heading = "SCHEMES" },
+	{ .key = "watched", .heading = "WATCHED" },
+	{ .key = "summary", .heading = "SUMMARY" },
+};
+
+static json_t *row(const struct kp_ops *ops)
+{
+	json_t *schemes = json_array();
+
+	for (const char *const *s = ops->schemes; *s; s++)
+		json_array_append_new(schemes, json_string(*s));
+	return json_pack("{ss so sb ss}", "provider", ops->name, "schemes", schemes, "watched",
+			 ops->watched, "summary", ops->summary);
+}
+
+static int run(const struct cmd *c)
+{
+	json_t *rows = json_array();
+
+	(void)c;
+	for (const struct kp_ops *const *p = kp_providers; *p; p++)
+		json_array_append_new(rows, row(*p));
+	return table_print(stdout, rows, columns, ARRAY_SIZE(columns), json) ? CMD_FAILED : CMD_OK;
+}
+
+const struct verb verb_providers = {
+	.name = "providers",
+	.args = "",
+	.summary = "List the key providers that are built in",
+	.opts = opts,
+	.run = run,
+};

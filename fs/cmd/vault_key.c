@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * `cmkfs vault key create`, `import`, `rotate`, `update`, `enable`, `disable`,
+ * `delete`, `recover`, `purge`: keys of the embedded vaults.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "crypto/secret.h"
+#include "vault_common.h"
+
+#define FILE_MAX 65536 /* of a key to import; as much as secret memory gives at once */
+
+static const char *size, *not_before, *expires, *file;
+
+#define OPT_SIZE                                                                                   \
+	{ .name = "size", .arg = "BITS", .help = "2048 (default), 3072 or 4096", .value = &size }
+#define OPT_TIMES                                                                                  \
+	{ .name = "not-before", .arg = "TIME", .help = "refuse to use it earlier",                 \
+	  .value = &not_before },                                                                  \
+	{ .name = "expires", .arg = "TIME", .help = "refuse to use it from then on",               \
+	  .value = &expires }
+
+static int take_options(struct local_key_options *o)
+{
+	uint64_t n = 0;
+	int r = vault_time(not_before, "not-before", 0, &o->not_before);
+
+	if (!r)
+		r = vault_time(expires, "expires", 0, &o->expires);
+	if (r)
+		return r;
+	if (size && opts_number(size, 1, 65536, &n))
+		return cmd_fail(CMD_USAGE, "give --size 2048, 3072 or 4096",
+				"--size: '%s' is not a number of bits", size);
+	o->bits = (unsigned int)n;
+	return CMD_OK;
+}
+
+typedef int make_fn(struct local *l, const char *uri, const struct local_key_options *o,
+		    char ret_kid[static KP_URI_MAX], struct kp_error *e);
+
+/* Prints the kid of the new version: what a script needs next. */
+static int make(const struct cmd *c, make_fn *fn)
+{
+	struct local_key_options o = { 0 };
+	char kid[KP_URI_MAX];
+	struct kp_error e = { 0 };
+	struct vault_session s;
+	int r = take_options(&o);
+
+	if (r)
+		return r;
+	r = vault_session(c, VAULT_NEEDED, &s);
+	if (!r)
+		r = vault_result(fn(s.l, c->argv[0], &o, kid, &e), &e);
+	if (!r)
+		printf("%s\n", kid);
+	vault_session_done(&s);
+	return r;
+}
+
+static int create(const struct cmd *c)
+{
+	return make(c, local_key_create);
+}
+
+static int rotate(const struct cmd *c)
+{
+	return make(c, local_key_rotate);
+}
+
+static const struct opt make_opts[] = { OPT_SIZE, OPT_TIMES, OPT_END };
+
+const struct verb verb_vault_key_create = {
+	.name = "vault key create",
+	.args = "URI",
+	.summary = "Make an RSA key in a vault",
+	.opts = make_opts,
+	.min_args = 1,
+	.max_args = 1,
+	.run = create,
+};
+
+const struct verb verb_vault_key_rotate = {
+	.name = "vault key rotate",
+	.args = "URI",
+	.summary = "Make a new version of a key",
+	.opts = make_opts,
+	.min_args = 1,
+	.max_args = 1,
+	.run = rotate,
+};
+
+/* ---- import --------------------------------------------------------------------------- */
+
+static const struct opt import_opts[] = {
+	{ .name = "file", .arg = "PEM", .help = "the key; standard input without",
+	  .value = &file },
+	OPT_TIMES, OPT_END
+};
+
+static struct {
+	uint8_t *p; /* secret */
+	size_t n;
+} input;
+
+static int read_file(void)
+{
+	_cleanup_close_ int fd = file ? open(file, O_RDONLY | O_CLOEXEC) : dup(STDIN_FILENO);
+	ssize_t n = 0;
+
+	input.p = secret_alloc(FILE_MAX);
+	if (!input.p)
+		return cmd_fail(CMD_FAILED, NULL, "no memory for a key");
+	if (fd < 0)
+		return cmd_fail(CMD_USAGE, NULL, "cannot read %s: %s", file, strerror(errno));
+	while (input.n < FILE_MAX && (n = read(fd, input.p + input.n, FILE_MAX - input.n)) != 0) {
+		if (n < 0 && errno != EINTR)
+			return cmd_fail(CMD_USAGE, NULL, "cannot read %s: %s",
+					file ? file : "standard input", strerror(errno));
+		input.n += n > 0 ? (size_t)n : 0;
+	}
+	if (input.n == FILE_MAX)
+		return cmd_fail(CMD_USAGE, NULL, "%s is too long for a key",
+				file ? file : "standard input");
+	return CMD_OK;
+}
+
+static int import_input(struct local *l, const char *uri, const struct local_key_options *o,
+			char ret_kid[static KP_URI_MAX], struct kp_error *e)
+{
+	return local_key_import(l, uri, input.p, input.n, o, ret_kid, e);
+}
+
+static int import(const struct cmd *c)
+{
+	int r = read_file();
+
+	if (!r)
+		r = make(c, import_input);
+	secret_free(input.p);
+	return r;
+}
+
+const struct verb verb_vault_key_import = {
+	.name = "vault key import",
+	.args = "URI",
+	.summary = "Take a key from a PEM or DER file",
+	.opts = import_opts,
+	.min_args = 1,
+	.max_args = 1,
+	.run = import,
+};
+
+/* ---- update ------------------------------------------------------------------------------ */
+
+static const struct opt update_opts[] = { OPT_TIMES, OPT_END };
+
+static int update(const struct cmd *c)
+{
+	int64_t from, to;
+	struct kp_error e = { 0 };
+	struct vault_session s;
+	int r = vault_time(not_before, "not-before", LOCAL_UNCHANGED, &from);
+
+	if (!r)
+		r = vault_time(expires, "expires", LOCAL_UNCHANGED, &to);
+	if (r)
+		return r;
+	r = vault_session(c, VAULT_NEEDED, &s);
+	if (!r)
+		r = vault_result(local_key_update(s.l, c->argv[0], from, to, &e), &e);
+	vault_session_done(&s);
+	return r;
+}
+
+const struct verb verb_vault_key_update = {
+	.name = "vault key update",
+	.args = "URI",
+	.summary = "Change the times of a key version",
+	.opts = update_opts,
+	.min_args = 1,
+	.max_args = 1,
+	.run = update,
+};
+
+/* ---- what needs no more than a URI -------------------------------------------------------- */
+
+static int call_enable(struct local *l, const char *uri, struct kp_error *e)
+{
+	return local_key_enable(l, uri, true, e);
+}
+
+static int call_disable(struct local *l, const char *uri, struct kp_error *e)
+{
+	return local_key_enable(l, uri, false, e);
+}
+
+static int enable(const struct cmd *c)
+{
+	return vault_simple(c, call_enable);
+}
+
+static int disable(const struct cmd *c)
+{
+	return vault_simple(c, call_disable);
+}
+
+static int delete(const struct cmd *c)
+{
+	return vault_simple(c, local_key_delete);
+}
+
+static int recover(const struct cmd *c)
+{
+	return vault_simple(c, local_key_recover);
+}
+
+static int purge(const struct cmd *c)
+{
+	return vault_simple(c, local_key_purge);
+}
+
+#define URI_VERB(word, text)                                                                       \
+	const struct verb verb_vault_key_##word = {                                                \
+		.name = "vault key " #word,                                                        \
+		.args = "URI",                                                                     \
+		.summary = text,                                                                   \
+		.min_args = 1,                                                                     \
+		.max_args = 1,                                                                     \
+		.run = word,                                                                       \
+	}
+
+URI_VERB(enable, "Let a key, or one version of it, be used again");
+URI_VERB(disable, "Refuse a key, or one version of it: volumes under it lock");
+URI_VERB(delete, "Delete a key: volumes under it lock");
+URI_VERB(recover, "Take the deletion of a key back, within the retention");
+URI_VERB(purge, "End a deleted key for good");
