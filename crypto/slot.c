@@ -76,3 +76,19 @@ int slot_verify(const uint8_t block[static SLOT], size_t off, size_t len,
 	secret_wipe(m, sizeof(m));
 	return r;
 }
+
+int block_mac(uint8_t block[static SLOT], const uint8_t key[static 32])
+{
+	return mac(key, 32, block, BLOCK_MAC_OFFSET, block + BLOCK_MAC_OFFSET);
+}
+
+int block_verify(const uint8_t block[static SLOT], const uint8_t key[static 32])
+{
+	uint8_t m[MAC_LEN];
+	int r = mac(key, 32, block, BLOCK_MAC_OFFSET, m);
+
+	if (!r && !secret_equal(m, block + BLOCK_MAC_OFFSET, MAC_LEN))
+		r = -EBADMSG;
+	secret_wipe(m, sizeof(m));
+	return r;
+}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What header, group, volume and session blocks have in common: a MAC over the
- * block with its own field zero, reserved bytes, entries, generations.
+ * block, reserved bytes, entries, generations.
  * Not for other rooms.
  */
 #ifndef CMKFS_CRYPTO_SLOT_H
@@ -26,5 +26,11 @@ bool slot_order_ok(uint64_t gen, uint64_t base);
 int slot_mac(uint8_t block[static SLOT], size_t off, size_t len, const uint8_t key[static 32]);
 int slot_verify(const uint8_t block[static SLOT], size_t off, size_t len,
 		const uint8_t key[static 32]);
+
+/* The same of a fixed file's block, whose MAC is its last 32 bytes and covers those before it. */
+int block_mac(uint8_t block[static SLOT], const uint8_t key[static 32]);
+int block_verify(const uint8_t block[static SLOT], const uint8_t key[static 32]);
+
+#define BLOCK_MAC_OFFSET (SLOT - MAC_LEN)
 
 #endif

@@ -10,7 +10,6 @@
 
 #define VOLUME_MAGIC "CMKFSVOL"
 #define SESSION_MAGIC "CMKFSSES"
-#define MAC_OFFSET 4064u
 _Static_assert(FIXED_BLOCK == SLOT, "both are one block");
 
 enum {
@@ -44,7 +43,7 @@ static void volume_load(const uint8_t *b, struct volume_block *v)
 static const char *volume_check(const uint8_t *b, const struct volume_block *v)
 {
 	if (get_le16(b + OFF_RESERVED) || get_le16(b + VOL_RESERVED) ||
-	    !all_zero(b + VOL_END, MAC_OFFSET - VOL_END))
+	    !all_zero(b + VOL_END, BLOCK_MAC_OFFSET - VOL_END))
 		return "reserved bytes";
 	if (v->suite != SUITE_GCM && v->suite != SUITE_XTS)
 		return "suite";
@@ -94,7 +93,7 @@ int volume_parse(const uint8_t block[static FIXED_BLOCK], struct volume_block *r
 
 int volume_verify(const uint8_t block[static FIXED_BLOCK], const uint8_t vm[static KEY_LEN])
 {
-	return slot_verify(block, MAC_OFFSET, MAC_LEN, vm);
+	return block_verify(block, vm);
 }
 
 int volume_seal(const struct volume_block *v, const uint8_t vm[static KEY_LEN],
@@ -123,7 +122,7 @@ int volume_seal(const struct volume_block *v, const uint8_t vm[static KEY_LEN],
 	put_le32(ret + VOL_GROUP, GROUP_CHUNKS);
 	if (volume_examine(ret, &again, &why))
 		return -EINVAL;
-	return slot_mac(ret, MAC_OFFSET, MAC_LEN, vm);
+	return block_mac(ret, vm);
 }
 
 static const char *session_examine(const uint8_t *b, struct session_block *s)
@@ -141,7 +140,7 @@ static const char *session_examine(const uint8_t *b, struct session_block *s)
 	if (s->nunclean > SESSION_UNCLEAN_MAX)
 		return "number of unclean sessions";
 	used = SES_UNCLEAN + 8 * (size_t)s->nunclean;
-	if (get_le16(b + OFF_RESERVED) || !all_zero(b + used, MAC_OFFSET - used))
+	if (get_le16(b + OFF_RESERVED) || !all_zero(b + used, BLOCK_MAC_OFFSET - used))
 		return "reserved bytes";
 	if (s->open > s->seq)
 		return "open session";
@@ -171,7 +170,7 @@ int session_parse(const uint8_t block[static FIXED_BLOCK], struct session_block 
 
 int session_verify(const uint8_t block[static FIXED_BLOCK], const uint8_t sm[static KEY_LEN])
 {
-	return slot_verify(block, MAC_OFFSET, MAC_LEN, sm);
+	return block_verify(block, sm);
 }
 
 int session_seal(const struct session_block *s, const uint8_t sm[static KEY_LEN],
@@ -191,5 +190,5 @@ int session_seal(const struct session_block *s, const uint8_t sm[static KEY_LEN]
 		put_le64(ret + SES_UNCLEAN + 8 * i, s->unclean[i]);
 	if (session_examine(ret, &again))
 		return -EINVAL;
-	return slot_mac(ret, MAC_OFFSET, MAC_LEN, sm);
+	return block_mac(ret, sm);
 }
