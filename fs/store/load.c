@@ -334,7 +334,8 @@ static int check_binding(struct object *o)
 	uint8_t tag[TAG_LEN];
 	int r;
 
-	if (o->st->vol.binding == BINDING_OFF || (h->flags & FLAG_BIND_OVERFLOW) || o->unlinked)
+	if (o->st->vol.binding == BINDING_OFF || (h->flags & FLAG_BIND_OVERFLOW) ||
+	    (o->unlinked && !o->stored))
 		return 0;
 	r = path_tag(o, tag);
 	if (r)
