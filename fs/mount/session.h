@@ -113,6 +113,8 @@ int workers_start(struct mount *m, unsigned int n, struct workers **ret);
 void workers_stop(struct workers *w);
 /* A descriptor that becomes readable when the kernel ended the session. */
 int workers_end_fd(const struct workers *w);
+/* Wait until INIT has been answered, a second at most. */
+void workers_wait_init(struct workers *w);
 
 /* ---- flusher.c --------------------------------------------------------------- */
 

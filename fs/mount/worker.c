@@ -30,7 +30,7 @@ struct worker {
 
 struct workers {
 	struct mount *m;
-	_Atomic bool stop;
+	_Atomic bool stop, init;
 	int end_fd;
 	unsigned int n;
 	struct worker w[];
@@ -57,6 +57,8 @@ static void handle(struct worker *w, size_t n)
 	if (!this_request.sealed)
 		secret_wipe(w->mem, n);
 	crypto_forget();
+	if (this_request.opcode == FUSE_INIT)
+		atomic_store(&w->all->init, true);
 }
 
 /* False: the kernel has ended the session, or something is very wrong. */
@@ -167,4 +169,10 @@ void workers_stop(struct workers *all)
 int workers_end_fd(const struct workers *w)
 {
 	return w->end_fd;
+}
+
+void workers_wait_init(struct workers *w)
+{
+	for (int ms = 0; !atomic_load(&w->init) && ms < 1000; ms++)
+		usleep(1000);
 }

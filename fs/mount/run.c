@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mount_run(): a mount from its beginning to its end.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
+
+#include "crypto/secret.h"
+#include "fs/lib/cmd.h"
+#include "fs/lib/log.h"
+#include "fs/lib/state.h"
+#include "fs/mount/check.h"
+#include "fs/mount/control.h"
+#include "fs/mount/daemon.h"
+#include "fs/mount/event.h"
+#include "fs/mount/grant.h"
+#include "fs/mount/janitor.h"
+#include "fs/mount/lock.h"
+#include "fs/mount/supervise.h"
+
+#define SECRET_BYTES (32u << 20) /* keys of what is open; touched as needed */
+#define TIMEOUT_RW 86400.0	 /* ended by notification */
+#define TIMEOUT_RO 1.0		 /* another host may write, and cannot notify us */
+
+void mount_options_init(struct mount_options *o, const struct conf *conf)
+{
+	*o = (struct mount_options){
+		.conf = conf,
+		.allow_other = conf->allow_other,
+		.writeback = true,
+		.binding = -1,
+		.crash = -1,
+		.drain_ms = conf->drain_ms,
+		.lease_ms = conf->lease_ms,
+		.grace_ms = conf->grace_ms,
+		.threads = conf->threads,
+	};
+}
+
+int mount_fail(struct mount_failure *f, int exit_code, int r, const char *hint, const char *fmt,
+	       ...)
+{
+	va_list ap;
+
+	f->exit_code = exit_code;
+	snprintf(f->hint, sizeof(f->hint), "%s", hint ? hint : "");
+	va_start(ap, fmt);
+	vsnprintf(f->message, sizeof(f->message), fmt, ap);
+	va_end(ap);
+	return r;
+}
+
+static int fail_errno(struct mount_failure *f, int r, const char *what)
+{
+	return r < 0 ? mount_fail(f, CMD_FAILED, r, NULL, "%s: %s", what, strerror(-r)) : 0;
+}
+
+/* ---- the beginning ------------------------------------------------------------------ */
+
+static int set_up(struct mount *m, const struct mount_options *o, struct mount_failure *f)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+	m->opt = o;
+	m->writeback = o->writeback && !o->read_only;
+	m->timeout = o->read_only ? TIMEOUT_RO : TIMEOUT_RW;
+	m->nthreads = o->threads ? o->threads : (unsigned int)MIN(MAX(cpus, 2), 4);
+	m->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	m->dir = realpath(o->dir, NULL);
+	if (!m->dir)
+		return mount_fail(f, CMD_NOT_VOLUME, -errno, NULL, "%s: %s", o->dir,
+				  strerror(errno));
+	/* The parent's path, if the place itself does not answer any more. */
+	m->mountpoint = realpath(o->mountpoint, NULL);
+	if (!m->mountpoint)
+		return mount_fail(f, CMD_USAGE, -errno,
+				  errno == ENOTCONN ? "umount -l takes the dead mount away" : NULL,
+				  "%s: %s", o->mountpoint, strerror(errno));
+	return check_places(m, f);
+}
+
+static int open_store(struct mount *m, const char *state_dir, struct mount_failure *f)
+{
+	const struct store_options opt = {
+		.read_only = m->opt->read_only,
+		.binding = m->opt->binding,
+		.crash = m->opt->crash,
+		.accept_rollback = m->opt->accept_rollback,
+		.state_dir = state_dir,
+		.event = mount_event,
+		.event_arg = m,
+	};
+	struct store_error err = { "", "" };
+	int r = store_open(m->dir, &opt, &m->store, &err);
+
+	if (r < 0)
+		return mount_fail(f, cmd_exit_of(r), r, err.hint, "%s",
+				  err.message[0] ? err.message : strerror(-r));
+	m->zone = store_root_zone(m->store);
+	return fail_errno(f, inode_table_new(store_root(m->store), &m->inodes), "cannot mount");
+}
+
+/* All that comes before the first thread, in the order that janitor.h and secret.h ask for. */
+static int prepare(struct mount *m, const char *state_dir, struct mount_failure *f)
+{
+	int r = open_store(m, state_dir, f);
+
+	if (!r)
+		r = session_mount(m, f);
+	if (!r)
+		r = fail_errno(f, janitor_start(m, &m->janitor), "cannot fork");
+	if (!r)
+		r = fail_errno(f, secret_setup(SECRET_BYTES, false), "memory for keys");
+	if (r < 0)
+		return r;
+	daemon_lock_memory();
+	if (!secret_locked())
+		log_warning("raise RLIMIT_MEMLOCK", "keys are in memory that may be swapped out");
+	return fail_errno(f, pool_new(m->nthreads, &m->pool), "memory for requests");
+}
+
+static int serve(struct mount *m, const char *state_dir, struct mount_failure *f)
+{
+	int r = fail_errno(f, flusher_start(m, &m->flusher), "cannot start a thread");
+
+	if (!r)
+		r = fail_errno(f, locker_start(m, &m->locker), "cannot start a thread");
+	if (!r)
+		r = fail_errno(f, workers_start(m, m->nthreads, &m->workers),
+			       "cannot start a thread");
+	if (!r)
+		r = grant_start(m, f, &m->grant);
+	if (!r && grant_denied(m->grant, f)) {
+		if (!m->opt->locked_ok)
+			return -ENOKEY;
+		log_warning(f->hint, "mounted locked: %s", f->message);
+	}
+	if (!r)
+		r = fail_errno(f, control_start(m, state_dir, &m->control), "control socket");
+	if (!r)
+		supervise_tune(m);
+	return r;
+}
+
+/* ---- the end ------------------------------------------------------------------------- */
+
+/*
+ * Everything is locked first, while the workers still answer; then the mount
+ * goes off the tree, and when the janitor has gone the device closes with us.
+ * Takes what there is.
+ */
+static void wind_up(struct mount *m)
+{
+	struct lock_report rep = { 0 };
+	bool quiet;
+	int r = 0;
+
+	if (m->locker)
+		lock_end(m->locker, &rep);
+	session_unmount(m);
+	quiet = control_stop(m->control);
+	flusher_stop(m->flusher);
+	if (m->store)
+		r = store_end_session(m->store, atomic_load(&m->lost) > 0 || rep.failed > 0);
+	if (r < 0)
+		log_error("cmkfs verify DIR says whether anything is missing",
+			  "the session was not closed cleanly: %s", strerror(-r));
+	workers_stop(m->workers);
+	janitor_stop(m->janitor);
+	if (!quiet)
+		return; /* a connection still uses all of it; we exit now */
+	grant_stop(m->grant);
+	locker_stop(m->locker);
+	if (m->control)
+		control_farewell(m->control, atomic_load(&m->lost));
+	inode_table_free(m->inodes);
+	if (m->store)
+		store_close(m->store);
+	pool_free(m->pool);
+}
+
+static int run(struct mount *m, const char *state_dir, int report_fd, struct mount_failure *f)
+{
+	int r;
+
+	daemon_harden();
+	supervise_block_signals();
+	r = prepare(m, state_dir, f);
+	if (!r)
+		r = serve(m, state_dir, f);
+	if (!r) {
+		log_info("mounted %s at %s", m->dir, m->mountpoint);
+		if (report_fd >= 0)
+			daemon_ready(report_fd);
+		supervise(m);
+	}
+	wind_up(m);
+	if (!r)
+		log_info("unmounted %s", m->mountpoint);
+	else if (report_fd >= 0)
+		daemon_failed(report_fd, f);
+	return r < 0 ? f->exit_code : CMD_OK;
+}
+
+int mount_run(const struct mount_options *o, struct mount_failure *ret_failure, bool *ret_daemon)
+{
+	static struct mount m; /* libfuse's session keeps a pointer to it until the very end */
+	_cleanup_free_ char *state = NULL;
+	int fd = -1, r;
+
+	*ret_daemon = false;
+	memset(ret_failure, 0, sizeof(*ret_failure));
+	r = set_up(&m, o, ret_failure);
+	if (!r)
+		r = fail_errno(ret_failure, state_dir(o->conf, &state), "state directory");
+	if (r < 0)
+		return ret_failure->exit_code;
+	if (!o->foreground) {
+		r = daemon_fork(ret_failure, &fd);
+		if (r <= 0)
+			return -r;
+		*ret_daemon = true;
+		log_setup(LOG_TO_SYSLOG, LOG_INFO);
+	}
+	r = run(&m, state, fd, ret_failure);
+	free(m.dir);
+	free(m.mountpoint);
+	return r;
+}

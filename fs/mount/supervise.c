@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Waiting for the end.  libfuse's own signal handler is never used: it closes
+ * the device with plaintext mapped and dirty data lost.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/signalfd.h>
+
+#include "fs/lib/log.h"
+#include "fs/mount/mountinfo.h"
+#include "fs/mount/supervise.h"
+
+#define READAHEAD_KB "1024"
+
+static sigset_t ending(void)
+{
+	sigset_t s;
+
+	sigemptyset(&s);
+	sigaddset(&s, SIGTERM);
+	sigaddset(&s, SIGINT);
+	sigaddset(&s, SIGHUP);
+	return s;
+}
+
+void supervise_block_signals(void)
+{
+	sigset_t s = ending();
+
+	sigprocmask(SIG_BLOCK, &s, NULL);
+}
+
+static bool signalled(int fd)
+{
+	struct signalfd_siginfo si;
+
+	if (read(fd, &si, sizeof(si)) != sizeof(si))
+		return false;
+	log_notice("%s: unmounting", strsignal((int)si.ssi_signo));
+	return true;
+}
+
+static bool taken_off(struct mount *m)
+{
+	if (mountinfo_mounted(m->dev_major, m->dev_minor))
+		return false;
+	atomic_store(&m->mounted, false);
+	return true;
+}
+
+enum { ON_SIGNAL, ON_MOUNTINFO, ON_KERNEL, ON_ASKED, NPOLL };
+
+static bool ended(struct mount *m, const struct pollfd *p)
+{
+	if (p[ON_SIGNAL].revents && signalled(p[ON_SIGNAL].fd))
+		return true;
+	if (p[ON_ASKED].revents || p[ON_KERNEL].revents)
+		return true;
+	return p[ON_MOUNTINFO].revents && taken_off(m);
+}
+
+void supervise(struct mount *m)
+{
+	sigset_t s = ending();
+	_cleanup_close_ int sig = signalfd(-1, &s, SFD_CLOEXEC | SFD_NONBLOCK);
+	_cleanup_close_ int info = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+	struct pollfd p[NPOLL] = {
+		[ON_SIGNAL] = { sig, POLLIN, 0 },
+		[ON_MOUNTINFO] = { info, POLLPRI, 0 },
+		[ON_KERNEL] = { workers_end_fd(m->workers), POLLIN, 0 },
+		[ON_ASKED] = { m->end_fd, POLLIN, 0 },
+	};
+
+	/* It may have gone before we looked. */
+	if (taken_off(m))
+		return;
+	while (poll(p, NPOLL, -1) < 0 ? errno == EINTR : !ended(m, p))
+		;
+}
+
+void supervise_tune(struct mount *m)
+{
+	char path[64];
+	_cleanup_close_ int fd = -1;
+
+	/* INIT can only lower it, so after INIT. */
+	workers_wait_init(m->workers);
+	snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/read_ahead_kb", m->dev_major,
+		 m->dev_minor);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd >= 0 && write(fd, READAHEAD_KB, strlen(READAHEAD_KB)) < 0)
+		log_debug("%s: %s", path, strerror(errno));
+}
