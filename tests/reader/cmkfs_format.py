@@ -52,7 +52,10 @@ class Layout:
     def __init__(self, name, *fields):
         self.struct = struct.Struct("<" + "".join(code for _, code in fields))
         self.tuple = collections.namedtuple(name, [field for field, _ in fields])
-        self.size = self.struct.size
+        self.size, self.at = 0, {}          # at: {field: (offset, struct)}
+        for field, code in fields:
+            self.at[field] = self.size, struct.Struct("<" + code)
+            self.size += self.at[field][1].size
 
     def unpack(self, data, offset=0):
         if len(data) < offset + self.size:

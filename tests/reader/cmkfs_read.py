@@ -363,18 +363,22 @@ class Volume:
 
     def below(self, directory, path):
         for node in directory.list():
-            where = b"/".join(filter(None, (path, node.name)))
-            found = error = None
-            try:
-                if node.error is None and node.kind in ("file", "dir"):
-                    found = directory.open(node)
-            except (IntegrityError, OSError) as failure:
-                error = failure
-            yield where, node, directory, found, error or node.error
-            if found and node.kind == "dir":
-                yield from self.below(found, where)
-            elif found:
-                found.close()
+            yield from self.entry(directory, node, path)
+
+    def entry(self, directory, node, path):
+        """What walk() yields for a node of a directory, and what is below it."""
+        where = b"/".join(filter(None, (path, node.name)))
+        found = error = None
+        try:
+            if node.error is None and node.kind in ("file", "dir"):
+                found = directory.open(node)
+        except (IntegrityError, OSError) as failure:
+            error = failure
+        yield where, node, directory, found, error or node.error
+        if found and node.kind == "dir":
+            yield from self.below(found, where)
+        elif found:
+            found.close()
 
     def find(self, path):
         """(node, directory) of a path."""
@@ -388,10 +392,10 @@ class Volume:
             directory = directory.open(node)
         raise IsADirectoryError(21, "Is a directory", os.fsdecode(path))
 
-    def manifest(self, extract=None):
+    def manifest(self, extract=None, walk=None):
         """Yields a dictionary for each object; extract(path, node, line, chunks) is given the
         contents.  The detail of an error goes to the notes."""
-        for path, node, directory, found, error in self.walk():
+        for path, node, directory, found, error in walk or self.walk():
             line = {"path": os.fsdecode(path) or ".", "type": node.kind}
             try:
                 if error:

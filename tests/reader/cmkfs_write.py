@@ -93,6 +93,24 @@ class Zone:
         return body + f.mac(self.keys.keyring, body)
 
 
+def volume_block(volume, root):
+    block = f.VOLUME.pack(
+        magic=b"CMKFSVOL", version=f.VOLUME_VERSION, reserved=0, incompat=0, ro_compat=0,
+        compat=0, vol_id=volume.vol_id, zone_id=root.zone_id, suite=volume.suite,
+        name_mode=0 if volume.plain else 1, padding=volume.padding, binding=volume.binding,
+        crash=volume.crash, reserved2=0, created=volume.created, seq=1,
+        fingerprint=root.keys.fingerprint, chunk_size=f.CHUNK, first_chunks=f.FIRST_CHUNKS,
+        group_chunks=f.GROUP_CHUNKS).ljust(4064, b"\0")
+    return block + f.mac(root.keys.volume, block)
+
+
+def session_block(root, seq, open_session, unclean):
+    block = f.SESSION.pack(magic=b"CMKFSSES", version=1, reserved=0, count=len(unclean),
+                           vol_id=root.volume.vol_id, seq=seq, open=open_session)
+    block = (block + b"".join(map(f.le64, unclean))).ljust(4064, b"\0")
+    return block + f.mac(root.keys.session, block)
+
+
 class Object:
     """What files and directories share: identity, data key, tags, header."""
 
@@ -304,22 +322,12 @@ class Volume:
 
     def finish(self, seq=4, open_session=0, unclean=()):
         """Writes the fixed files, when all slots are known."""
-        root = self.zones[0]
         for zone in self.zones:
             self.fixed("cmkfs.zones/%s.keys" % zone.zone_id.hex() if zone.parent else
                        "cmkfs.keys", zone.keyring())
-        block = f.VOLUME.pack(
-            magic=b"CMKFSVOL", version=f.VOLUME_VERSION, reserved=0, incompat=0, ro_compat=0,
-            compat=0, vol_id=self.vol_id, zone_id=root.zone_id, suite=self.suite,
-            name_mode=0 if self.plain else 1, padding=self.padding, binding=self.binding,
-            crash=self.crash, reserved2=0, created=self.created, seq=1,
-            fingerprint=root.keys.fingerprint, chunk_size=f.CHUNK, first_chunks=f.FIRST_CHUNKS,
-            group_chunks=f.GROUP_CHUNKS).ljust(4064, b"\0")
-        self.fixed("cmkfs.volume", block + f.mac(root.keys.volume, block))
-        block = f.SESSION.pack(magic=b"CMKFSSES", version=1, reserved=0, count=len(unclean),
-                               vol_id=self.vol_id, seq=seq, open=open_session)
-        block = (block + b"".join(map(f.le64, unclean))).ljust(4064, b"\0")
-        self.fixed("cmkfs.session", block + f.mac(root.keys.session, block))
+        root = self.zones[0]
+        self.fixed("cmkfs.volume", volume_block(self, root))
+        self.fixed("cmkfs.session", session_block(root, seq, open_session, unclean))
 
     def expect(self, path, kind, **values):
         self.expected[path] = dict({"path": os.fsdecode(path), "type": kind}, **values)
