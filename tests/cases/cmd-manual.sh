@@ -4,8 +4,8 @@
 . "$(dirname "$0")/../lib/case.sh"
 need mandoc man
 
-text() { # rendered, without formatting, in one line
-	mandoc -T ascii -O width=10000 "$1" | sed 's/.\x08//g' | tr -s ' \n' ' '
+text() { # rendered, without formatting, in one line; words broken at a hyphen are joined
+	mandoc -T ascii "$1" | sed 's/.\x08//g' | sed -z 's/-\n */-/g' | tr -s ' \n' ' '
 }
 manual=$(text "$TOP/man/cmkfs.1")
 has() { # WORDS WHERE
