@@ -151,8 +151,8 @@ out:
 
 /* ---- directories ------------------------------------------------------------------------- */
 
-/* The header file of a directory that is being made, open as FD. */
-static int make_header(const struct place *p, int fd, struct loaded **ret)
+/* The header file of the directory O that is being made, open as FD. */
+static int make_header(const struct place *p, struct object *o, int fd, struct loaded **ret)
 {
 	_cleanup_close_ int hfd = -1;
 	uint8_t tag[TAG_LEN];
@@ -160,9 +160,10 @@ static int make_header(const struct place *p, int fd, struct loaded **ret)
 	int r = place_tag(p, tag);
 
 	if (!r)
-		r = loaded_new(p->dir->zone, OBJECT_DIR, store_suite(p->dir->st), tag, &l);
+		r = loaded_new(p->dir->zone, OBJECT_DIR, store_suite(o->st), tag, &l);
 	if (r)
 		return r;
+	l->o = o;
 	hfd = backing_open(fd, ".D", O_RDWR | O_CREAT | O_EXCL, HEADER_MODE);
 	r = hfd < 0 ? hfd : loaded_write_header(l, hfd);
 	if (r < 0)
@@ -172,7 +173,7 @@ static int make_header(const struct place *p, int fd, struct loaded **ret)
 	return r;
 }
 
-/* Under a temporary name, until it is whole. */
+/* Under a temporary name, until it is whole.  *RET is in the table, but nobody can find its inode yet. */
 static int make_dir(const struct place *p, const char *tmp, mode_t mode, const struct cred *cred,
 		    struct object **ret, struct stat *ret_st)
 {
@@ -184,21 +185,21 @@ static int make_dir(const struct place *p, const char *tmp, mode_t mode, const s
 	fd = backing_open(p->dir->fd, tmp, O_RDONLY | O_DIRECTORY, 0);
 	if (fd < 0)
 		return fd;
-	r = make_header(p, fd, &l);
-	if (r == 0)
-		r = backing_fstat(fd, ret_st);
+	r = backing_fstat(fd, ret_st);
+	if (r < 0)
+		return r;
+	o = table_new(p->dir->st, p->dir, p->sn.s, ret_st);
+	if (!o)
+		return -ENOMEM;
+	r = make_header(p, o, fd, &l);
 	if (r == 0)
 		r = give_owner(p->dir, fd, NULL, cred, mode, ret_st);
 	if (r == 0)
 		r = rename_new(p->dir->fd, tmp, p->dir->fd, p->sn.s);
 	if (r < 0) {
 		loaded_free(l);
+		object_put(o);
 		return r;
-	}
-	o = table_new(p->dir->st, p->dir, p->sn.s, ret_st);
-	if (!o) { /* it is whole: the next lookup finds it */
-		loaded_free(l);
-		return -ENOMEM;
 	}
 	object_attach(o, l, steal_fd(&fd));
 	object_unpin(o);

@@ -9,6 +9,8 @@
 #ifndef CMKFS_STORE_ENTRY_H
 #define CMKFS_STORE_ENTRY_H
 
+#include <errno.h>
+
 #include "fs/store/internal.h"
 
 #define TEMP_LEN 24 /* .T, 22 characters */
@@ -37,6 +39,14 @@ int place_make_sidecar(const struct place *p, bool *ret_made);
 /* After the object is gone. */
 void place_remove_sidecar(const struct place *p);
 
+/* An object failed to authenticate: -EIO, and an event.  O may be NULL. */
+static inline int entry_integrity(struct store *st, struct object *o, const char *why)
+{
+	atomic_fetch_add(&st->integrity_errors, 1);
+	store_event(st, EVENT_INTEGRITY, o, 0, 0, why);
+	return -EIO;
+}
+
 /* A random name .T… for a temporary object.  0 or -EIO. */
 int temp_name(char ret[static TEMP_LEN + 1]);
 /* Rename within DIRFD, never over another; also where RENAME_NOREPLACE is not known. */
@@ -54,6 +64,8 @@ int entry_tag(struct object *dir, struct loaded *dl, const char *stored,
 
 /* ---- table.c ---- */
 bool object_path_is(struct object *o, struct object *parent, const char *stored);
+/* Free an object whatever refers to it: at the end of a store. */
+void table_forget(struct shard *s, struct object *o);
 
 /* ---- attr.c ---- */
 
@@ -85,12 +97,15 @@ void gone_finish(const struct place *p, const struct stat *sb, struct gone *g, b
 
 /* Whether the directory open as FD holds no object.  0, -ENOTEMPTY. */
 int dir_is_empty(const struct store *st, int fd);
-/* Move NAME in DIRFD out of sight (unless it is temporary), then remove it with what an empty one may hold. */
+/* Move NAME in DIRFD out of sight (unless it is temporary), then remove it and all in it. */
 int dir_remove(int dirfd, const char *name);
 
 /* ---- symlink.c ---- */
 
-/* Make the symlink FROM again, for the name TO, under the temporary name TMP beside TO. */
+/*
+ * Make the symlink FROM again, for the name TO, under the temporary name TMP
+ * beside TO.  -EBADMSG: it does not authenticate.
+ */
 int symlink_remake(const struct place *from, const struct stat *sb, const struct place *to,
 		   char tmp[static TEMP_LEN + 1], struct stat *ret_sb);
 

@@ -64,9 +64,7 @@ static int mover_prepare(struct mover *m)
 		return 0;
 	r = symlink_remake(m->from, m->sb, m->to, m->tmp, &m->made);
 	m->remade = r == 0;
-	if (r == -EIO)
-		store_event(st, EVENT_INTEGRITY, m->o, 0, 0, "symlink");
-	return r;
+	return r == -EBADMSG ? entry_integrity(st, m->o, "symlink") : r;
 }
 
 static void mover_finish(struct mover *m, bool done)

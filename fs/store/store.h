@@ -57,6 +57,7 @@ struct store_options {
 	int crash;	       /* -1: as the volume says; else enum crash_mode */
 	bool accept_rollback;
 	const char *state_dir; /* host state: pins; NULL: none kept */
+	const char *holder;    /* who has it, for others' -EBUSY: "mounted at /mnt"; may be NULL */
 	/* Called from any thread, with locks held: must not call back into the store. */
 	void (*event)(void *arg, const struct store_event *e);
 	void *event_arg;

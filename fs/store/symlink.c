@@ -82,10 +82,8 @@ static int readlink_at(struct object *o, struct object *dir, const char *stored,
 	if (r == 0)
 		r = read_target(dir, dl, stored, tag, target, ret_n);
 	object_unpin(dir);
-	if (r == -EBADMSG) {
-		store_event(o->st, EVENT_INTEGRITY, o, 0, 0, "symlink");
-		return -EIO;
-	}
+	if (r == -EBADMSG)
+		return entry_integrity(o->st, o, "symlink");
 	return r == -ENOENT || r == -EINVAL ? -ESTALE : r;
 }
 
@@ -166,7 +164,7 @@ int symlink_remake(const struct place *from, const struct stat *sb, const struct
 	if (r == 0)
 		r = backing_symlink(text, dirfd, tmp);
 	if (r < 0)
-		return r == -EBADMSG ? -EIO : r;
+		return r;
 	r = copy_attributes(from, sb, dirfd, tmp);
 	if (r == 0)
 		r = backing_stat(dirfd, tmp, ret_sb);

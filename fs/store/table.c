@@ -342,3 +342,37 @@ void table_each(struct store *st, void (*fn)(void *arg, struct object *o), void 
 		pthread_mutex_unlock(&s->lock);
 	}
 }
+
+void table_forget(struct shard *s, struct object *o)
+{
+	remove_locked(s, o);
+	object_unload(o);
+	object_free(o);
+}
+
+/* ---- what others may know of an object -------------------------------------------- */
+
+struct zone *object_zone(const struct object *o)
+{
+	return o->zone;
+}
+
+mode_t object_type(const struct object *o)
+{
+	return o->type;
+}
+
+ino_t object_ino(const struct object *o)
+{
+	return o->ino;
+}
+
+void *object_owner(const struct object *o)
+{
+	return o->owner;
+}
+
+void object_set_owner(struct object *o, void *owner)
+{
+	o->owner = owner;
+}

@@ -61,6 +61,13 @@ void zone_free(struct zone *z);
 int zone_keys_set(struct zone *z, const struct root_keys *rk, const uint8_t vk[static KEY_LEN],
 		  uint32_t g);
 
+/* ---- store.c ---- */
+
+/* A store of nothing yet: locks, lists, session.  NULL: -ENOMEM. */
+struct store *store_new(void);
+/* Bounds of the caches, from what the process may have.  Again after secret_setup(). */
+void store_set_limits(struct store *st);
+
 /* ---- session.c ---- */
 
 struct session *session_new(void);

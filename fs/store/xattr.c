@@ -99,10 +99,8 @@ static ssize_t open_value(const struct attribute *a, const uint8_t *sealed, ssiz
 	r = n < (ssize_t)SEALED_EXTRA ? -EBADMSG :
 					aead_open_message(a->k->xv, a->tag, MAC_LEN, sealed,
 							  (size_t)n, buf);
-	if (r == -EBADMSG) {
-		store_event(a->o->st, EVENT_INTEGRITY, a->o, 0, 0, "attribute");
-		return -EIO;
-	}
+	if (r == -EBADMSG)
+		return entry_integrity(a->o->st, a->o, "attribute");
 	return r < 0 ? r : (ssize_t)len;
 }
 

@@ -255,8 +255,10 @@ int zone_unlock(struct zone *z, const uint8_t vk[static KEY_LEN], struct store_e
 		 store_fail(err, -ENOMEM, NULL, "no memory for keys");
 	if (r == 0)
 		r = unlock_with(z, k, vk, rk, err);
-	if (r == 0)
+	if (r == 0) {
+		store_set_limits(z->st);
 		z->state = ZONE_UNLOCKED;
+	}
 	keyring_free(k);
 	secret_free(rk);
 	crypto_forget();
