@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Session blocks.  What is parsed is written again to the same bytes, but for the MAC.
+ */
+#include "crypto/volume.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const uint8_t key[KEY_LEN];
+	uint8_t block[FIXED_BLOCK] = { 0 }, again[FIXED_BLOCK];
+	struct session_block s;
+	const char *why;
+
+	memcpy(block, data, MIN(size, sizeof(block)));
+	session_verify(block, key);
+	if (session_parse(block, &s, &why))
+		return 0;
+	if (s.nunclean > SESSION_UNCLEAN_MAX || session_seal(&s, key, again) ||
+	    memcmp(block, again, FIXED_BLOCK - MAC_LEN))
+		__builtin_trap();
+	return 0;
+}
