@@ -114,8 +114,9 @@ static void do_truncate(struct model *m)
 
 static void do_zero(struct model *m, int mode)
 {
-	uint64_t off = rnd_offset(m), end = MIN(off + 1 + rnd(m) % 700000, (uint64_t)LIMIT);
+	uint64_t off = rnd_offset(m), end = off + 1 + rnd(m) % 700000;
 
+	end = MIN(end, (uint64_t)LIMIT);
 	if (off >= end)
 		return;
 	assert_int_equal(object_fallocate(m->o, mode, off, end - off), 0);

@@ -66,8 +66,7 @@ static inline void fixture_make(struct fixture *f, enum suite suite)
 	int r;
 
 	memset(f, 0, sizeof(*f));
-	snprintf(f->dir, sizeof(f->dir), "%s/cmkfs-test-XXXXXX",
-		 access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
+	strcpy(f->dir, access("/dev/shm", W_OK) ? "/tmp/cmkfs-XXXXXX" : "/dev/shm/cmkfs-XXXXXX");
 	assert_non_null(mkdtemp(f->dir));
 	r = volume_init(f->dir, &opt, fixture_slot, f, &z, &err);
 	if (r)
