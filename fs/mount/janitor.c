@@ -187,6 +187,17 @@ static void close_others(int fd, int pipe_fd)
 	close_range((unsigned int)high + 1, ~0U, 0);
 }
 
+/* Nothing of who started the mount is held: no pipe that he waits on, no directory. */
+static void let_go(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (int i = 0; null >= 0 && i < 3; i++)
+		dup2(null, i);
+	if (chdir("/") < 0)
+		_exit(1);
+}
+
 static void __attribute__((noreturn)) janitor_main(struct mount *m, int pipe_fd)
 {
 	struct cleanup c = {
@@ -207,6 +218,7 @@ static void __attribute__((noreturn)) janitor_main(struct mount *m, int pipe_fd)
 	sigprocmask(SIG_BLOCK, &all, NULL);
 	prctl(PR_SET_NAME, "cmkfs-janitor");
 	prctl(PR_SET_DUMPABLE, 0);
+	let_go();
 	close_others(m->fd, pipe_fd);
 	do
 		n = read(pipe_fd, &byte, 1);
