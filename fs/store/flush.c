@@ -248,6 +248,16 @@ int store_flush_all(struct store *st)
 
 /* ---- binding tags ----------------------------------------------------------------------- */
 
+/* What is bound is not what is written: the header that goes out for it leaves mtime alone. */
+static void keep_mtime_locked(struct loaded *l)
+{
+	struct stat st;
+
+	if (l->h.type == OBJECT_FILE && l->mtime.tv_nsec == UTIME_OMIT &&
+	    !backing_fstat(l->o->fd, &st))
+		l->mtime = st.st_mtim;
+}
+
 int loaded_add_tag(struct loaded *l, const uint8_t tag[TAG_LEN])
 {
 	struct header *h = &l->h;
@@ -263,6 +273,7 @@ int loaded_add_tag(struct loaded *l, const uint8_t tag[TAG_LEN])
 		memcpy(h->tags[h->ntags++], tag, TAG_LEN);
 	else
 		h->flags |= FLAG_BIND_OVERFLOW;
+	keep_mtime_locked(l);
 	l->header_dirty = true;
 out:
 	pthread_rwlock_unlock(&l->lock);
@@ -281,6 +292,7 @@ void loaded_drop_tag(struct loaded *l, const uint8_t tag[TAG_LEN])
 		memmove(h->tags[i], h->tags[i + 1], (h->ntags - i - 1u) * TAG_LEN);
 		h->ntags--;
 		memset(h->tags[h->ntags], 0, TAG_LEN);
+		keep_mtime_locked(l);
 		l->header_dirty = true;
 		break;
 	}
