@@ -173,7 +173,7 @@ static int make_header(const struct place *p, struct object *o, int fd, struct l
 	return r;
 }
 
-/* Under a temporary name, until it is whole.  *RET is in the table, but nobody can find its inode yet. */
+/* Under a temporary name, until it is whole.  *RET is in the table, but nobody can find it yet. */
 static int make_dir(const struct place *p, const char *tmp, mode_t mode, const struct cred *cred,
 		    struct object **ret, struct stat *ret_st)
 {

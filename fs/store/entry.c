@@ -9,6 +9,16 @@
 
 #include "crypto/rand.h"
 
+bool dir_is_removed(struct object *dir)
+{
+	bool r;
+
+	pthread_mutex_lock(&dir->lock);
+	r = dir->unlinked;
+	pthread_mutex_unlock(&dir->lock);
+	return r;
+}
+
 int place_open(struct object *dir, const char *name, bool change, struct place *ret)
 {
 	const struct volume_block *v = &dir->st->vol;
@@ -18,6 +28,8 @@ int place_open(struct object *dir, const char *name, bool change, struct place *
 		return -ENOTDIR;
 	if (change && dir->st->opt.read_only)
 		return -EROFS;
+	if (dir_is_removed(dir))
+		return -ENOENT;
 	ret->dir = dir;
 	ret->name = name;
 	ret->n = strlen(name);
@@ -193,16 +205,6 @@ static unsigned int ns_sort(struct object *const *dirs, unsigned int n, struct o
 	return out;
 }
 
-static bool is_removed(struct object *dir)
-{
-	bool r;
-
-	pthread_mutex_lock(&dir->lock);
-	r = dir->unlinked;
-	pthread_mutex_unlock(&dir->lock);
-	return r;
-}
-
 int ns_lock(struct object *const *dirs, unsigned int n)
 {
 	struct object *set[NS_MAX + 1];
@@ -212,7 +214,7 @@ int ns_lock(struct object *const *dirs, unsigned int n)
 	for (unsigned int i = 0; i < n; i++)
 		pthread_rwlock_wrlock(&set[i]->ns);
 	for (unsigned int i = 0; i < n; i++)
-		removed |= is_removed(set[i]);
+		removed |= dir_is_removed(set[i]);
 	if (removed)
 		ns_unlock(dirs, n);
 	return removed ? -ENOENT : 0;

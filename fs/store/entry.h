@@ -15,6 +15,8 @@
 
 #define TEMP_LEN 24 /* .T, 22 characters */
 
+bool dir_is_removed(struct object *dir);
+
 /* A name in a directory that is pinned meanwhile. */
 struct place {
 	struct object *dir;

@@ -157,6 +157,8 @@ int object_readdir(struct object *dir, int64_t off, dir_emit_fn *emit, void *arg
 
 	if (!S_ISDIR(dir->type))
 		return -ENOTDIR;
+	if (dir_is_removed(dir))
+		return -ENOENT;
 	r = object_pin(dir, &l.dl);
 	if (r < 0)
 		return r;

@@ -55,7 +55,8 @@ int root_keys_derive(const struct zone_id *z, struct root_keys *ret);
 
 /* ---- zone.c ---- */
 
-struct zone *zone_new(struct store *st, const struct zone_id *id, const uint8_t fingerprint[KEY_LEN]);
+struct zone *zone_new(struct store *st, const struct zone_id *id,
+		      const uint8_t fingerprint[KEY_LEN]);
 void zone_free(struct zone *z);
 /* Derive the keys that an unlocked zone has. */
 int zone_keys_set(struct zone *z, const struct root_keys *rk, const uint8_t vk[static KEY_LEN],

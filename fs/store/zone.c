@@ -11,7 +11,8 @@
 
 #define POLL_NS 200000 /* while requests in flight are waited for */
 
-struct zone *zone_new(struct store *st, const struct zone_id *id, const uint8_t fingerprint[KEY_LEN])
+struct zone *zone_new(struct store *st, const struct zone_id *id,
+		      const uint8_t fingerprint[KEY_LEN])
 {
 	struct zone *z = calloc(1, sizeof(*z));
 
