@@ -92,6 +92,8 @@ int object_pin_fresh(struct object *o, struct loaded **ret);
 
 /* truncate.c: remove what slots name beyond the size (W4). */
 int object_cut_end(struct loaded *l);
+/* Mend a backing length that disagrees, where this mount may write and the header is settled. */
+void length_correct(struct loaded *l);
 
 /* The backing file reaches at least to END. */
 static inline void length_reaches(struct loaded *l, uint64_t end)
@@ -129,7 +131,6 @@ struct base_slot {
 	uint32_t tail_chunk;
 	const uint8_t *key; /* GCM key of its epoch and s */
 	uint64_t gen;
-	uint64_t size;
 };
 int group_resolve(struct loaded *l, struct group *grp, uint64_t base_gen,
 		  const struct base_slot *base);

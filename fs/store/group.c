@@ -434,7 +434,6 @@ static int group_load(struct loaded *l, struct group *grp)
 		struct base_slot base = {
 			.e = (const struct entry *)(block + (1 - n) * SLOT + GROUP_ENTRIES_OFFSET),
 			.key = gk[1 - n], .gen = s[1 - n].gen, .tail_chunk = NO_TAIL,
-			.size = UINT64_MAX,
 		};
 		bool have = !ok[1 - n] && s[n].base && s[1 - n].gen == s[n].base;
 

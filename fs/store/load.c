@@ -126,15 +126,23 @@ void loaded_free(struct loaded *l)
 	free(l);
 }
 
+/* The entries of a header slot; where a tail lies there are none. */
+static void entries_of(const struct header *h, const uint8_t *block, struct entry ret[static GROUP0_CHUNKS])
+{
+	size_t n = h->flags & FLAG_TAIL ? (size_t)chunk_count(h->size) : GROUP0_CHUNKS;
+
+	memset(ret, 0, GROUP0_CHUNKS * sizeof(*ret));
+	memcpy(ret, block + TAIL_OFFSET, n * sizeof(*ret));
+}
+
 /* Entries and tail of a header slot into group 0. */
 static int take_entries(struct loaded *l, const uint8_t *block)
 {
 	struct group *g0 = l->g0;
-	uint32_t chunk, off, len, n = (uint32_t)MIN(chunk_count(l->h.size), (uint64_t)GROUP0_CHUNKS);
+	uint32_t chunk, off, len;
 
 	g0->uses = l->h.uses;
-	memcpy(g0->e, block + TAIL_OFFSET,
-	       (l->h.flags & FLAG_TAIL ? n : GROUP0_CHUNKS) * sizeof(struct entry));
+	entries_of(&l->h, block, g0->e);
 	if (header_tail(&l->h, block, &chunk, &off, &len)) {
 		int r = group_hold(l, g0, chunk, block + off, len, false);
 
@@ -149,7 +157,8 @@ static int take_entries(struct loaded *l, const uint8_t *block)
 /* An unclean header: what each chunk of group 0 reads as, by it or by the slot that is its base. */
 static int resolve_header(struct loaded *l, const uint8_t *blocks, struct slot_try *other, unsigned int n)
 {
-	struct base_slot base = { .gen = other->h.gen, .size = other->h.size, .tail_chunk = NO_TAIL };
+	struct entry entries[GROUP0_CHUNKS];
+	struct base_slot base = { .e = entries, .gen = other->h.gen, .tail_chunk = NO_TAIL };
 	uint8_t gk[GK_LEN];
 	uint32_t off, len;
 	bool have = !other->why && l->h.base && other->h.gen == l->h.base;
@@ -170,7 +179,7 @@ static int resolve_header(struct loaded *l, const uint8_t *blocks, struct slot_t
 	if (!have)
 		return group_resolve(l, l->g0, l->h.base, NULL);
 	r = kdf_group(other->dek, other->h.object_id, other->h.epoch, 0, other->h.s, gk);
-	base.e = (const struct entry *)(blocks + (1 - n) * SLOT + TAIL_OFFSET);
+	entries_of(&other->h, blocks + (1 - n) * SLOT, entries);
 	base.key = gk;
 	if (header_tail(&other->h, blocks + (1 - n) * SLOT, &base.tail_chunk, &off, &len))
 		base.tail = blocks + (1 - n) * SLOT + off;
@@ -197,27 +206,19 @@ static bool end_unclean(struct loaded *l)
 	return n && entry_len(&l->g0->e[n - 1]) > l->h.size - (n - 1) * CHUNK;
 }
 
-/* A length that disagrees is a stale hint, never an error: the header counts. */
+/* A length that disagrees is a stale hint, never an error: the header counts.  object_pin() mends it. */
 static void check_hint(struct loaded *l)
 {
 	struct object *o = l->o;
-	uint64_t want;
 	struct stat st;
 
 	if (l->h.type != OBJECT_FILE || backing_fstat(o->fd, &st))
 		return;
 	l->length = (uint64_t)st.st_size;
-	want = backing_length(l->h.suite, l->h.size);
-	if (l->length == want)
+	if (l->length == backing_length(l->h.suite, l->h.size))
 		return;
+	l->stale_length = l->unclean_end = true;
 	store_event(o->st, EVENT_HINT, o, 0, l->h.size, "length disagrees with the header");
-	if (!o->st->opt.read_only && !o->fd_ro && !l->header_settle &&
-	    !backing_truncate(o->fd, want)) {
-		struct timespec ts[2] = { { .tv_nsec = UTIME_OMIT }, st.st_mtim };
-
-		backing_utimens(o->fd, NULL, ts);
-		l->length = want;
-	}
 }
 
 static int loaded_from(struct object *o, const uint8_t *blocks, struct slot_try t[static 2],
@@ -255,6 +256,7 @@ static int loaded_from(struct object *o, const uint8_t *blocks, struct slot_try 
 	}
 	if (r)
 		goto fail;
+	l->unsynced = !o->st->opt.read_only; /* by an earlier residence, perhaps */
 	l->unclean_end = end_unclean(l);
 	check_hint(l);
 	*ret = l;
@@ -393,16 +395,22 @@ static int pin_locked(struct object *o, bool load)
 static int pin(struct object *o, bool load, struct loaded **ret)
 {
 	struct store *st = o->st;
+	struct loaded *l;
 	int r;
 
 	if (st->resident > st->resident_max)
 		store_trim(st);
 	pthread_mutex_lock(&o->lock);
 	r = pin_locked(o, load);
-	if (!r && ret)
-		*ret = o->l;
+	l = o->l;
 	pthread_mutex_unlock(&o->lock);
-	return r;
+	if (r)
+		return r;
+	if (l && l->stale_length && load)
+		length_correct(l);
+	if (ret)
+		*ret = l;
+	return 0;
 }
 
 int object_pin(struct object *o, struct loaded **ret)

@@ -53,8 +53,8 @@ static int clear_group(struct loaded *l, uint32_t g, uint32_t from, uint32_t to,
 	return r;
 }
 
-/* The last chunk of a file of SIZE bytes ends there. */
-static int shorten_last(struct loaded *l, uint64_t size)
+/* The last chunk of a file of SIZE bytes ends there; *RET_DURABLE as above. */
+static int shorten_last(struct loaded *l, uint64_t size, bool *ret_durable)
 {
 	uint64_t c = size / CHUNK;
 	struct group *grp;
@@ -66,6 +66,7 @@ static int shorten_last(struct loaded *l, uint64_t size)
 	if (r)
 		return r == -ENOENT ? 0 : r;
 	pthread_rwlock_wrlock(&grp->lock);
+	*ret_durable |= names_from(grp, chunk_slot(c), chunk_slot(c) + 1);
 	r = grp->error ? grp->error : chunk_shorten(l, grp, chunk_slot(c), (uint32_t)(size % CHUNK));
 	pthread_rwlock_unlock(&grp->lock);
 	group_put(grp);
@@ -77,7 +78,7 @@ static int cut_gcm(struct loaded *l, uint64_t size, bool *ret_durable)
 {
 	uint64_t n = chunk_count(size);
 	uint32_t g = chunk_group(n ? n - 1 : 0), slot = n ? chunk_slot(n - 1) + 1 : 0;
-	int r = shorten_last(l, size);
+	int r = shorten_last(l, size, ret_durable);
 
 	if (!r)
 		r = clear_group(l, g, slot, group_chunks(g), ret_durable);
@@ -147,6 +148,39 @@ static int cut_end_locked(struct loaded *l)
 	if (!r)
 		l->unclean_end = false;
 	return r;
+}
+
+static int length_correct_locked(struct loaded *l)
+{
+	struct timespec ts[2] = { { .tv_nsec = UTIME_OMIT } };
+	uint64_t want = backing_length(l->h.suite, l->h.size);
+	struct stat st;
+	int r = backing_fstat(l->o->fd, &st);
+
+	if (!r)
+		r = cut_end_locked(l); /* no entry of the end names what is cut off */
+	if (!r && l->length > want) {
+		r = backing_truncate(l->o->fd, want);
+		l->discarded = l->unsynced = true;
+		if (!r)
+			l->length = want;
+	}
+	if (!r)
+		r = length_fix(l);
+	ts[1] = st.st_mtim;
+	if (!r)
+		backing_utimens(l->o->fd, NULL, ts);
+	return r;
+}
+
+void length_correct(struct loaded *l)
+{
+	if (l->o->st->opt.read_only || l->o->fd_ro || l->header_settle)
+		return;
+	pthread_mutex_lock(&l->flush);
+	if (l->stale_length && !length_correct_locked(l))
+		l->stale_length = false;
+	pthread_mutex_unlock(&l->flush);
 }
 
 int object_cut_end(struct loaded *l)

@@ -402,11 +402,12 @@ static void cut_all(struct run *r)
 	for (unsigned int i = 0; i < CUTS; i++) {
 		unsigned int cut = (unsigned int)(rnd(r) % (r->nev + 1)), to = 0, from = 0;
 
-		while (to < STEPS && r->at[to] < cut)
-			to++;
-		for (unsigned int j = 0; j <= STEPS && r->at[j] <= cut; j++)
+		for (unsigned int j = 0; j <= STEPS && r->at[j] <= cut; j++) {
+			to = j;
 			if (r->synced[j])
 				from = j;
+		}
+		to += to < STEPS && r->at[to] < cut; /* in the midst of the next step */
 		put_file(r->file, image, build(r, cut, image, cap));
 		check_state(r, cut, from, to);
 	}

@@ -42,6 +42,8 @@ static void fixture_event(void *arg, const struct store_event *e)
 	struct fixture *f = arg;
 
 	f->events[e->kind]++;
+	if (getenv("CMKFS_EVENTS"))
+		print_message("  event: %s at %ju\n", e->reason, (uintmax_t)e->offset);
 }
 
 static inline void fixture_open(struct fixture *f, bool read_only)
