@@ -43,7 +43,8 @@ enum kind { MAP, PREAD, FILES, KINDS };
 static const char *const kind_name[] = { "map", "pread", "held files" };
 
 struct seen { /* written by one reader */
-	volatile double last_ok[KINDS];
+	volatile double last_ok[KINDS];	   /* end of the last access that got plaintext */
+	volatile double last_begun[KINDS]; /* its beginning: in between it may have been preempted */
 	volatile uint64_t n[KINDS];
 	volatile int error[KINDS]; /* the last one; SIGBUS as -1 */
 	volatile uint64_t wrong;
@@ -182,13 +183,14 @@ static bool head_right(const uint8_t *p, uint64_t file, uint64_t page)
 	return !memcmp(p + CANARY_LEN, &file, 8) && !memcmp(p + CANARY_LEN + 8, &page, 8);
 }
 
-static void note(struct seen *s, enum kind k, bool ok, int error)
+static void note(struct seen *s, enum kind k, double begun, bool ok, int error)
 {
 	if (error) {
 		s->error[k] = error;
 		return;
 	}
 	s->last_ok[k] = clock_ms();
+	s->last_begun[k] = begun;
 	s->n[k]++;
 	s->wrong += !ok;
 }
@@ -197,21 +199,23 @@ static void read_map(struct seen *s, uint64_t *x)
 {
 	for (int i = 0; i < 16; i++) {
 		uint64_t p = next_random(x) % opt.pages;
+		double begun = clock_ms();
 
 		if (sigsetjmp(bus, 1)) {
-			note(s, MAP, false, -1);
+			note(s, MAP, 0, false, -1);
 			return;
 		}
-		note(s, MAP, head_right(map + p * PAGE, BIG, p), 0);
+		note(s, MAP, begun, head_right(map + p * PAGE, BIG, p), 0);
 	}
 }
 
 static void read_fd(struct seen *s, enum kind k, int fd, uint64_t file, uint64_t page)
 {
+	double begun = clock_ms();
 	uint8_t buf[PAGE];
 	ssize_t r = pread(fd, buf, PAGE, (off_t)(page * PAGE));
 
-	note(s, k, r == PAGE && head_right(buf, file, page), r < 0 ? errno : 0);
+	note(s, k, begun, r == PAGE && head_right(buf, file, page), r < 0 ? errno : 0);
 }
 
 static void reader(int id)
@@ -258,14 +262,17 @@ static void stop_readers(void)
 		;
 }
 
-static double last_of(enum kind k, uint64_t *ret_n)
+static double last_of(enum kind k, double *ret_begun, uint64_t *ret_n)
 {
 	double last = 0;
 
 	*ret_n = 0;
+	*ret_begun = 0;
 	for (int i = 0; i < opt.readers; i++) {
 		if (sh->seen[i].last_ok[k] > last)
 			last = sh->seen[i].last_ok[k];
+		if (sh->seen[i].last_begun[k] > *ret_begun)
+			*ret_begun = sh->seen[i].last_begun[k];
 		*ret_n += sh->seen[i].n[k];
 	}
 	return last;
@@ -275,19 +282,19 @@ static double last_of(enum kind k, uint64_t *ret_n)
 
 static void report_times(double begin, double end)
 {
-	double worst = 0;
+	double worst = 0, begun;
 	uint64_t n, wrong = 0;
 	char text[80];
 
 	printf("revoke command took %.1f ms\n", end - begin);
 	for (int k = 0; k < KINDS; k++) {
-		double last = last_of(k, &n);
+		double last = last_of(k, &begun, &n);
 
 		if (!n)
 			continue;
-		printf("last plaintext by %-10s %8.1f ms after the start of revoke, %8.1f ms after "
-		       "its return (%ju reads before)\n",
-		       kind_name[k], last - begin, last - end, (uintmax_t)n);
+		printf("last plaintext by %-10s %8.1f ms after the start of revoke (begun at %.1f), "
+		       "%.1f after its return; %ju reads before\n",
+		       kind_name[k], last - begin, begun - begin, last - end, (uintmax_t)n);
 		worst = last - begin > worst ? last - begin : worst;
 	}
 	for (int i = 0; i < opt.readers; i++)
@@ -297,8 +304,11 @@ static void report_times(double begin, double end)
 	check(!wrong, "no wrong byte was read", NULL);
 }
 
-static void check_errno(const char *what, bool failed, int e)
+/* R: what the call returned, errno as it left it. */
+static void check_errno(const char *what, long r)
 {
+	bool failed = r < 0;
+	int e = errno;
 	bool ok = failed && (!opt.want_errno || e == opt.want_errno);
 
 	check(ok, what, failed ? strerrorname_np(e) : "succeeded");
@@ -337,18 +347,18 @@ static void check_locked(void)
 	int fd;
 
 	path_of(1, path, sizeof(path));
-	check_errno("pread of a held descriptor", pread(big_fd, buf, PAGE, 0) < 0, errno);
-	check_errno("pwrite to a held descriptor", pwrite(big_fd, buf, PAGE, 0) < 0, errno);
-	check_errno("ftruncate of a held descriptor", ftruncate(big_fd, 0) < 0, errno);
+	check_errno("pread of a held descriptor", pread(big_fd, buf, PAGE, 0));
+	check_errno("pwrite to a held descriptor", pwrite(big_fd, buf, PAGE, 0));
+	check_errno("ftruncate of a held descriptor", ftruncate(big_fd, 0));
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	check_errno("open by path", fd < 0, errno);
-	check_errno("stat by path", stat(path, &st) < 0, errno);
+	check_errno("open by path", fd);
+	check_errno("stat by path", stat(path, &st));
 	snprintf(target, sizeof(target), "/proc/self/fd/%d", big_fd);
 	fd = open(target, O_RDONLY | O_CLOEXEC);
 	check_errno("reopening a held descriptor, or reading it",
-		    fd < 0 || read(fd, buf, PAGE) < 0, errno);
+		    fd < 0 ? fd : read(fd, buf, PAGE));
 	d = opendir(root);
-	check_errno("listing by path", !d, errno);
+	check_errno("listing by path", d ? 0 : -1);
 	if (d)
 		closedir(d);
 	check_map();
