@@ -282,7 +282,7 @@ class Volume:
     """A whole volume.  Raises FormatError if it cannot be opened with these secrets."""
 
     def __init__(self, path, secrets, fingerprint=None):
-        self.path, self.secrets, self.notes, self.zones = os.fsencode(path), secrets, [], {}
+        self.path, self.secrets, self.notes, self.zones = os.fsencode(path), secrets, {}, {}
         data = self.fixed("cmkfs.volume", f.BLOCK)
         v = f.VOLUME.unpack(data)
         need(len(data) == f.BLOCK and v.magic == b"CMKFSVOL", "not a cmkfs volume")
@@ -329,8 +329,7 @@ class Volume:
 
     def note(self, path, what):
         """What a mount would put into its audit log."""
-        if (path, what) not in self.notes:
-            self.notes.append((path, what))
+        self.notes[path, what] = True
 
     def zone_below(self, zone, zone_id, is_root):
         """The zone of an object reached through a directory of this zone."""

@@ -42,6 +42,7 @@ class Store:
 
     def __init__(self, made, secrets):
         self.made, self.secrets, self.top, self.undo = made, secrets, made.path, []
+        self.touched = set()
         self.stash = made.path + b".stash"
         os.mkdir(self.stash)
         self.volume = r.Volume(made.path, secrets)
@@ -60,11 +61,13 @@ class Store:
         finally:
             while self.undo:
                 self.undo.pop()()
+            self.touched.clear()
 
     # changes
 
     def touch(self, path):
         """Puts the original away, and a copy in its place."""
+        self.touched.add(path)
         old = os.path.join(self.stash, b"%d" % len(self.undo))
         exists = os.path.lexists(path)
         if exists:
@@ -84,6 +87,7 @@ class Store:
             if byte:
                 os.pwrite(fd, bytes([byte[0] ^ mask]), offset)
             os.close(fd)
+        self.touched.add(path)
         change()
         self.undo.append(change)
 
@@ -163,6 +167,14 @@ class Store:
                 self.contents[path] = data
         return list(volume.manifest(keep, walk))
 
+    def look(self):
+        """The manifest, and the paths that it is about: of what has been changed, if that is a
+        single file, else of all."""
+        names = [path for path, where in self.backing.items() if {where} == self.touched]
+        if names and self.made.expected[names[0]]["type"] == "file":
+            return self.read_around(*self.touched), names
+        return self.read(), list(self.made.expected)
+
     def wrong(self, got):
         """The lines that show what nobody wrote there."""
         return [line for line in got if not self.right(line)]
@@ -190,7 +202,7 @@ class Store:
             old[i * f.CHUNK:(i + 1) * f.CHUNK].ljust(len(piece), b"\0") == piece
             for old in versions) for i, piece in enumerate(self.contents[path]))
 
-    def lost(self, got):
+    def lost(self, got, scope):
         """The highest paths that are not as they were written; NO_NAME for foreign names."""
         lines = {}
         for line in got:
@@ -198,8 +210,8 @@ class Store:
             if "stored" in line:
                 path = (path + "/" if path != "." else "") + NO_NAME
             lines[path] = line
-        bad = {os.fsdecode(path) for path, want in self.made.expected.items()
-               if lines.get(os.fsdecode(path)) != want}
+        bad = {os.fsdecode(path) for path in scope
+               if lines.get(os.fsdecode(path)) != self.made.expected[path]}
         bad |= {path for path in lines if os.fsencode(path) not in self.made.expected}
         return {path for path in bad
                 if not any(path.startswith(other + "/") for other in bad if other != path)}
