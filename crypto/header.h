@@ -67,7 +67,7 @@ struct group_slot {
 
 #define GROUP_ENTRIES_OFFSET 64u
 
-/* As header_parse(): magic, g as expected by the caller is left to him; entries' lengths in bounds. */
+/* As header_parse().  That g is the one expected is left to the caller. */
 int group_parse(const uint8_t block[static SLOT], struct group_slot *ret, const char **ret_why);
 /*
  * MK is the second half of GK(g,s).  0; -EBADMSG (verify); -EINVAL (seal: group_parse() would

@@ -14,7 +14,13 @@
 #define KEYRING_SLOTS 16u
 
 enum gen_state { GEN_ACTIVE = 1, GEN_UNWRAP_ONLY = 2, GEN_DESTROYED = 3 };
-enum slot_type { SLOT_RSA = 1, SLOT_SYMMETRIC = 2, SLOT_PASSPHRASE = 3, SLOT_OFFLINE = 4, SLOT_COMBINER = 5 };
+enum slot_type {
+	SLOT_RSA = 1,
+	SLOT_SYMMETRIC = 2,
+	SLOT_PASSPHRASE = 3,
+	SLOT_OFFLINE = 4,
+	SLOT_COMBINER = 5
+};
 enum slot_role { ROLE_SERVICE = 1, ROLE_CUSTOMER = 2, ROLE_RECOVERY = 3, ROLE_SHARE = 4 };
 
 /*
@@ -96,7 +102,10 @@ int keyring_new_generation(const struct keyring *k, struct generation *gen, uint
 			   const uint8_t vk[static KEY_LEN], const uint8_t zik[static KEY_LEN],
 			   uint64_t now);
 
-/* Add a copy of S (id chosen: lowest free from 1).  0, -ENOSPC: 16 slots, -ENOMEM.  *RET_ID may be NULL. */
+/*
+ * Add a copy of S (id chosen: lowest free from 1).  0, -ENOSPC: 16 slots,
+ * -ENOMEM.  RET_ID may be NULL.
+ */
 int generation_add_slot(struct generation *gen, const struct keyslot *s, uint8_t *ret_id);
 /* 0; -ENOENT. */
 int generation_remove_slot(struct generation *gen, uint8_t id);

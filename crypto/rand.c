@@ -28,8 +28,9 @@ static atomic_uint reseeds;
 struct iv_pool *iv_pool_new(void)
 {
 	size_t n = sizeof(struct iv_pool);
-	struct iv_pool *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct iv_pool *p;
 
+	p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (p == MAP_FAILED)
 		return NULL;
 	if (madvise(p, n, MADV_WIPEONFORK) || madvise(p, n, MADV_DONTDUMP)) {

@@ -36,7 +36,10 @@ bool rsa_is_private(const struct rsa *r);
 int rsa_private_der(const struct rsa *r, uint8_t **ret, size_t *ret_n);
 int rsa_public_der(const struct rsa *r, uint8_t **ret, size_t *ret_n);
 
-/* RSA-OAEP-256.  *RET_N = modulus length.  0; -EMSGSIZE: N too long, or a key above 4096 bits; -EIO. */
+/*
+ * RSA-OAEP-256.  *RET_N = modulus length.  0; -EMSGSIZE: N too long, or a key
+ * above 4096 bits; -EIO.
+ */
 int rsa_oaep_wrap(const struct rsa *r, const void *p, size_t n, uint8_t ret[static RSA_MAX_BLOB],
 		  size_t *ret_n);
 

@@ -24,7 +24,10 @@ struct volume_block {
 	uint8_t fingerprint[KEY_LEN];
 };
 
-/* Structure only.  0; -EBADMSG with *RET_WHY; -EPROTONOSUPPORT: newer version or unknown incompat bit. */
+/*
+ * Structure only.  0; -EBADMSG; -EPROTONOSUPPORT: newer version or unknown
+ * incompat bit; both with *RET_WHY (static string; may be NULL).
+ */
 int volume_parse(const uint8_t block[static FIXED_BLOCK], struct volume_block *ret,
 		 const char **ret_why);
 /* 0; -EBADMSG (verify); -EINVAL (seal: the parser would refuse it); -EIO. */

@@ -134,7 +134,8 @@ static void every_flipped_bit_is_refused_and_the_output_wiped(void **state)
 
 static void aad_and_text_of_other_lengths_are_refused(void **state)
 {
-	uint8_t key[32] = { 1 }, iv[IV_LEN] = { 2 }, aad[16] = { 3 }, msg[64] = { 4 }, c[64], out[64],
+	uint8_t key[32] = { 1 }, iv[IV_LEN] = { 2 }, aad[16] = { 3 }, msg[64] = { 4 }, c[64],
+		out[64],
 		tag[16];
 	struct aead *a = aead_begin(key, true);
 
@@ -203,7 +204,8 @@ static void message_opens_only_whole(void **state)
 	(void)state;
 	for (size_t n = 0; n <= 50; n++) {
 		assert_int_equal(aead_seal_message(key, "aad", 3, text, n, sealed), 0);
-		assert_int_equal(aead_open_message(key, "aad", 3, sealed, n + SEALED_EXTRA, out), 0);
+		assert_int_equal(aead_open_message(key, "aad", 3, sealed, n + SEALED_EXTRA, out),
+				 0);
 		assert_memory_equal(out, text, n);
 		assert_int_equal(aead_seal_message(key, "aad", 3, text, n, again), 0);
 		assert_memory_not_equal(sealed, again, IV_LEN);

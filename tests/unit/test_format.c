@@ -35,7 +35,8 @@ static void places_hold_at_the_largest_size(void **state)
 
 	(void)state;
 	assert_int_equal(group_first(g) + chunk_slot(last), last);
-	assert_int_equal(chunk_place(last), group_base(g) + 2 * SLOT + chunk_slot(last) * (uint64_t)CHUNK);
+	assert_int_equal(chunk_place(last),
+			 group_base(g) + 2 * SLOT + chunk_slot(last) * (uint64_t)CHUNK);
 	assert_int_equal(size_hint(SUITE_GCM, backing_length(SUITE_GCM, FILE_LIMIT)), FILE_LIMIT);
 	assert_int_equal(size_hint(SUITE_XTS, backing_length(SUITE_XTS, FILE_LIMIT)), FILE_LIMIT);
 	assert_int_equal(size_hint(SUITE_GCM, INT64_MAX), FILE_LIMIT);
@@ -67,7 +68,8 @@ static void backing_length_grows_with_the_size(void **state)
 {
 	(void)state;
 	for (uint64_t size = 0; size < 2u << 20; size += 1021)
-		assert_true(backing_length(SUITE_GCM, size) < backing_length(SUITE_GCM, size + 1021));
+		assert_true(backing_length(SUITE_GCM, size) <
+			    backing_length(SUITE_GCM, size + 1021));
 	/* XTS: distinct, but not in order, since the rest is added behind whole chunks */
 	assert_int_equal(backing_length(SUITE_XTS, 0), 8192);
 	assert_int_equal(backing_length(SUITE_XTS, 1), 12289);
@@ -83,7 +85,8 @@ static void length_that_falls_on_slots_means_the_end_before(void **state)
 	}
 	for (uint32_t g = 1; g < 5; g++)
 		for (uint64_t d = 0; d <= 2 * SLOT; d += 256)
-			assert_int_equal(size_hint(SUITE_GCM, group_base(g) + d), group_first(g) * CHUNK);
+			assert_int_equal(size_hint(SUITE_GCM, group_base(g) + d),
+					 group_first(g) * CHUNK);
 }
 
 static void hint_never_jumps_back(void **state)

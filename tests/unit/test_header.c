@@ -402,7 +402,8 @@ static void group_comes_back(void **state)
 	assert_int_equal(p.uses, 77);
 	assert_memory_equal(block + GROUP_ENTRIES_OFFSET, entries, sizeof(entries));
 	memcpy(again, block, SLOT); /* in place: the entries stay where they are */
-	assert_int_equal(group_seal(&p, (struct entry *)(again + GROUP_ENTRIES_OFFSET), hk, again), 0);
+	assert_int_equal(group_seal(&p, (struct entry *)(again + GROUP_ENTRIES_OFFSET), hk, again),
+			 0);
 	assert_memory_equal(block, again, SLOT);
 }
 

@@ -32,7 +32,11 @@ static void nist_answers(void **state)
 
 static size_t context_length(enum kdf_label l)
 {
-	return l <= KDF_ZIK ? 36 : l == KDF_ALL_OF ? 40 : l <= KDF_SEAL ? 32 : l == KDF_GROUP ? 28 : 20;
+	if (l <= KDF_ALL_OF)
+		return l == KDF_ALL_OF ? 40 : 36;
+	if (l <= KDF_SEAL)
+		return 32;
+	return l == KDF_GROUP ? 28 : 20;
 }
 
 static void oracle(const uint8_t *key, size_t keylen, const char *label, const uint8_t *ctx,
@@ -44,10 +48,12 @@ static void oracle(const uint8_t *key, size_t keylen, const char *label, const u
 		OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_MODE, (char[]){ "COUNTER" }, 0),
 		OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_MAC, (char[]){ "HMAC" }, 0),
 		OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, (char[]){ "SHA256" }, 0),
-		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, (void *)(uintptr_t)key, keylen),
+		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, (void *)(uintptr_t)key,
+						  keylen),
 		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, (void *)(uintptr_t)label,
 						  strlen(label)),
-		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, (void *)(uintptr_t)ctx, ctxlen),
+		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, (void *)(uintptr_t)ctx,
+						  ctxlen),
 		OSSL_PARAM_construct_end(),
 	};
 

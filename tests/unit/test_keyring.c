@@ -363,7 +363,8 @@ static void largest_keyring_comes_back(void **state)
 		assert_int_equal(keyring_new_generation(k, &k->gens[i], 64 - i, vk, zik, 0), 0);
 		k->gens[i].state = i == 0 ? GEN_ACTIVE : GEN_UNWRAP_ONLY;
 		for (unsigned int s = 0; s < KEYRING_SLOTS; s++)
-			add(&k->gens[i], SLOT_RSA, ROLE_CUSTOMER, 0, "local://v/keys/k/1", NULL, 0, 512);
+			add(&k->gens[i], SLOT_RSA, ROLE_CUSTOMER, 0, "local://v/keys/k/1", NULL, 0,
+			    512);
 	}
 	p = serialise(k, &n);
 	assert_true(n <= KEYRING_MAX);

@@ -48,7 +48,8 @@ static void every_length_comes_back_with_the_stored_length_of_the_format(void **
 			size_t p = (len + padding - 1) / padding * padding;
 
 			some_name(name, len);
-			assert_int_equal(name_encrypt(nk, NAME_ENCRYPTED, padding, name, len, &s), 0);
+			assert_int_equal(name_encrypt(nk, NAME_ENCRYPTED, padding, name, len, &s),
+					 0);
 			if (len <= NAME_SHORT_LIMIT)
 				assert_int_equal(strlen(s.s), B64_LEN(16 + MIN(p, (size_t)175)));
 			else
@@ -61,7 +62,8 @@ static void every_length_comes_back_with_the_stored_length_of_the_format(void **
 			assert_memory_equal(back, name, len);
 			assert_int_equal(back[len], 0);
 			/* deterministic, or lookup would not find it */
-			assert_int_equal(name_encrypt(nk, NAME_ENCRYPTED, padding, name, len, &again), 0);
+			assert_int_equal(name_encrypt(nk, NAME_ENCRYPTED, padding, name, len,
+						      &again), 0);
 			assert_string_equal(s.s, again.s);
 			assert_int_equal(name_tag(nk, padding, name, len, again.tag), 0);
 			assert_memory_equal(s.tag, again.tag, MAC_LEN);
@@ -79,7 +81,8 @@ static void directories_give_unrelated_names(void **state)
 	assert_int_equal(name_encrypt(other_nk, NAME_ENCRYPTED, 16, "name", 4, &b), 0);
 	for (unsigned int i = 0; i + 4 <= strlen(a.s); i += 4)
 		assert_int_not_equal(memcmp(a.s + i, b.s + i, 4), 0);
-	assert_int_equal(name_decrypt(nk, NAME_ENCRYPTED, 16, b.s, strlen(b.s), back, &n), -EBADMSG);
+	assert_int_equal(name_decrypt(nk, NAME_ENCRYPTED, 16, b.s, strlen(b.s), back, &n),
+			 -EBADMSG);
 }
 
 static void what_is_no_name_is_refused(void **state)
@@ -95,7 +98,8 @@ static void what_is_no_name_is_refused(void **state)
 	(void)state;
 	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++)
 		for (int mode = NAME_PLAIN; mode <= NAME_ENCRYPTED; mode++)
-			assert_int_equal(name_encrypt(nk, mode, 16, bad[i].s, bad[i].n, &s), -EINVAL);
+			assert_int_equal(name_encrypt(nk, mode, 16, bad[i].s, bad[i].n, &s),
+					 -EINVAL);
 	memset(name, 'a', sizeof(name));
 	assert_int_equal(name_encrypt(nk, NAME_ENCRYPTED, 16, name, 256, &s), -ENAMETOOLONG);
 	assert_int_equal(name_encrypt(nk, NAME_PLAIN, 16, name, 256, &s), -ENAMETOOLONG);
@@ -156,8 +160,8 @@ static void every_flipped_bit_of_a_long_name_is_refused(void **state)
 			s.s[i] = was;
 		}
 		for (size_t cut = 0; cut < s.sidecar_len; cut++)
-			assert_int_equal(name_decrypt_long(nk, s.s, strlen(s.s), s.sidecar, cut, back,
-							   &n), -EBADMSG);
+			assert_int_equal(name_decrypt_long(nk, s.s, strlen(s.s), s.sidecar, cut,
+							   back, &n), -EBADMSG);
 		assert_int_equal(decrypt(&s, 16, back, &n), 0);
 	}
 }
@@ -171,14 +175,16 @@ static void authentic_name_of_another_padding_is_refused(void **state)
 	(void)state;
 	assert_int_equal(name_encrypt(nk, NAME_ENCRYPTED, 32, "short", 5, &s), 0);
 	assert_int_equal(name_decrypt(nk, NAME_ENCRYPTED, 32, s.s, strlen(s.s), back, &n), 0);
-	assert_int_equal(name_decrypt(nk, NAME_ENCRYPTED, 16, s.s, strlen(s.s), back, &n), -EBADMSG);
+	assert_int_equal(name_decrypt(nk, NAME_ENCRYPTED, 16, s.s, strlen(s.s), back, &n),
+			 -EBADMSG);
 }
 
 static void plain_mode_keeps_names_and_guards_its_own(void **state)
 {
 	static const char *const refused[] = { ".D", ".Tabcdefghijklmnopqrst-_" };
-	static const char *const allowed[] = { ".Tabcdefghijklmnopqrst-", ".Tabcdefghijklmnopqrst-+",
-					       ".d", ".DD", "name" };
+	static const char *const allowed[] = {
+		".Tabcdefghijklmnopqrst-", ".Tabcdefghijklmnopqrst-+", ".d", ".DD", "name",
+	};
 	char back[NAME_LIMIT + 1], name[256];
 	struct stored_name s;
 	uint8_t tag[MAC_LEN];
@@ -188,7 +194,8 @@ static void plain_mode_keeps_names_and_guards_its_own(void **state)
 	for (unsigned int i = 0; i < ARRAY_SIZE(refused); i++) {
 		n = strlen(refused[i]);
 		assert_int_equal(name_encrypt(nk, NAME_PLAIN, 16, refused[i], n, &s), -EINVAL);
-		assert_int_equal(name_decrypt(nk, NAME_PLAIN, 16, refused[i], n, back, &n), -EBADMSG);
+		assert_int_equal(name_decrypt(nk, NAME_PLAIN, 16, refused[i], n, back, &n),
+				 -EBADMSG);
 	}
 	for (unsigned int i = 0; i < ARRAY_SIZE(allowed); i++) {
 		n = strlen(allowed[i]);
@@ -261,7 +268,8 @@ static void changed_xattr_name_is_refused(void **state)
 		char was = stored[i];
 
 		stored[i] = was == 'A' ? 'B' : 'A';
-		assert_int_equal(xattr_name_decrypt(nk, stored, strlen(stored), back, &n), -EBADMSG);
+		assert_int_equal(xattr_name_decrypt(nk, stored, strlen(stored), back, &n),
+				 -EBADMSG);
 		stored[i] = was;
 		assert_int_equal(xattr_name_decrypt(nk, stored, i, back, &n), -EBADMSG);
 	}
@@ -270,7 +278,8 @@ static void changed_xattr_name_is_refused(void **state)
 
 static void symlink_of_every_length_comes_back(void **state)
 {
-	static char target[SYMLINK_LIMIT + 1], stored[SYMLINK_STORED_MAX + 1], again[SYMLINK_STORED_MAX + 1];
+	static char target[SYMLINK_LIMIT + 1], stored[SYMLINK_STORED_MAX + 1],
+		again[SYMLINK_STORED_MAX + 1];
 	static char back[SYMLINK_LIMIT + 1];
 	uint8_t tag[MAC_LEN] = { 4 };
 	size_t n;

@@ -42,7 +42,8 @@ static void wycheproof_row(const json_t *group, const json_t *test)
 static void wycheproof_answers(void **state)
 {
 	(void)state;
-	assert_int_equal(wycheproof("rsa_oaep_2048_sha256_mgf1sha256", NULL, 0, wycheproof_row), 37);
+	assert_int_equal(wycheproof("rsa_oaep_2048_sha256_mgf1sha256", NULL, 0, wycheproof_row),
+			 37);
 	assert_true(opened >= 8 && refused >= 10);
 }
 

@@ -107,7 +107,8 @@ static int derive_typed(const struct bytes *key, enum kdf_label label, const str
 
 static void derived_key(const json_t *v)
 {
-	_cleanup_bytes_ struct bytes key = input(v, "key"), ctx = input(v, "context"), want = output(v);
+	_cleanup_bytes_ struct bytes key = input(v, "key"), ctx = input(v, "context"),
+		want = output(v);
 	const char *text = jstr(json_object_get(v, "inputs"), "label");
 	uint8_t out[64];
 	int l = 0;
@@ -123,7 +124,8 @@ static void derived_key(const json_t *v)
 
 static void wrapped_key(const json_t *v)
 {
-	_cleanup_bytes_ struct bytes kek = input(v, "key"), key = input(v, "plaintext"), want = output(v);
+	_cleanup_bytes_ struct bytes kek = input(v, "key"), key = input(v, "plaintext"),
+		want = output(v);
 	uint8_t w[WRAP_LEN], back[KEY_LEN];
 
 	assert_int_equal(wrap_key(kek.p, key.p, w), 0);
@@ -494,7 +496,8 @@ static void long_name(const json_t *v)
 		same(v, s.sidecar, s.sidecar_len);
 	else
 		assert_string_equal(s.s, jstr(v, "output"));
-	assert_int_equal(name_decrypt_long(nk, s.s, strlen(s.s), s.sidecar, s.sidecar_len, back, &n), 0);
+	assert_int_equal(name_decrypt_long(nk, s.s, strlen(s.s), s.sidecar, s.sidecar_len, back,
+					   &n), 0);
 	assert_int_equal(n, sizeof(text));
 	assert_memory_equal(back, text, n);
 }
@@ -679,7 +682,8 @@ static void combiner_slot(const json_t *v)
 		.blob = blob, .blob_len = WRAP_LEN,
 	};
 	struct generation gen;
-	struct keyring k = { .zone = ZONE, .seq = 1, .active = 1, .ngens = 1, .gens = &gen }, *parsed;
+	struct keyring k = { .zone = ZONE, .seq = 1, .active = 1, .ngens = 1, .gens = &gen },
+		*parsed;
 	size_t n;
 
 	shares_key(key);
@@ -779,7 +783,8 @@ static void every_vector_is_reproduced(void **state)
 	}
 	for (k = 0; k < ARRAY_SIZE(rows); k++)
 		if (hits[k] != rows[k].count)
-			fail_msg("%u vectors '%s', not %u", hits[k], rows[k].pattern, rows[k].count);
+			fail_msg("%u vectors '%s', not %u", hits[k], rows[k].pattern,
+				 rows[k].count);
 }
 
 int main(void)

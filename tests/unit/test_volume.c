@@ -18,7 +18,8 @@ static struct volume_block good_volume(void)
 {
 	struct volume_block v = {
 		.version = FORMAT_DRAFT, .ro_compat = 2, .compat = 4, .suite = SUITE_XTS,
-		.name_mode = 1, .name_padding = 32, .binding = BINDING_AUDIT, .crash = CRASH_ORDERED,
+		.name_mode = 1, .name_padding = 32, .binding = BINDING_AUDIT,
+		.crash = CRASH_ORDERED,
 		.created = 1700000000, .seq = 42,
 	};
 

@@ -109,7 +109,8 @@ static void wrapping_after_a_failure_works(void **state)
 /* Computed with Python's hashlib.pbkdf2_hmac("sha256", b"passphrase", bytes(range(16)), 600000). */
 static void passphrase_key_is_pbkdf2(void **state)
 {
-	_cleanup_bytes_ struct bytes want = from_hex("8989692ad8adc06c55ffd728e115c7b9dbfac71a145c44c12b38280bfa2899c9");
+	_cleanup_bytes_ struct bytes want =
+		from_hex("8989692ad8adc06c55ffd728e115c7b9dbfac71a145c44c12b38280bfa2899c9");
 	uint8_t salt[PBKDF2_SALT_LEN], key[KEY_LEN];
 
 	(void)state;
