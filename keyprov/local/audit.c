@@ -273,7 +273,7 @@ static int verify(struct local *l, void *arg, struct kp_error *e)
 			return broken(e, (int64_t)*ret, "is missing");
 		if (sqlite3_column_bytes(s, 7) != HASH_LEN ||
 		    memcmp(hash, sqlite3_column_blob(s, 7), HASH_LEN) != 0)
-			return broken(e, a.seq, "or one before it was changed");
+			return broken(e, a.seq, "was changed");
 	}
 	if (r)
 		return r;

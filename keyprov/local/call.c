@@ -41,8 +41,6 @@ static int operate(struct local *l, const struct call *c, call_fn *fn, void *arg
 	if (!r && c->operator_only && l->principal[0])
 		r = kp_fail(e, -EACCES, "ask the operator of the host",
 			    "%s may not be done by identity %s", c->operation, l->principal);
-	if (!r && c->changes)
-		r = vault_sweep(l, e);
 	return r ? r : fn(l, arg, e);
 }
 
@@ -75,8 +73,10 @@ static int framed(struct local *l, void *arg, struct kp_error *e)
 {
 	struct framed *f = arg;
 	const struct call *c = f->c;
-	int r = db_run(l, e, "SAVEPOINT operation", "");
+	int r = c->changes ? vault_sweep(l, e) : 0;
 
+	if (!r)
+		r = db_run(l, e, "SAVEPOINT operation", "");
 	if (r)
 		return r;
 	f->result = operate(l, c, f->fn, f->arg, &f->said);
