@@ -28,7 +28,7 @@ void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	if (!i)
 		return;
 	fuse_reply_open(req, fi);
-	request_leave(i, ZONE_NORMAL);
+	request_leave(ZONE_NORMAL);
 }
 
 void op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -82,7 +82,7 @@ void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct f
 	else
 		fuse_reply_buf(req, l.buf, l.used);
 	pool_put(m->pool, (uint8_t *)l.buf, ANSWER_MAX + NAME_MAX + 1);
-	request_leave(i, ZONE_NORMAL);
+	request_leave(ZONE_NORMAL);
 }
 
 /* ---- with attributes ---------------------------------------------------------- */
@@ -199,7 +199,7 @@ void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	else
 		answer(&l, m, i->object);
 	pool_put(m->pool, (uint8_t *)l.buf, ANSWER_MAX + l.gathered);
-	request_leave(i, ZONE_NORMAL);
+	request_leave(ZONE_NORMAL);
 }
 
 void op_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
@@ -211,5 +211,5 @@ void op_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_
 	if (!i)
 		return;
 	reply_err(req, object_fsyncdir(i->object));
-	request_leave(i, ZONE_DRAIN);
+	request_leave(ZONE_DRAIN);
 }

@@ -43,7 +43,7 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		fi->keep_cache = atomic_exchange(&i->stamp, stamp) == stamp;
 		fuse_reply_open(req, fi);
 	}
-	request_leave(i, ZONE_NORMAL);
+	request_leave(ZONE_NORMAL);
 }
 
 void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -72,7 +72,7 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse
 	else
 		fuse_reply_buf(req, (char *)p, (size_t)r);
 	pool_put(m->pool, buf, n + 2 * CHUNK);
-	request_leave(i, ZONE_NORMAL);
+	request_leave(ZONE_NORMAL);
 }
 
 /*
@@ -118,9 +118,8 @@ void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_
 		reply_err(req, -ESTALE);
 		return;
 	}
-	r = zone_enter(object_zone(i->object), use);
+	r = request_gate(m, i, use);
 	if (r < 0) {
-		atomic_fetch_add_explicit(&m->refused, 1, memory_order_relaxed);
 		if (fi->writepage)
 			page_lost(m, i, (uint64_t)off, size, r);
 		reply_err(req, r);
@@ -135,7 +134,7 @@ void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_
 		reply_err(req, r);
 	else
 		fuse_reply_write(req, size);
-	request_leave(i, use);
+	request_leave(use);
 }
 
 void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
@@ -146,7 +145,7 @@ void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_inf
 	if (!i)
 		return;
 	reply_err(req, object_fsync(i->object, datasync));
-	request_leave(i, ZONE_DRAIN);
+	request_leave(ZONE_DRAIN);
 }
 
 void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off, off_t len,
@@ -158,7 +157,7 @@ void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off, off_t len
 	if (!i)
 		return;
 	reply_err(req, object_fallocate(i->object, mode, (uint64_t)off, (uint64_t)len));
-	request_leave(i, ZONE_NORMAL);
+	request_leave(ZONE_NORMAL);
 }
 
 void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence, struct fuse_file_info *fi)
@@ -184,5 +183,5 @@ void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence, struct fuse
 		reply_err(req, (int)r);
 	else
 		fuse_reply_lseek(req, r);
-	request_leave(i, ZONE_NORMAL);
+	request_leave(ZONE_NORMAL);
 }

@@ -21,7 +21,7 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 		reply_err(req, r);
 	else
 		reply_entry(req, o, &st);
-	request_leave(dir, ZONE_NORMAL);
+	request_leave(ZONE_NORMAL);
 }
 
 void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t nlookup)
@@ -58,7 +58,7 @@ void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	if (!i)
 		return;
 	reply_attr(req, i);
-	request_leave(i, ZONE_NORMAL);
+	request_leave(ZONE_NORMAL);
 }
 
 #define TIMES                                                                                      \
@@ -119,7 +119,7 @@ void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 		reply_err(req, r);
 	else
 		reply_attr(req, i);
-	request_leave(i, use);
+	request_leave(use);
 }
 
 int kill_setid(struct object *o)
@@ -156,5 +156,5 @@ void op_statfs(fuse_req_t req, fuse_ino_t ino)
 		reply_err(req, r);
 	else
 		fuse_reply_statfs(req, &st);
-	request_leave(i, ZONE_NORMAL);
+	request_leave(ZONE_NORMAL);
 }

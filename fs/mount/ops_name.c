@@ -49,7 +49,7 @@ void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, 
 	cred = cred_in(req, dir->object, &mode);
 	r = object_mknod(dir->object, name, mode, rdev, &cred, &o, &st);
 	reply_made(req, r, o, &st);
-	request_leave(dir, ZONE_NORMAL);
+	request_leave(ZONE_NORMAL);
 }
 
 void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
@@ -66,7 +66,7 @@ void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 	cred = cred_in(req, dir->object, &mode);
 	r = object_mkdir(dir->object, name, mode, &cred, &o, &st);
 	reply_made(req, r, o, &st);
-	request_leave(dir, ZONE_NORMAL);
+	request_leave(ZONE_NORMAL);
 }
 
 void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name)
@@ -83,7 +83,7 @@ void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const cha
 	cred = cred_in(req, dir->object, &mode);
 	r = object_symlink(dir->object, name, target, &cred, &o, &st);
 	reply_made(req, r, o, &st);
-	request_leave(dir, ZONE_NORMAL);
+	request_leave(ZONE_NORMAL);
 }
 
 /* The second node of a request whose first is A; it must be in the same zone. */
@@ -115,7 +115,7 @@ void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t newparent, const char *n
 		r = object_link(i->object, dir->object, newname, &st);
 		reply_made(req, r, r < 0 ? NULL : object_get(i->object), &st);
 	}
-	request_leave(i, ZONE_NORMAL);
+	request_leave(ZONE_NORMAL);
 }
 
 void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -125,7 +125,7 @@ void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 	if (!dir)
 		return;
 	reply_err(req, object_unlink(dir->object, name));
-	request_leave(dir, ZONE_NORMAL);
+	request_leave(ZONE_NORMAL);
 }
 
 void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -135,7 +135,7 @@ void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 	if (!dir)
 		return;
 	reply_err(req, object_rmdir(dir->object, name));
-	request_leave(dir, ZONE_NORMAL);
+	request_leave(ZONE_NORMAL);
 }
 
 void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t newparent,
@@ -148,7 +148,7 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t n
 	to = second(req, dir, newparent);
 	if (to)
 		reply_err(req, object_rename(dir->object, name, to->object, newname, flags));
-	request_leave(dir, ZONE_NORMAL);
+	request_leave(ZONE_NORMAL);
 }
 
 void op_readlink(fuse_req_t req, fuse_ino_t ino)
@@ -168,5 +168,5 @@ void op_readlink(fuse_req_t req, fuse_ino_t ino)
 	else
 		fuse_reply_readlink(req, buf);
 	pool_put(m->pool, (uint8_t *)buf, SYMLINK_LIMIT + 1);
-	request_leave(i, ZONE_NORMAL);
+	request_leave(ZONE_NORMAL);
 }

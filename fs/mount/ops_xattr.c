@@ -33,7 +33,7 @@ void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 	reply_value(req, object_getxattr(i->object, name, buf, n), buf, n);
 	if (n)
 		pool_put(m->pool, (uint8_t *)buf, n);
-	request_leave(i, ZONE_NORMAL);
+	request_leave(ZONE_NORMAL);
 }
 
 void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
@@ -50,7 +50,7 @@ void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 	reply_value(req, object_listxattr(i->object, buf, n), buf, n);
 	if (n)
 		pool_put(m->pool, (uint8_t *)buf, n);
-	request_leave(i, ZONE_NORMAL);
+	request_leave(ZONE_NORMAL);
 }
 
 void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size,
@@ -61,7 +61,7 @@ void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *v
 	if (!i)
 		return;
 	reply_err(req, object_setxattr(i->object, name, value, size, flags));
-	request_leave(i, ZONE_NORMAL);
+	request_leave(ZONE_NORMAL);
 }
 
 void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
@@ -71,5 +71,5 @@ void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 	if (!i)
 		return;
 	reply_err(req, object_removexattr(i->object, name));
-	request_leave(i, ZONE_NORMAL);
+	request_leave(ZONE_NORMAL);
 }

@@ -24,18 +24,30 @@ struct inode *request_enter(fuse_req_t req, uint64_t id, enum zone_use use)
 		reply_err(req, -ESTALE);
 		return NULL;
 	}
-	r = zone_enter(object_zone(i->object), use);
+	r = request_gate(m, i, use);
 	if (r < 0) {
-		atomic_fetch_add_explicit(&m->refused, 1, memory_order_relaxed);
 		reply_err(req, r);
 		return NULL;
 	}
 	return i;
 }
 
-void request_leave(struct inode *i, enum zone_use use)
+int request_gate(struct mount *m, struct inode *i, enum zone_use use)
 {
-	zone_leave(object_zone(i->object), use);
+	struct zone *z = object_zone(i->object);
+	int r = zone_enter(z, use);
+
+	if (r < 0)
+		atomic_fetch_add_explicit(&m->refused, 1, memory_order_relaxed);
+	else
+		this_request.zone = z;
+	return r;
+}
+
+/* After the reply the kernel may forget the node at once: it is not looked at any more. */
+void request_leave(enum zone_use use)
+{
+	zone_leave(this_request.zone, use);
 }
 
 int entry_take(struct mount *m, struct object *o, const struct stat *st,

@@ -58,6 +58,7 @@ struct request {
 	uint32_t opcode;
 	uint32_t write_flags; /* FUSE_WRITE_*, of a WRITE */
 	uint32_t init_flags;  /* FUSE_*, offered by an INIT */
+	struct zone *zone;    /* whose gate was passed */
 	bool sealed;	      /* the payload of this WRITE was encrypted in place */
 };
 extern _Thread_local struct request this_request;
@@ -79,7 +80,9 @@ void reply_err(fuse_req_t req, int r);
  * what was answered is then known to be out when the gate reports quiet.
  */
 struct inode *request_enter(fuse_req_t req, uint64_t id, enum zone_use use);
-void request_leave(struct inode *i, enum zone_use use);
+void request_leave(enum zone_use use);
+/* The gate alone: 0 or the lock errno, counted. */
+int request_gate(struct mount *m, struct inode *i, enum zone_use use);
 
 /*
  * Answer with an entry: takes over the reference of O.  The lookup is undone
