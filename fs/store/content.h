@@ -53,6 +53,8 @@ int group_get(struct loaded *l, uint32_t g, bool create, struct group **ret);
 bool group_present(const struct header *h, uint32_t g);
 /* The first present group ≥ G, or UINT32_MAX.  loaded.lock is held. */
 uint32_t group_next_present(const struct header *h, uint32_t g);
+/* Take groups from G up out of a header. */
+void header_cut(struct header *h, uint32_t g);
 /* Take groups from G up out of the header and the table.  loaded.lock is held for writing. */
 void group_cut_locked(struct loaded *l, uint32_t g);
 /* Let go of clean groups of L beyond the bound. */

@@ -304,11 +304,8 @@ void group_trim(struct loaded *l)
 	pthread_rwlock_unlock(&l->lock);
 }
 
-void group_cut_locked(struct loaded *l, uint32_t g)
+void header_cut(struct header *h, uint32_t g)
 {
-	struct header *h = &l->h;
-
-	filter_locked(l, drop_from, g);
 	if (h->group_count > g)
 		h->group_count = g;
 	while (h->nruns) {
@@ -323,6 +320,12 @@ void group_cut_locked(struct loaded *l, uint32_t g)
 			break;
 		}
 	}
+}
+
+void group_cut_locked(struct loaded *l, uint32_t g)
+{
+	filter_locked(l, drop_from, g);
+	header_cut(&l->h, g);
 	l->header_dirty = true;
 }
 
