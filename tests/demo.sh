@@ -33,9 +33,12 @@ trap 'exit 130' INT TERM
 step() {
 	printf '\n── %s\n' "$*"
 }
+short() { # this demo's directory is shown as …
+	sed "s,$work,…,g"
+}
 run() { # show a command, then run it
-	printf '  $ %s\n' "$*"
-	"$@" | sed 's/^/    /'
+	printf '  $ %s\n' "$*" | short
+	"$@" | short | sed 's/^/    /'
 }
 same() { # compare two trees and say so
 	diff -r --no-dereference "$1" "$2"
@@ -53,6 +56,7 @@ cat <<-'TEXT'
 	cmkfs keeps files encrypted under a key that their owner controls. This tour makes a volume,
 	copies real files in, takes the key away while programs are reading, and gives it back.
 TEXT
+echo "Everything is in $work, shown as …"
 
 step "The files"
 if [ -z "$data" ]; then
@@ -73,21 +77,25 @@ mkdir "$mnt"
 run cmkfs mount "$vol" "$mnt"
 
 step "Copy the files in, as any program would"
-printf '  $ cp -a %s %s/set\n' "$data" "$mnt"
+printf '  $ cp -a %s %s/set\n' "$data" "$mnt" | short
 cp -a "$data" "$mnt/set"
 sync -f "$mnt"
 same "$data" "$mnt/set"
 
 step "What the application sees, and what the storage sees"
-file=$(find "$mnt/set" -type f -name '*[Gg]PL-3' -o -type f -name '*.txt' -size +1k | sed -n 1p)
-[ -n "$file" ] || file=$(find "$mnt/set" -type f -size +1k | sed -n 1p)
-stored=$(find "$vol/tree" -type f -not -name .D | sed -n 1p)
-echo "  $ head -c 64 …/$(basename "$file")"
-head -c 64 "$file" | od -A d -t x1z -w16 | sed '$d; s/^/    /'
-echo "  $ the same place of some file below $vol/tree"
-dd if="$stored" bs=1 skip=8192 count=64 2>/dev/null | od -A d -t x1z -w16 | sed '$d; s/^/    /'
+file=$(find "$mnt/set" -type f -size +16k \( -name '*GPL-3' -o -name '*.txt' -o -name '*.py' \) | sed -n 1p)
+[ -n "$file" ] || file=$(find "$mnt/set" -type f | sed -n 1p)
+stored=$(find "$vol/tree" -inum "$(stat -c %i "$file")" | sed -n 1p)
+dump() { # FILE OFFSET: 64 bytes
+	dd if="$1" bs=1 skip="$2" count=64 2>/dev/null | od -A d -t x1z -w16 -v | sed '$d; s/^[0-9]* /   /'
+}
+# The storage has 8 KiB of header before the first bytes.
+echo "  the application: $(basename "$file"), from byte 4096"
+dump "$file" 4096
+echo "  the storage: the same bytes, in $(basename "$stored" | cut -c1-24)…, which is its name there"
+dump "$stored" 12288
 echo "  names in the storage:"
-find "$vol/tree" -mindepth 1 -printf '%P\n' | grep -v '\.D$' | sed -n 1,3p | cut -c1-96 | sed 's/^/    /'
+find "$vol/tree" -mindepth 1 -type f -printf '%f\n' | grep -v '^\.D$' | sed -n 1,3p | sed 's/^/    /'
 
 step "Take the key away, in another process, while programs are reading"
 uri=$(cmkfs key show --json "$vol" | python3 -Ic 'import json, sys; print(json.load(sys.stdin)[0]["uri"])')
@@ -102,8 +110,11 @@ for _ in $(seq 100); do
 done
 same "$data" "$mnt/set"
 
-step "Who asked the vault for what: the last lines of its audit log"
-run cmkfs audit show --last 5 "$vol"
+step "Who asked the vault for what: the last records of its audit log"
+echo "  $ cmkfs audit show --last 8 service"
+cmkfs audit show --json --last 8 service | python3 -Ic 'import json, sys
+for r in json.load(sys.stdin):
+    print("   ", r["time"][11:], r["principal"][:14].ljust(15), r["operation"].ljust(14), r["outcome"])'
 
 step "Unmount: the mount point is empty again, and no process is left"
 pid=$(cmkfs status --json "$mnt" | python3 -Ic 'import json, sys; print(json.load(sys.stdin)["pid"])')
