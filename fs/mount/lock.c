@@ -132,8 +132,10 @@ static int unlock_zone(struct locker *l, struct turn *t)
 {
 	int r = zone_unlock(l->m->zone, t->vk, t->err);
 
-	if (!r)
+	if (!r) {
+		atomic_store(&inode_shared(l->m->inodes)->lock_errno, 0);
 		log_notice("unlocked");
+	}
 	return r;
 }
 

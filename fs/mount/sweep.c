@@ -201,8 +201,9 @@ static void begin_locked(struct sweeper *s, struct zone *z, enum sweep_kind kind
 	atomic_store(&s->cancel, false);
 	if (kind != SWEEP_ATTRS) {
 		collect(s);
-		qsort_r(s->ranges, s->nranges, sizeof(s->ranges[0]), by_size,
-			inode_shared(s->m->inodes));
+		if (s->nranges)
+			qsort_r(s->ranges, s->nranges, sizeof(s->ranges[0]), by_size,
+				inode_shared(s->m->inodes));
 	}
 	s->active = s->n;
 	s->job++;
