@@ -166,18 +166,11 @@ void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence, struct fuse
 	int64_t r;
 
 	(void)fi;
-	/*
-	 * The kernel asks without writing its dirty pages first: what it holds
-	 * would be called a hole, and a copying program would skip it.  With
-	 * the writeback cache it must go by the size alone.
-	 */
-	if (mount_of(req)->writeback) {
-		reply_err(req, -ENOSYS);
-		return;
-	}
 	i = request_enter(req, ino, ZONE_NORMAL);
 	if (!i)
 		return;
+	if (mount_of(req)->writeback && !seeker_ask(mount_of(req)->seeker, req, i, (uint64_t)off, whence))
+		return; /* the kernel may hold what we have not seen yet */
 	r = object_seek(i->object, (uint64_t)off, whence);
 	if (r < 0)
 		reply_err(req, (int)r);

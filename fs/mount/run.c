@@ -126,6 +126,8 @@ static int serve(struct mount *m, const char *state_dir, struct mount_failure *f
 
 	if (!r)
 		r = fail_errno(f, locker_start(m, &m->locker), "cannot start a thread");
+	if (!r && m->writeback)
+		r = fail_errno(f, seeker_start(m, &m->seeker), "cannot start a thread");
 	if (!r)
 		r = fail_errno(f, workers_start(m, m->nthreads, &m->workers),
 			       "cannot start a thread");
@@ -138,6 +140,8 @@ static int serve(struct mount *m, const char *state_dir, struct mount_failure *f
 	}
 	if (!r)
 		r = fail_errno(f, control_start(m, state_dir, &m->control), "control socket");
+	if (!r)
+		r = fail_errno(f, settler_start(m, &m->settler), "cannot start a thread");
 	if (!r)
 		supervise_tune(m);
 	return r;
@@ -156,10 +160,12 @@ static void wind_up(struct mount *m)
 	bool quiet;
 	int r = 0;
 
+	settler_stop(m->settler);
 	if (m->locker)
 		lock_end(m->locker, &rep);
 	session_unmount(m);
 	quiet = control_stop(m->control);
+	seeker_stop(m->seeker);
 	flusher_stop(m->flusher);
 	if (m->store)
 		r = store_end_session(m->store, atomic_load(&m->lost) > 0 || rep.failed > 0);
