@@ -10,7 +10,7 @@ Errors of single files are reported and do not end it.
                     [--fingerprint HEX] [--ls] [--cat PATH] [--extract DIR] [--manifest] [--check]
 
 --manifest prints a line of JSON for each object: path, type, then size and sha256, or target, or
-error; xattrs as hex.  Exit status: 0, 1 if some object could not be read, 2 if the volume could not.
+error; xattrs as hex.  Exit status: 0; 1 if some object could not be read; 2 if the volume.
 """
 import argparse
 import hashlib
@@ -21,10 +21,12 @@ import sys
 
 from cryptography.hazmat.primitives import serialization
 
-import cmkfs_format as f
-from cmkfs_format import FormatError
-from cmkfs_keys import Secrets, Zone, need
-from cmkfs_slots import GroupSlot, HeaderSlot, read_pair
+sys.dont_write_bytecode = True
+
+import cmkfs_format as f                                            # noqa: E402
+from cmkfs_format import FormatError                                # noqa: E402
+from cmkfs_keys import Secrets, Zone, need                          # noqa: E402
+from cmkfs_slots import GroupSlot, HeaderSlot, read_pair            # noqa: E402
 
 
 class IntegrityError(Exception):

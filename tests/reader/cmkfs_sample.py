@@ -67,7 +67,8 @@ def names(v, root):
     d = root.mkdir(b"names")
     v.expect(b"names", "dir", xattrs={})
     for name in (b"l" * 200, b"m" * 176, b"n" * 255, b"y" * 175, b"e" * 16, b"s" * 17,
-                 "größe-名前".encode(), b"with space and \"quotes\"", b"not\xffutf8", b"-", b"..."):
+                 "größe-名前".encode(), b"with space and \"quotes\"", b"not\xffutf8", b"-",
+                 b"..."):
         whole(v, d, b"names/", name, b"contents of " + name[:20])
     long_dir = b"directory-" * 20
     sub = d.mkdir(long_dir)

@@ -16,8 +16,10 @@ import sys
 
 from cryptography.hazmat.primitives import serialization
 
-import cmkfs_format as f
-import cmkfs_sample
+sys.dont_write_bytecode = True
+
+import cmkfs_format as f            # noqa: E402
+import cmkfs_sample                 # noqa: E402
 
 INIT_SESSION, CLEAN = 1, 3     # sessions that ended clean; 5, in cmkfs_sample.py, did not
 HOLE = bytes(f.ENTRY)

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from cryptography.hazmat.primitives.kdf.kbkdf import CounterLocation, KBKDFHMAC,
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
+sys.dont_write_bytecode = True
 
 import cmkfs_format as f        # noqa: E402
 import cmkfs_keys               # noqa: E402
@@ -31,6 +33,7 @@ import cmkfs_sample             # noqa: E402
 import cmkfs_write as w         # noqa: E402
 import tamper                   # noqa: E402
 
+MAN = os.path.join(HERE, "..", "..", "man", "cmkfs-format.5")
 VECTORS = os.path.join(HERE, "..", "vectors", "format-vectors.json")
 COUNT = {"known answers": 0, "volumes": 0, "tamperings": 0, "random flips": 0, "byte flips": 0}
 
@@ -290,6 +293,51 @@ class KnownAnswers(unittest.TestCase):
 
 def sha256(data):
     return hashlib.sha256(data).hexdigest()
+
+
+class ManPage(unittest.TestCase):
+    """cmkfs-format(5) is the contract: its tables and values are those that are tested here."""
+
+    def setUp(self):
+        with open(MAN, encoding="ascii") as file:
+            self.lines = file.read().splitlines()
+
+    def test_tables_have_the_layouts_of_the_reader(self):
+        tables, rows = [], []
+        for line in self.lines + [".Bl -column"]:
+            row = re.match(r"\.It (\d+) Ta (\d+) Ta ", line)
+            if row:
+                rows.append((int(row[1]), int(row[2])))
+            elif line.startswith(".Bl -column") and rows:
+                tables.append(rows)
+                rows = []
+        layouts = ((f.KEYRING, 128), (f.GENERATION, 96), (f.SLOT, 16), (f.VOLUME, 4096),
+                   (f.HEADER, 4096), (f.GROUP, 4096), (f.SESSION, 4096))
+        self.assertEqual(len(tables), len(layouts))
+        for (layout, total), table in zip(layouts, tables):
+            with self.subTest(layout.tuple.__name__):
+                at = 0
+                for offset, size in table:
+                    self.assertEqual(offset, at)
+                    at += size
+                self.assertEqual(at, total)
+                fields = [(offset, code.size) for offset, code in layout.at.values()]
+                self.assertEqual(table[:len(fields)], fields)
+
+    def test_known_answers_are_those_of_the_vectors(self):
+        with open(VECTORS, encoding="utf-8") as file:
+            text = "".join(v["output"] for v in json.load(file)["vectors"]
+                           if isinstance(v["output"], str))
+        values = []
+        for line in self.lines:
+            value = re.search(r"(?:^| )([0-9a-f]{16,})(?:\.\.\.)?$", line)
+            if value and line.strip() == value[1] and values:
+                values[-1] += value[1]
+            elif value:
+                values.append(value[1])
+        self.assertGreater(len(values), 25)
+        for value in values:
+            self.assertIn(value, text)
 
 
 class RoundTrip(unittest.TestCase):
