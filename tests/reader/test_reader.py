@@ -335,7 +335,7 @@ class ManPage(unittest.TestCase):
                 values[-1] += value[1]
             elif value:
                 values.append(value[1])
-        self.assertGreater(len(values), 25)
+        self.assertGreater(len(values), 20)
         for value in values:
             self.assertIn(value, text)
 
