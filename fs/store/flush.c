@@ -52,6 +52,17 @@ static bool take_dirty(struct loaded *l)
 	return was;
 }
 
+/* A removed directory took its header along: what a rename left to write is nothing now. */
+static bool header_went(struct loaded *l)
+{
+	if (!S_ISDIR(l->o->type) || !l->o->unlinked)
+		return false;
+	pthread_rwlock_wrlock(&l->lock);
+	l->header_dirty = false;
+	pthread_rwlock_unlock(&l->lock);
+	return true;
+}
+
 /* The batch of a resident, pinned object. */
 static int flush_loaded(struct loaded *l, bool sync)
 {
@@ -61,7 +72,7 @@ static int flush_loaded(struct loaded *l, bool sync)
 
 	pthread_mutex_lock(&l->flush);
 	owned = take_dirty(l); /* before the snapshot, so that what comes later lists it again */
-	r = batch_locked(l, sync);
+	r = header_went(l) ? 0 : batch_locked(l, sync);
 	if (r) {
 		o->error = r;
 		loaded_mark_dirty(l);
