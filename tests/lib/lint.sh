@@ -19,7 +19,7 @@ for page in "$@"; do
 done
 
 if command -v codespell >/dev/null 2>&1; then
-	run codespell -q 3 --skip='*.json,*.bin,./build,./.git,*/corpus/*' -L 'fo,inout,ro,te,ue,unexpect' \
+	run codespell -q 3 --skip='*.json,*.bin,./build,./.git,*/corpus/*' -L 'ans,fo,inflight,inout,nd,ro,te,ue' \
 		crypto keyprov fs man tests README.md NEWS.md Makefile
 fi
 [ "$bad" = 0 ] && echo "lint: clean"
