@@ -205,6 +205,12 @@ static unsigned int ns_sort(struct object *const *dirs, unsigned int n, struct o
 	return out;
 }
 
+static void unlock_set(struct object *const *set, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++)
+		pthread_rwlock_unlock(&set[i]->ns);
+}
+
 int ns_lock(struct object *const *dirs, unsigned int n)
 {
 	struct object *set[NS_MAX + 1];
@@ -216,7 +222,7 @@ int ns_lock(struct object *const *dirs, unsigned int n)
 	for (unsigned int i = 0; i < n; i++)
 		removed |= dir_is_removed(set[i]);
 	if (removed)
-		ns_unlock(dirs, n);
+		unlock_set(set, n);
 	return removed ? -ENOENT : 0;
 }
 
@@ -225,8 +231,7 @@ void ns_unlock(struct object *const *dirs, unsigned int n)
 	struct object *set[NS_MAX + 1];
 
 	n = ns_sort(dirs, n, set);
-	for (unsigned int i = 0; i < n; i++) {
+	for (unsigned int i = 0; i < n; i++)
 		atomic_fetch_add(&set[i]->changes, 1);
-		pthread_rwlock_unlock(&set[i]->ns);
-	}
+	unlock_set(set, n);
 }
