@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -99,6 +100,10 @@ void daemon_harden(void)
 	sigaction(SIGPIPE, &ignore, NULL);
 	sigaction(SIGXFSZ, &ignore, NULL); /* the writer gets EFBIG, not we the signal */
 	umask(0); /* modes come with the requests */
+	/* An arena a thread grows by one mprotect(2) a page, and gives back as eagerly. */
+	mallopt(M_ARENA_MAX, 1);
+	mallopt(M_TOP_PAD, 4 << 20);
+	mallopt(M_TRIM_THRESHOLD, 64 << 20);
 }
 
 void daemon_lock_memory(void)
