@@ -32,7 +32,7 @@ refuse crypto/ libcmk_crypto.a "$opens" 'opens files'
 refuse crypto/ libcmk_crypto.a "$prints" 'prints'
 refuse keyprov/ libcmk_keyprov.a "fuse_|zone_|object_|store_|volume_(peek|init|edit)|ini_|$above_store" 'knows the filesystem'
 refuse keyprov/ libcmk_keyprov.a "$prints" 'prints'
-refuse fs/store/ libcmk_store.a "kp_|lease_|local_|sqlite3_|json_|ini_|$above_store" 'knows FUSE, providers or commands'
+refuse fs/store/ libcmk_store.a "kp_|lease_|local_|sqlite3_|ini_|$above_store" 'knows FUSE, providers or commands'
 refuse fs/store/ libcmk_store.a "$prints" 'prints'
 
 includes() { # ROOM FILES-GLOB ALLOWED-REGEX
