@@ -16,7 +16,7 @@ int backing_call_before(const struct backing_call *c)
 {
 	const struct backing_hooks *h = backing_hooks;
 
-	return h->before ? h->before(h->arg, c) : 0;
+	return h && h->before ? h->before(h->arg, c) : 0;
 }
 
 void backing_call_after(const struct backing_call *c, int result)

@@ -10,7 +10,7 @@
 
 #include "fs/store/backing.h"
 
-int backing_call_before(const struct backing_call *c); /* only while there are hooks */
+int backing_call_before(const struct backing_call *c);
 void backing_call_after(const struct backing_call *c, int result);
 
 /* EXPR is a system call: its value, or -errno. */

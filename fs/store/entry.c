@@ -59,6 +59,31 @@ int place_tag(const struct place *p, uint8_t ret[static TAG_LEN])
 	return binding_tag(p->dir->zone->keys->bk, p->dl->h.object_id, p->name, p->n, ret);
 }
 
+static bool may_be_durable(struct loaded *l)
+{
+	bool r;
+
+	pthread_rwlock_rdlock(&l->g0->lock);
+	r = l->g0->pair.dur || l->g0->pair.unknown;
+	pthread_rwlock_unlock(&l->g0->lock);
+	return r;
+}
+
+static bool is_durable(struct loaded *l)
+{
+	bool r;
+
+	pthread_rwlock_rdlock(&l->g0->lock);
+	r = l->g0->pair.dur;
+	pthread_rwlock_unlock(&l->g0->lock);
+	return r;
+}
+
+int place_make_durable(const struct place *p, struct loaded *l)
+{
+	return may_be_durable(l) && !is_durable(p->dl) ? object_fsyncdir(p->dir) : 0;
+}
+
 /* ---- sidecars of long names ------------------------------------------------------ */
 
 static void sidecar_name(const char *stored, char ret[static 256])

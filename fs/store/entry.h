@@ -36,6 +36,11 @@ void place_close(struct place *p);
 /* What lies at the place.  -ENOENT. */
 int place_stat(const struct place *p, struct stat *ret);
 int place_tag(const struct place *p, uint8_t ret[static TAG_LEN]);
+/*
+ * What is durable (L) must not get its name in a directory that a power cut
+ * makes unreadable: sync that first, unless it is known to be on disk.
+ */
+int place_make_durable(const struct place *p, struct loaded *l);
 /* A long name's sidecar, before the object is made; *RET_MADE: it was not there. */
 int place_make_sidecar(const struct place *p, bool *ret_made);
 /* After the object is gone. */

@@ -19,6 +19,8 @@ static int link_file(struct object *o, const struct place *p)
 		return r;
 	r = place_tag(p, tag);
 	if (r == 0)
+		r = place_make_durable(p, l);
+	if (r == 0)
 		r = loaded_add_tag(l, tag);
 	if (r < 0)
 		goto out;

@@ -21,16 +21,6 @@ struct mover {
 	struct stat made;
 };
 
-/* What was durable must not end up in a directory that a power cut makes unreadable. */
-static int durable_target(const struct mover *m)
-{
-	const struct pair *p = &m->l->g0->pair;
-
-	if (m->to->dl->synced_once || (!p->dur && !p->unknown))
-		return 0;
-	return object_fsyncdir(m->to->dir);
-}
-
 static int bind_new_name(struct mover *m)
 {
 	int r = object_pin(m->o, &m->l);
@@ -41,7 +31,7 @@ static int bind_new_name(struct mover *m)
 	}
 	r = place_tag(m->to, m->tag);
 	if (r == 0)
-		r = durable_target(m);
+		r = place_make_durable(m->to, m->l);
 	if (r == 0)
 		r = loaded_add_tag(m->l, m->tag);
 	if (r == 0)
@@ -104,8 +94,10 @@ static int replace_dir(const struct mover *m, struct object *victim)
 		return r;
 	r = backing_rename(fromfd, from, tofd, to, RENAME_EXCHANGE);
 	if (r == 0) {
-		dir_remove(fromfd, from);
-		return 0;
+		r = dir_remove(fromfd, from);
+		if (r < 0)
+			backing_rename(fromfd, from, tofd, to, RENAME_EXCHANGE);
+		return r;
 	}
 	if (r != -EINVAL && r != -ENOSYS)
 		return r;
@@ -136,8 +128,11 @@ static int move(const struct mover *m, const struct stat *dst, struct object *vi
 	}
 	r = dst ? backing_rename(fromfd, source, tofd, to, 0) :
 		  rename_new(fromfd, source, tofd, to);
-	if (r == 0 && m->remade)
-		backing_unlink(m->from->dir->fd, m->from->sn.s, 0);
+	if (r < 0 || !m->remade)
+		return r;
+	r = backing_unlink(m->from->dir->fd, m->from->sn.s, 0);
+	if (r < 0 && !dst)
+		backing_unlink(tofd, to, 0);
 	return r;
 }
 

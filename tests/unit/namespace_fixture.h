@@ -64,7 +64,7 @@ static inline struct object *at(struct fixture *f, const char *path)
 
 		object_put(o);
 		o = r ? NULL : next;
-		if (r && r != -ENOENT)
+		if (r && r != -ENOENT && r != -ENOTDIR)
 			fail_msg("lookup %s: %s", path, strerror(-r));
 	}
 	free(copy);
@@ -163,7 +163,8 @@ static inline int try_link(struct fixture *f, const char *path, const char *to)
 	return r;
 }
 
-static inline int try_rename(struct fixture *f, const char *from, const char *to, unsigned int flags)
+static inline int try_rename(struct fixture *f, const char *from, const char *to,
+			     unsigned int flags)
 {
 	const char *a, *b;
 	struct object *dir = dir_of(f, from, &a), *newdir = dir_of(f, to, &b);
