@@ -66,8 +66,8 @@ static bool emit_entry(void *arg, const char *name, size_t n, ino_t ino, unsigne
 
 void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
-	struct inode *i = request_enter(req, ino, ZONE_NORMAL);
 	struct mount *m = mount_of(req);
+	struct inode *i = request_enter(req, ino, ZONE_NORMAL);
 	struct listing l = { .req = req, .max = MIN(size, ANSWER_MAX) };
 	int r;
 
@@ -183,8 +183,8 @@ static void answer(struct listing *l, struct mount *m, struct object *dir)
 void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		    struct fuse_file_info *fi)
 {
-	struct inode *i = request_enter(req, ino, ZONE_NORMAL);
 	struct mount *m = mount_of(req);
+	struct inode *i = request_enter(req, ino, ZONE_NORMAL);
 	struct listing l = { .req = req, .max = MIN(size, ANSWER_MAX) };
 	int r;
 

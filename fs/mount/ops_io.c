@@ -55,8 +55,8 @@ void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
-	struct inode *i = request_enter(req, ino, ZONE_NORMAL);
 	struct mount *m = mount_of(req);
+	struct inode *i = request_enter(req, ino, ZONE_NORMAL);
 	size_t n = MIN(size, POOL_IO);
 	uint8_t *buf, *p;
 	ssize_t r;

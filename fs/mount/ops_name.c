@@ -153,8 +153,8 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t n
 
 void op_readlink(fuse_req_t req, fuse_ino_t ino)
 {
-	struct inode *i = request_enter(req, ino, ZONE_NORMAL);
 	struct mount *m = mount_of(req);
+	struct inode *i = request_enter(req, ino, ZONE_NORMAL);
 	char *buf;
 	ssize_t r;
 

@@ -21,8 +21,8 @@ static void reply_value(fuse_req_t req, ssize_t r, const char *buf, size_t size)
 
 void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 {
-	struct inode *i = request_enter(req, ino, ZONE_NORMAL);
 	struct mount *m = mount_of(req);
+	struct inode *i = request_enter(req, ino, ZONE_NORMAL);
 	size_t n = MIN(size, XATTR_MAX);
 	char *buf = NULL;
 
@@ -38,8 +38,8 @@ void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 
 void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 {
-	struct inode *i = request_enter(req, ino, ZONE_NORMAL);
 	struct mount *m = mount_of(req);
+	struct inode *i = request_enter(req, ino, ZONE_NORMAL);
 	size_t n = MIN(size, XATTR_MAX);
 	char *buf = NULL;
 
