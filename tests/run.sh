@@ -17,6 +17,7 @@ cd "$(dirname "$0")/.." || exit 2
 O=${O:-$PWD/build}
 export O PATH="$O:$PATH" CMKFS="$O/cmkfs" TOP="$PWD" CMOCKA_MESSAGE_OUTPUT=TAP
 unset CMKFS_STATE_DIR CMKFS_CONFIG XDG_STATE_HOME
+suspicious='Sanitizer|runtime error:|Assertion .* failed|stack smashing'
 passed=0 failed=0 skipped=0
 logs=$(mktemp -d "${TMPDIR:-/tmp}/cmkfs-check.XXXXXX") || exit 2
 trap 'rm -rf "$logs/tmp"; [ "$failed" = 0 ] && [ -z "${KEEP:-}" ] && rm -rf "$logs"' EXIT
@@ -119,7 +120,10 @@ run_case() { # SCRIPT SECONDS
 	dir="$logs/tmp/$name"
 	mkdir -p "$dir"
 	t0=$(date +%s%N)
-	CASE_DIR="$dir" timeout -k 10 "$2" bash "$1" >"$log" 2>&1 </dev/null
+	# A daemon has no standard error: what a sanitizer says goes to files.
+	CASE_DIR="$dir" ASAN_OPTIONS="${ASAN_OPTIONS:-}:log_path=$dir/sanitizer" \
+		UBSAN_OPTIONS="${UBSAN_OPTIONS:-}:log_path=$dir/sanitizer" \
+		timeout -k 10 "$2" bash "$1" >"$log" 2>&1 </dev/null
 	rc=$?
 	ms=$((($(date +%s%N) - t0) / 1000000))
 	[ "$rc" = 124 ] && echo "timed out after $2 s" >>"$log"
@@ -129,10 +133,9 @@ run_case() { # SCRIPT SECONDS
 		[ "$rc" = 0 ] && rc=98
 	fi
 	# What no log may hold, whatever the case thought of it.
-	if [ "$rc" = 0 ] && grep -aqE 'Sanitizer|runtime error:|Assertion .* failed|stack smashing' \
-		"$log" "$dir"/*.log 2>/dev/null; then
-		grep -aE 'Sanitizer|runtime error:|Assertion|stack smashing' "$dir"/*.log >>"$log" 2>/dev/null
-		rc=97
+	if cat "$dir"/sanitizer.* >>"$log" 2>/dev/null || grep -aqE "$suspicious" "$log" "$dir"/*.log 2>/dev/null; then
+		grep -aE "$suspicious" "$dir"/*.log >>"$log" 2>/dev/null
+		[ "$rc" = 0 ] && rc=97
 	fi
 	rm -rf "$dir"
 	case $rc in
