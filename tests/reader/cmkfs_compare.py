@@ -46,14 +46,15 @@ def differences(lines, top):
     for want in lines:
         path = os.path.normpath(os.path.join(top, want["path"]))
         listed.add(path)
-        found = look(path)
+        found, name = look(path), ascii(want["path"])
+        if "error" in want or "error" in found:
+            if want.get("error") != found.get("error"):
+                yield "%s: expected %s, found %s" % (
+                    name, want.get("error", "no error"), found.get("error", "no error"))
+            continue
         for key, value in want.items():
-            wrong = found.get(key) != value
-            if "error" in want:
-                wrong = key == "error" and wrong
-            if key != "path" and wrong:
-                yield "%s: %s: expected %s, found %s" % (
-                    ascii(want["path"]), key, value, found.get(key, found.get("error")))
+            if key != "path" and found.get(key) != value:
+                yield "%s: %s: expected %s, found %s" % (name, key, value, found.get(key))
     for where, directories, files in os.walk(top):
         for name in directories + files:
             path = os.path.normpath(os.path.join(where, name))

@@ -217,24 +217,28 @@ def damaged(v, root):
     v.expect_error(b"damaged/unbound.bin")
 
 
-def extras(v, root):
-    """A second generation of the root zone, a second zone, objects half-way through re-key."""
-    zone0 = v.zones[0]
-    zone0.vks[2] = v.rand(32)
-    zone0.slots[2], zone0.active = [], 2
+def generation(v, root):
+    """A second generation of the vault key; what is there already stays with the first."""
+    zone = v.zones[0]
+    zone.vks[2] = v.rand(32)
+    zone.slots[2], zone.active = [], 2
     file = root.file(b"generation-1", g=1)
     write(file, 5, {0: b"older"})
     v.expect_file(b"generation-1", b"older")
     whole(v, root, b"", b"generation-2", b"newer")
 
-    zone = v.add_zone([v.rand(32)])
-    d = root.mkdir(b"zone", zone=zone)
+
+def zone(v, root):
+    d = root.mkdir(b"zone", zone=v.add_zone([v.rand(32)]))
     v.expect(b"zone", "dir", xattrs={})
     whole(v, d, b"zone/", b"inside", b"of another zone")
     sub = d.mkdir(b"below")
     v.expect(b"zone/below", "dir", xattrs={})
     whole(v, sub, b"zone/below/", b"inside", v.rand(5000))
 
+
+def rekey(v, root):
+    """Half-way through: some of it of each epoch."""
     d = root.mkdir(b"re-key", rekey=True)
     v.expect(b"re-key", "dir", xattrs={})
     data = v.rand(300)
@@ -260,7 +264,10 @@ def extras(v, root):
     v.expect_file(b"re-key/file", file.content(), xattrs=listed)
 
 
-def make(v, session="unclean", more=False):
+EXTRAS = {"generation": generation, "zone": zone, "re-key": rekey}
+
+
+def make(v, session="unclean", extras=()):
     root = v.root
     for part in (sizes, sparse, names, links_and_attributes, versions):
         part(v, root)
@@ -268,8 +275,8 @@ def make(v, session="unclean", more=False):
         damaged(v, root)
         if session != "clean":
             crashed(v, root)
-    if more:
-        extras(v, root)
+    for name in extras:
+        EXTRAS[name](v, root)
 
 
 def finish(v, session="unclean"):

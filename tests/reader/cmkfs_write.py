@@ -363,7 +363,7 @@ def main():
     parser.add_argument("--session", choices=("clean", "unclean", "open"), default="unclean",
                         help="clean: no sample of a crash; unclean: the crashed session is on "
                         "the list; open: it is still the open one")
-    parser.add_argument("--extras", action="store_true",
+    parser.add_argument("--extra", action="append", choices=list(cmkfs_sample.EXTRAS), default=[],
                         help="a second generation, a second zone, objects half-way through re-key")
     parser.add_argument("--seed", type=int, help="make the same volume again")
     parser.add_argument("--save-vks", metavar="FILE", help="write all vault keys, as hex")
@@ -381,7 +381,7 @@ def main():
             text = file.read().rstrip(b"\n")
     volume = Volume(options.dir, f.GCM if options.cipher == "gcm" else f.XTS,
                     options.names == "plain", options.padding, vks=vks, seed=options.seed)
-    cmkfs_sample.make(volume, options.session, options.extras)
+    cmkfs_sample.make(volume, options.session, options.extra)
     for zone in volume.zones:
         for g in zone.vks:
             if zone.parent and public and text:

@@ -35,6 +35,7 @@ import tamper                   # noqa: E402
 
 MAN = os.path.join(HERE, "..", "..", "man", "cmkfs-format.5")
 VECTORS = os.path.join(HERE, "..", "vectors", "format-vectors.json")
+EXTRAS = [word for name in cmkfs_sample.EXTRAS for word in ("--extra", name)]
 COUNT = {"known answers": 0, "volumes": 0, "tamperings": 0, "random flips": 0, "byte flips": 0}
 
 
@@ -385,7 +386,7 @@ class RoundTrip(unittest.TestCase):
                     with self.subTest((cipher, names, session)):
                         self.volume = os.path.join(self.top, "each")
                         want = self.make("each", "--cipher", cipher, "--names", *names,
-                                         "--session", session, "--extras")
+                                         "--session", session, *EXTRAS)
                         status, got, _ = self.read("--vk-file", self.vks, "--manifest")
                         self.assertEqual(got, want)
                         self.assertEqual(status, 1 if cipher == "gcm" else 0)
@@ -393,7 +394,7 @@ class RoundTrip(unittest.TestCase):
 
     def test_every_kind_of_slot(self):
         want = self.make("slots", "--rsa-public", self.paths["public"], "--passphrase-file",
-                         self.paths["passphrase"], "--follow", "--extras")
+                         self.paths["passphrase"], "--follow", *EXTRAS)
         both = ("--rsa-key", self.paths["rsa"], "--passphrase-file", self.paths["passphrase"])
         self.assertEqual(self.read("--manifest", *both)[1], want)
         # one of the two opens the root zone, but not the all-of slots of the other one
@@ -457,7 +458,7 @@ class Tampering(unittest.TestCase):
         cls.top = tempfile.mkdtemp(prefix="cmkfs-tamper-")
         cls.addClassCleanup(shutil.rmtree, cls.top)
         cls.v = w.Volume(os.path.join(cls.top, "volume"), seed=3)
-        cmkfs_sample.make(cls.v, "unclean", True)
+        cmkfs_sample.make(cls.v, "unclean", cmkfs_sample.EXTRAS)
         for zone in cls.v.zones:
             zone.add(zone.active, f.S_PROVIDER_SYM, 1, 0, "kmip://host/1", b"\1", b"opaque")
         cmkfs_sample.finish(cls.v, "unclean")
