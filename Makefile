@@ -74,7 +74,7 @@ all_obj := $(call obj,$(crypto_src) $(keyprov_src) $(store_src) $(fs_src) fs/mai
 helpers := $(O)/mount.cmkfs $(O)/mount.fuse.cmkfs
 man_pages := $(wildcard man/*.[1578])
 
-.PHONY: all tests help deps deps-check deps-lint demo check check-unit \
+.PHONY: all tests help deps deps-demo deps-lint demo check check-unit \
 	check-mount check-long asan lint layers bench install uninstall clean version FORCE
 .DELETE_ON_ERROR:
 
@@ -135,15 +135,15 @@ FORCE:
 # ---- dependencies, demo ------------------------------------------------------
 
 deps: ## install what is missing on Debian 12, and say what
-	@fs/dist/deps.sh build
+	@fs/dist/deps.sh build demo check
 
-deps-check:
-	@fs/dist/deps.sh build check
+deps-demo:
+	@fs/dist/deps.sh build demo
 
 deps-lint:
 	@fs/dist/deps.sh build check lint
 
-demo: deps ## two minutes' tour with real files (DATA=folder)
+demo: deps-demo ## two minutes' tour with real files (DATA=folder)
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@CMKFS=$(abspath $(O))/cmkfs tests/demo.sh $(DATA)
 
@@ -152,19 +152,19 @@ demo: deps ## two minutes' tour with real files (DATA=folder)
 run_tests = +@$(MAKE) --no-print-directory -j$(JOBS) tests && \
 	O='$(abspath $(O))' TEST_WRAPPER='$(TEST_WRAPPER)' CASES='$(CASES)' tests/run.sh
 
-check: deps-check ## unit tests, vectors, corpus and mount cases
+check: deps ## unit tests, vectors, corpus and mount cases
 	$(run_tests) unit fuzz cases
 
-check-unit: deps-check ## unit tests, vectors and corpus: no mount, no root
+check-unit: deps ## unit tests, vectors and corpus: no mount, no root
 	$(run_tests) unit fuzz
 
-check-mount: deps-check ## cases with real mounts
+check-mount: deps ## cases with real mounts
 	$(run_tests) cases
 
-check-long: deps-check ## all of check, and the long cases
+check-long: deps ## all of check, and the long cases
 	$(run_tests) unit fuzz cases long
 
-asan: deps-check ## check under the address and undefined-behaviour sanitizers
+asan: deps ## check under the address and undefined-behaviour sanitizers
 	+@ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1 \
 		$(MAKE) --no-print-directory O=$(O)/asan JOBS=$(JOBS) \
 		CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined' \
@@ -178,7 +178,7 @@ lint: deps-lint ## gcc and clang without a warning, shell scripts, man pages, sp
 layers: all ## dependencies point down only
 	@O=$(O) tests/lib/layers.sh
 
-bench: deps-check ## figures beside the raw directory and other encrypted filesystems
+bench: deps ## figures beside the raw directory and other encrypted filesystems
 	+@$(MAKE) --no-print-directory -j$(JOBS) tests
 	@O='$(abspath $(O))' tests/bench/run.sh
 

@@ -1,17 +1,19 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Install what is missing on Debian 12 of the groups given (build, check,
+# Install what is missing on Debian 12 of the groups given (build, demo, check,
 # lint), and say what.  Needs root or sudo only when something is missing.
 set -eu
 
 build="gcc make pkg-config libc6-dev libfuse3-dev fuse3 libssl-dev libsqlite3-dev libjansson-dev libinih-dev"
-check="libcmocka-dev python3 python3-cryptography sqlite3 mandoc"
+demo="python3"
+check="libcmocka-dev python3 python3-cryptography python3-numpy openssl procps mandoc attr acl sqlite3 rsync git"
 lint="clang shellcheck mandoc codespell"
 
 want=""
 for group in "$@"; do
 	case $group in
 	build) want="$want $build" ;;
+	demo) want="$want $demo" ;;
 	check) want="$want $check" ;;
 	lint) want="$want $lint" ;;
 	*)

@@ -2,7 +2,7 @@
 # Every verb, option, mount option, exit code and configuration key is in the
 # manual, and the pages are clean.
 . "$(dirname "$0")/../lib/case.sh"
-need mandoc man
+need mandoc
 
 text() { # rendered, without formatting, in one line; words broken at a hyphen are joined
 	mandoc -T ascii "$1" | sed 's/.\x08//g' | sed -z 's/-\n */-/g' | tr -s ' \n' ' '
