@@ -126,14 +126,14 @@ int backing_setxattr(int fd, const char *name, const char *xattr, const void *va
 		     int flags);
 int backing_removexattr(int fd, const char *name, const char *xattr);
 
-/* Whether DIRFD holds nothing but "." and ".." and what IGNORE (may be NULL) says: 0, -ENOTEMPTY. */
+/* Whether DIRFD holds nothing but ".", ".." and what IGNORE (may be NULL) says: 0, -ENOTEMPTY. */
 int backing_dir_empty(int dirfd, bool (*ignore)(void *arg, const char *name), void *arg);
 
 /* ---- small whole files --------------------------------------------------------- */
 
 /*
- * Read NAME beneath DIRFD, a regular file of at most MAX bytes, into *RET (malloc'd, with a NUL after
- * it).  -EFBIG: longer; -EMEDIUMTYPE: no regular file.
+ * Read NAME beneath DIRFD, a regular file of at most MAX bytes, into *RET
+ * (malloc'd, with a NUL after it).  -EFBIG: longer; -EMEDIUMTYPE: no regular file.
  */
 int backing_read_file(int dirfd, const char *name, size_t max, uint8_t **ret, size_t *ret_n);
 

@@ -26,7 +26,7 @@ struct making {
 	struct root_keys rk;
 };
 
-/* ---- the place ---------------------------------------------------------------------- */
+/* ---- the place -------------------------------------------------------------- */
 
 static bool may_be_there(void *arg, const char *name)
 {
@@ -67,7 +67,7 @@ static int check_case(struct making *m)
 			  "the filesystem of %s does not tell upper from lower case", m->dir);
 }
 
-/* ---- keys ------------------------------------------------------------------------------ */
+/* ---- keys ------------------------------------------------------------------- */
 
 static int draw(struct making *m)
 {
@@ -138,7 +138,7 @@ static int make_keyring(struct making *m, init_slot_fn *add_slot, void *arg, uin
 	return r;
 }
 
-/* ---- the tree ------------------------------------------------------------------------------ */
+/* ---- the tree --------------------------------------------------------------- */
 
 /* tree/ has the empty name in a directory whose ID is zero. */
 static int write_root_header(struct store *st, int fd)
@@ -197,7 +197,7 @@ static int make_tree(struct making *m)
 	return r ? r : backing_sync_dir(tree);
 }
 
-/* ---- the fixed files -------------------------------------------------------------------------- */
+/* ---- the fixed files -------------------------------------------------------- */
 
 static int write_fixed(struct making *m, const uint8_t *keyring, size_t n)
 {

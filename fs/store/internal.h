@@ -44,6 +44,10 @@ struct zone {
 	pthread_mutex_t unlock_lock; /* serialises unlock and wipe */
 	pthread_mutex_t lock;	/* protects the list */
 	LIST_HEAD(, loaded) resident; /* every loaded object of the zone */
+	pthread_mutex_t sync_lock; /* protects all below */
+	pthread_t sync_thread;	   /* a syncfs after a lock; joined before the next, and at the end */
+	bool sync_started;
+	_Atomic bool sync_done;
 };
 
 /* KEK of generation G, or NULL: no such generation. */
@@ -280,6 +284,8 @@ int loaded_write_header(struct loaded *l, int fd);
 
 /* True size if O is resident. */
 bool object_loaded_size(struct object *o, uint64_t *ret_size);
+/* mtime was set: a flush that is under way or comes later gives the file this one. */
+void object_mtime_is(struct object *o, const struct timespec *mtime);
 
 /* Binding tags of the header, for link, rename, unlink.  The object is pinned. */
 int loaded_add_tag(struct loaded *l, const uint8_t tag[TAG_LEN]);

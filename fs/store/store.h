@@ -7,6 +7,8 @@
  * Errors: 0 or -errno.  -EIO: integrity or I/O; the lock errno of the zone
  * (-EKEYREVOKED, -EKEYEXPIRED, -ENOKEY) while it is locked.
  *
+ * The process has umask 0: what is made gets the mode that is asked for.
+ *
  * Threads: everything here may be called from any thread, unless it says
  * otherwise.  Lock order, outermost first:
  *   zone gate → object.ns (directories, parent before child by address for
@@ -39,7 +41,7 @@ struct object;
 enum store_event_kind {
 	EVENT_INTEGRITY, /* an object failed to authenticate */
 	EVENT_HINT,	 /* the backing length disagreed with the header: the kernel's attributes are stale */
-	EVENT_RECOVERED, /* something was read by another slot than the newest, or a fresh header was given */
+	EVENT_RECOVERED, /* read by another slot than the newest, or given a fresh header */
 	EVENT_LOST,	 /* data that could not be written: range */
 	EVENT_NAME	 /* a stored name that does not authenticate */
 };
@@ -162,11 +164,12 @@ const uint8_t *zone_fingerprint(const struct zone *z);
  * The three steps of a lock (lockout.md), driven by fs/mount/lock.c:
  * begin: state draining, LOCK_ERRNO for refusals; never fails.
  * quiesce: wait until no ZONE_NORMAL use is in flight, at most TIMEOUT_MS: 0, -ETIMEDOUT.
- * commit: flush every dirty object of the zone and make it durable (within
- *   TIMEOUT_MS); returns the number of objects that could not be written;
- *   each is an EVENT_LOST per range.
- * wipe: state locked; waits for ZONE_DRAIN uses in flight, then wipes every
- *   key, every loaded object, every pending buffer.
+ * commit: flush every dirty object of the zone (within TIMEOUT_MS), and set a
+ *   syncfs going, which needs no key and is not waited for; returns the number
+ *   of objects that could not be written.
+ * wipe: state locked; waits for all uses in flight, then wipes every key,
+ *   every loaded object, every pending buffer; what was still dirty is an
+ *   EVENT_LOST each.
  */
 void zone_lock_begin(struct zone *z, int lock_errno);
 int zone_quiesce(struct zone *z, unsigned int timeout_ms);
@@ -183,7 +186,7 @@ void object_put(struct object *o);
 struct zone *object_zone(const struct object *o);
 mode_t object_type(const struct object *o); /* S_IFMT bits; immutable */
 ino_t object_ino(const struct object *o);
-/* A word of the layer above (the inode of a mount).  Set once while the table shard is held: object_find callback. */
+/* A word of the layer above (the inode of a mount).  Read and set atomically. */
 void *object_owner(const struct object *o);
 void object_set_owner(struct object *o, void *owner);
 
@@ -242,9 +245,14 @@ ssize_t object_read(struct object *o, uint8_t *buf, size_t cap, size_t n, uint64
  * -errno; 0 means all N.  The metadata goes out with the next flush.
  */
 int object_write(struct object *o, uint8_t *buf, size_t n, uint64_t off);
+/*
+ * The same for a caller who keeps mtime himself, as a kernel with a writeback
+ * cache does: it stays as it is until object_setattr() changes it.
+ */
+int object_write_pages(struct object *o, uint8_t *buf, size_t n, uint64_t off);
 
 int object_truncate(struct object *o, uint64_t size);
-/* fallocate(2) modes: 0, KEEP_SIZE, PUNCH_HOLE|KEEP_SIZE, ZERO_RANGE[|KEEP_SIZE]; else -EOPNOTSUPP. */
+/* fallocate(2) modes: 0, KEEP_SIZE, PUNCH_HOLE|KEEP_SIZE, ZERO_RANGE[|KEEP_SIZE]; -EOPNOTSUPP. */
 int object_fallocate(struct object *o, int mode, uint64_t off, uint64_t len);
 /* SEEK_DATA, SEEK_HOLE.  Returns an offset or -errno (-ENXIO). */
 int64_t object_seek(struct object *o, uint64_t off, int whence);

@@ -26,7 +26,7 @@ static bool passes_in_clear(const char *name)
 	       starts(name, "system.posix_acl_");
 }
 
-/* ---- keys -------------------------------------------------------------------------- */
+/* ---- keys ------------------------------------------------------------------- */
 
 struct xattr_keys { /* secret; of one call */
 	uint8_t xn[NAME_KEY_LEN];
@@ -79,7 +79,7 @@ static int attribute_open(struct object *o, const char *name, struct attribute *
 	return r;
 }
 
-/* ---- get ------------------------------------------------------------------------------- */
+/* ---- get -------------------------------------------------------------------- */
 
 static ssize_t get_clear(struct object *o, const char *name, void *buf, size_t cap)
 {
@@ -142,7 +142,7 @@ ssize_t object_getxattr(struct object *o, const char *name, void *buf, size_t ca
 	return n;
 }
 
-/* ---- list --------------------------------------------------------------------------------- */
+/* ---- list ------------------------------------------------------------------- */
 
 struct list {
 	char *buf;
@@ -225,7 +225,7 @@ ssize_t object_listxattr(struct object *o, char *buf, size_t cap)
 	return r < 0 ? r : (ssize_t)l.n;
 }
 
-/* ---- set, remove ------------------------------------------------------------------------------ */
+/* ---- set, remove ------------------------------------------------------------ */
 
 static int set_user(const struct attribute *a, const void *value, size_t n, int flags)
 {

@@ -25,17 +25,27 @@ struct zone *zone_new(struct store *st, const struct zone_id *id,
 	z->lock_errno = ENOKEY;
 	pthread_mutex_init(&z->unlock_lock, NULL);
 	pthread_mutex_init(&z->lock, NULL);
+	pthread_mutex_init(&z->sync_lock, NULL);
 	LIST_INIT(&z->resident);
 	return z;
+}
+
+static void sync_join(struct zone *z) /* sync_lock is held, or nobody else is there */
+{
+	if (z->sync_started)
+		pthread_join(z->sync_thread, NULL);
+	z->sync_started = false;
 }
 
 void zone_free(struct zone *z)
 {
 	if (!z)
 		return;
+	sync_join(z);
 	secret_free(z->keys);
 	pthread_mutex_destroy(&z->unlock_lock);
 	pthread_mutex_destroy(&z->lock);
+	pthread_mutex_destroy(&z->sync_lock);
 	free(z);
 }
 
@@ -145,33 +155,31 @@ int zone_quiesce(struct zone *z, unsigned int timeout_ms)
 }
 
 /* Durability needs no key, and may take longer than the lock has: it is only set going. */
-static void *sync_soon(void *arg)
+static void *sync_run(void *arg)
 {
-	int fd = (int)(intptr_t)arg;
+	struct zone *z = arg;
 
-	backing_syncfs(fd);
-	close(fd);
+	backing_syncfs(z->st->root_fd);
+	z->sync_done = true;
 	return NULL;
 }
 
-static void start_sync(struct store *st)
+static void start_sync(struct zone *z)
 {
-	int fd = fcntl(st->root_fd, F_DUPFD_CLOEXEC, 0);
-	pthread_t t;
-
-	if (fd < 0)
-		return;
-	if (pthread_create(&t, NULL, sync_soon, (void *)(intptr_t)fd))
-		close(fd);
-	else
-		pthread_detach(t);
+	pthread_mutex_lock(&z->sync_lock);
+	if (!z->sync_started || z->sync_done) { /* one that is still running is enough */
+		sync_join(z);
+		z->sync_done = false;
+		z->sync_started = !pthread_create(&z->sync_thread, NULL, sync_run, z);
+	}
+	pthread_mutex_unlock(&z->sync_lock);
 }
 
 unsigned int zone_commit(struct zone *z, unsigned int timeout_ms)
 {
 	unsigned int lost = store_flush_zone(z, now_ms() + timeout_ms);
 
-	start_sync(z->st);
+	start_sync(z);
 	return lost;
 }
 

@@ -140,7 +140,7 @@ static void special_files_pass_through(void **state)
 	object_put(found);
 }
 
-/* ---- directories ------------------------------------------------------------------------- */
+/* ---- directories ------------------------------------------------------------ */
 
 static void a_directory_is_made_whole_and_removed_whole(void **state)
 {
@@ -319,7 +319,7 @@ static void what_does_not_authenticate_is_not_listed(void **state)
 	assert_int_equal(object_lookup(store_root(f->st), "cHJlY2lvdXM", &o, &sb), -ENOENT);
 }
 
-/* ---- links ----------------------------------------------------------------------------------- */
+/* ---- links ------------------------------------------------------------------ */
 
 static void a_file_with_two_names_reads_by_both(void **state)
 {
@@ -416,7 +416,7 @@ static void a_planted_symlink_or_fifo_is_never_opened(void **state)
 	object_put(o);
 }
 
-/* ---- symlinks ---------------------------------------------------------------------------------- */
+/* ---- symlinks --------------------------------------------------------------- */
 
 static void a_symlink_gives_back_its_target(void **state)
 {
@@ -463,7 +463,7 @@ static void a_symlink_moved_behind_our_back_is_an_error(void **state)
 	object_put(o);
 }
 
-/* ---- attributes ----------------------------------------------------------------------------------- */
+/* ---- attributes ------------------------------------------------------------- */
 
 static void attributes_are_set_on_what_is_meant(void **state)
 {
@@ -540,7 +540,7 @@ static void a_read_only_store_changes_nothing(void **state)
 	object_put(o);
 }
 
-/* ---- the table -------------------------------------------------------------------------------------- */
+/* ---- the table -------------------------------------------------------------- */
 
 static void objects_go_with_their_last_reference(void **state)
 {

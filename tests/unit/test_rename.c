@@ -223,7 +223,7 @@ static void long_names_take_their_sidecars_along(void **state)
 	assert_holds(f, "d/c", "new");
 }
 
-/* ---- threads ------------------------------------------------------------------------------- */
+/* ---- threads ---------------------------------------------------------------- */
 
 #define DIRS 3
 #define NAMES 4
@@ -360,7 +360,7 @@ static void a_storm_of_threads_loses_no_name(void **state)
 	assert_int_equal(s.f->events[EVENT_INTEGRITY] + s.f->events[EVENT_NAME], 0);
 }
 
-/* ---- failures --------------------------------------------------------------------------------- */
+/* ---- failures --------------------------------------------------------------- */
 
 struct failing {
 	int after; /* calls that go well yet */

@@ -55,7 +55,7 @@ static void stop(struct fixture *f)
 	fixture_close(f);
 }
 
-/* ---- init --------------------------------------------------------------------------- */
+/* ---- init ------------------------------------------------------------------- */
 
 static const struct init_options plain_init = {
 	.suite = SUITE_GCM, .names = NAME_ENCRYPTED, .padding = 16, .binding = BINDING_ENFORCE,
@@ -156,7 +156,7 @@ static void init_is_whole_or_not_there(void **state)
 	assert_int_equal(try_open(&g, (struct store_options){ 0 }, NULL), 0);
 }
 
-/* ---- what is there without keys ---------------------------------------------------------- */
+/* ---- what is there without keys --------------------------------------------- */
 
 static void peek_tells_a_volume_from_other_things(void **state)
 {
@@ -241,7 +241,7 @@ static void the_keyring_of_another_volume_is_refused(void **state)
 	fixture_destroy(&other);
 }
 
-/* ---- the one writer ------------------------------------------------------------------------- */
+/* ---- the one writer --------------------------------------------------------- */
 
 static void there_is_one_writer_and_any_number_of_readers(void **state)
 {
@@ -279,7 +279,7 @@ static void statfs_counts_in_chunks(void **state)
 	assert_true(v.f_blocks * CHUNK + CHUNK > own.f_blocks * own.f_frsize);
 }
 
-/* ---- the keyring's edits ------------------------------------------------------------------------ */
+/* ---- the keyring's edits ---------------------------------------------------- */
 
 static int add_one(void *arg, struct keyring *k)
 {
@@ -326,7 +326,7 @@ static void an_edit_replaces_the_keyring_and_nothing_else(void **state)
 	remount(f);
 }
 
-/* ---- what the host remembers ---------------------------------------------------------------------- */
+/* ---- what the host remembers ------------------------------------------------ */
 
 struct known {
 	char state[96];
