@@ -6,7 +6,7 @@ need_fuse
 mkvol vol
 mkdir mnt
 [ "$(cmkfs status --json)" = "[]" ] || fail "status without mounts: $(cmkfs status --json)"
-cmkfs status vol | grep -q 'not mounted'
+grep -q 'not mounted' <<<"$(cmkfs status vol)"
 id=$(cmkfs info --json vol | json 'd["volume"]')
 [ "${#id}" = 32 ] || fail "volume ID: $id"
 cmkfs info vol/tree >/dev/null # a place in the backing directory
@@ -32,7 +32,7 @@ expect_error 2 '' cmkfs mount vol vol/nowhere
 
 # An operator's lock holds, whatever is open, until he unlocks.
 exec 5<mnt/file
-cmkfs lock mnt | grep -q '^locked in'
+grep -q '^locked in' <<<"$(cmkfs lock mnt)"
 expect_errno ENOKEY list mnt
 expect_errno ENOKEY read mnt/file
 [ "$(status 'd["zones"][0]["state"], d["zones"][0]["errno"]')" = "('locked', 'ENOKEY')" ] || fail "locked state"
@@ -79,7 +79,7 @@ wait "${_pids[0]}" || fail "the daemon in the foreground ended with $?: $(cat fg
 cmkfs init --cipher xts xts 2>note >/dev/null
 grep -q 'does not detect tampering' note || fail "init is silent about XTS"
 [ "$(cmkfs info --json xts 2>/dev/null | json 'd["tamper_detection"]')" = False ] || fail "info of XTS"
-cmkfs info xts 2>&1 | grep -q 'does not detect tampering'
+grep -q 'does not detect tampering' <<<"$(cmkfs info xts 2>&1)"
 
 # A daemon that died: umount takes away what is left.
 domount vol mnt
