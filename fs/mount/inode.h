@@ -12,7 +12,9 @@
  * Flags say what the kernel may hold of a node, and are set before the reply
  * that lets it in; a sweep clears them before it throws out.  A regular file
  * without a flag has nothing cached: with its attributes gone, a write(2)
- * asks for them first, and a store into a map faults and reads first.
+ * asks for them first, and a store into a map faults and reads first.  But a
+ * write(2) that has just asked may dirty pages after the sweep: files that
+ * were written, or are about to be, are swept again (INODE_WRITTEN).
  *
  * Lock order: shard of the object, then the list of free numbers.  Neither is
  * held over a call into the store or the kernel.
@@ -30,7 +32,8 @@
 
 enum {
 	INODE_ATTRS = 1, /* attributes, and names in it if a directory */
-	INODE_PAGES = 2	 /* contents, listing or target */
+	INODE_PAGES = 2, /* contents, listing or target */
+	INODE_WRITTEN = 4 /* a write(2) may be under way; stays until the end of a lock */
 };
 
 struct inode {

@@ -14,6 +14,8 @@
 #include "fs/mount/sweep.h"
 
 #define SWEEP_THREADS 2
+#define SETTLE_MS 150	   /* for what is on its way into the kernel's cache */
+#define SETTLE_STEP_US 8000 /* about a turn of the scheduler */
 #define LAST_SWEEP_MS 2000 /* to wait for what no time limit can cut short */
 
 enum ask { ASK_DENY, ASK_GRANT, ASK_OPERATOR, ASK_UNLOCK, ASK_END };
@@ -49,7 +51,36 @@ static double now(void)
 	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
 }
 
+/* Milliseconds until END, at least one. */
+static unsigned int left(double end)
+{
+	return (unsigned int)MAX(end - now(), 1);
+}
+
 /* ---- the procedure ------------------------------------------------------------- */
+
+/*
+ * What was let in before the gate closed may come to the kernel's cache only
+ * now: a reply that who asked has not looked at, a write(2) that has passed
+ * its check and waits for a processor.  Sweep until nothing more comes, or it
+ * has been tried long enough.  WRITES: of pages, when the lock began.
+ */
+static int settle(struct locker *l, struct zone *z, uint64_t writes, double end)
+{
+	double enough = MIN(end, now() + SETTLE_MS);
+
+	for (;;) {
+		int r = sweep(l->sweeper, z, SWEEP_ALL, left(end));
+		uint64_t before = writes;
+
+		writes = atomic_load(&l->m->page_writes);
+		if (r < 0)
+			return r;
+		if ((!sweep_missed(l->sweeper) && writes == before) || now() > enough)
+			return 0;
+		usleep(SETTLE_STEP_US);
+	}
+}
 
 /*
  * 1. The gate refuses all but what a drain needs.  2. Attributes go: write(2),
@@ -62,23 +93,22 @@ static void drain(struct locker *l, struct zone *z, struct lock_report *rep)
 {
 	struct mount *m = l->m;
 	double end = now() + m->opt->drain_ms;
-#define LEFT ((unsigned int)MAX(end - now(), 1))
+	uint64_t writes = atomic_load(&m->page_writes);
 
-	if (sweep(l->sweeper, z, SWEEP_ATTRS, LEFT) < 0 ||
-	    sweep(l->sweeper, z, SWEEP_PAGES, LEFT) < 0 ||
-	    sweep(l->sweeper, z, SWEEP_ALL, LEFT) < 0 || zone_quiesce(z, LEFT) < 0 ||
-	    sweep(l->sweeper, z, SWEEP_ALL, LEFT) < 0)
+	if (sweep(l->sweeper, z, SWEEP_ATTRS, left(end)) < 0 ||
+	    sweep(l->sweeper, z, SWEEP_PAGES, left(end)) < 0 ||
+	    sweep(l->sweeper, z, SWEEP_ALL, left(end)) < 0 || zone_quiesce(z, left(end)) < 0 ||
+	    settle(l, z, writes, end) < 0)
 		rep->timed_out = true;
 	if (!m->opt->read_only)
-		rep->failed = zone_commit(z, LEFT);
-#undef LEFT
+		rep->failed = zone_commit(z, left(end));
 }
 
 static void wipe(struct locker *l, struct zone *z)
 {
 	zone_wipe(z);
 	pool_wipe(l->m->pool);
-	if (sweep(l->sweeper, z, SWEEP_ALL, LAST_SWEEP_MS) < 0)
+	if (sweep(l->sweeper, z, SWEEP_LAST, LAST_SWEEP_MS) < 0)
 		log_warning("look at the processes that use the mount",
 			    "the kernel is still writing what it must throw out");
 	session_new_epoch(l->m); /* the whole mount is locked; kernels before 6.18 do without */

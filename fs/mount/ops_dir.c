@@ -154,7 +154,7 @@ static bool fill(struct mount *m, struct object *dir, struct record *rec,
 	if (r == -ENOENT)
 		return false;
 	/* Without a number it is only listed; who looks it up gets the error. */
-	if (!r && !entry_take(m, o, &st, e))
+	if (!r && !entry_take(m, o, &st, 0, e))
 		rec->ino = e->ino;
 	return true;
 }

@@ -118,6 +118,7 @@ void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_
 		reply_err(req, -ESTALE);
 		return;
 	}
+	inode_touch(i, INODE_WRITTEN);
 	r = request_gate(m, i, use);
 	if (r < 0) {
 		if (fi->writepage)
@@ -125,6 +126,8 @@ void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_
 		reply_err(req, r);
 		return;
 	}
+	if (fi->writepage)
+		atomic_fetch_add_explicit(&m->page_writes, 1, memory_order_relaxed);
 	r = write_to(i, buf, size, off);
 	if (r < 0 && fi->writepage)
 		page_lost(m, i, (uint64_t)off, size, r);

@@ -20,7 +20,7 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	if (r < 0)
 		reply_err(req, r);
 	else
-		reply_entry(req, o, &st);
+		reply_entry(req, o, &st, 0);
 	request_leave(ZONE_NORMAL);
 }
 
@@ -114,6 +114,8 @@ void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 	(void)fi;
 	if (!i)
 		return;
+	if (to_set & FUSE_SET_ATTR_SIZE)
+		inode_touch(i, INODE_WRITTEN);
 	r = set_attributes(i->object, attr, to_set);
 	if (r < 0)
 		reply_err(req, r);

@@ -28,12 +28,13 @@ static struct cred cred_in(fuse_req_t req, struct object *dir, mode_t *mode)
 	return c;
 }
 
+/* What was made is about to be written. */
 static void reply_made(fuse_req_t req, int r, struct object *o, const struct stat *st)
 {
 	if (r < 0)
 		reply_err(req, r);
 	else
-		reply_entry(req, o, st);
+		reply_entry(req, o, st, S_ISREG(st->st_mode) ? INODE_WRITTEN : 0);
 }
 
 void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev)

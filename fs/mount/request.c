@@ -50,7 +50,7 @@ void request_leave(enum zone_use use)
 	zone_leave(this_request.zone, use);
 }
 
-int entry_take(struct mount *m, struct object *o, const struct stat *st,
+int entry_take(struct mount *m, struct object *o, const struct stat *st, unsigned int flags,
 	       struct fuse_entry_param *ret)
 {
 	struct inode *i;
@@ -58,7 +58,7 @@ int entry_take(struct mount *m, struct object *o, const struct stat *st,
 
 	if (r < 0)
 		return r;
-	inode_touch(i, INODE_ATTRS);
+	inode_touch(i, INODE_ATTRS | flags);
 	*ret = (struct fuse_entry_param){
 		.ino = i->id,
 		.generation = i->generation,
@@ -69,11 +69,11 @@ int entry_take(struct mount *m, struct object *o, const struct stat *st,
 	return 0;
 }
 
-void reply_entry(fuse_req_t req, struct object *o, const struct stat *st)
+void reply_entry(fuse_req_t req, struct object *o, const struct stat *st, unsigned int flags)
 {
 	struct mount *m = mount_of(req);
 	struct fuse_entry_param e;
-	int r = entry_take(m, o, st, &e);
+	int r = entry_take(m, o, st, flags, &e);
 
 	if (r < 0)
 		reply_err(req, r);

@@ -48,6 +48,7 @@ struct mount {
 
 	_Atomic bool mounted;	/* still in our mount table */
 	_Atomic uint64_t requests, refused; /* refused: by the gate */
+	_Atomic uint64_t page_writes; /* from the kernel's cache; a drain watches them */
 	_Atomic uint64_t lost;	/* refused page writes and ranges that the store lost */
 };
 
@@ -89,12 +90,12 @@ void request_leave(enum zone_use use);
 int request_gate(struct mount *m, struct inode *i, enum zone_use use);
 
 /*
- * Answer with an entry: takes over the reference of O.  The lookup is undone
- * if the kernel did not take it.
+ * Answer with an entry: takes over the reference of O.  FLAGS: INODE_*, beside
+ * INODE_ATTRS.  The lookup is undone if the kernel did not take it.
  */
-void reply_entry(fuse_req_t req, struct object *o, const struct stat *st);
+void reply_entry(fuse_req_t req, struct object *o, const struct stat *st, unsigned int flags);
 /* The same, filled but not sent: for readdirplus. */
-int entry_take(struct mount *m, struct object *o, const struct stat *st,
+int entry_take(struct mount *m, struct object *o, const struct stat *st, unsigned int flags,
 	       struct fuse_entry_param *ret);
 
 /* Clear what a write or a change of owner takes away: set-id bits, file capabilities. */

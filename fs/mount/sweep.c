@@ -40,6 +40,7 @@ struct sweeper {
 	_Atomic size_t next_range;
 	_Atomic uint32_t next_id;
 	_Atomic bool cancel;
+	_Atomic unsigned int missed;
 	pthread_t threads[];
 };
 
@@ -59,23 +60,37 @@ static bool concerns(const struct sweeper *s, struct inode *i, unsigned int *ret
 	return *ret_flags;
 }
 
+/* The flags go before the call: what comes in after it sets them again. */
+static void clear_flags(struct sweeper *s, struct inode *i)
+{
+	atomic_fetch_and(&i->flags, s->kind == SWEEP_LAST ? 0 : INODE_WRITTEN);
+}
+
 static void sweep_node(struct sweeper *s, uint32_t id)
 {
 	struct inode *i = inode_of(s->m->inodes, id);
-	unsigned int flags;
+	unsigned int flags, hot = INODE_PAGES | INODE_WRITTEN;
 
 	if (!i || !concerns(s, i, &flags))
 		return;
 	if (s->kind == SWEEP_ATTRS) {
-		if (i->dir || flags & INODE_PAGES)
+		if (i->dir || flags & hot)
 			fuse_lowlevel_notify_inval_inode(s->m->se, id, -1, 0);
 		return;
 	}
-	if (s->kind == SWEEP_PAGES && !(flags & INODE_PAGES))
+	if (s->kind == SWEEP_PAGES && !(flags & hot))
 		return;
-	/* Before the call: what comes in after it sets them again. */
-	atomic_store(&i->flags, 0);
-	fuse_lowlevel_notify_inval_inode(s->m->se, id, 0, 0);
+	clear_flags(s, i);
+	if (fuse_lowlevel_notify_inval_inode(s->m->se, id, 0, 0) == -ENOENT &&
+	    atomic_load(&i->zone) == s->zone) {
+		atomic_fetch_or(&i->flags, (uint8_t)flags);
+		atomic_fetch_add(&s->missed, 1);
+	}
+}
+
+unsigned int sweep_missed(const struct sweeper *s)
+{
+	return atomic_load(&s->missed);
 }
 
 static void sweep_range(struct sweeper *s, const struct range *r)
@@ -151,7 +166,7 @@ static void collect(struct sweeper *s)
 
 		if (reach <= RANGE_MIB || !i || !concerns(s, i, &flags) || !(flags & INODE_PAGES))
 			continue;
-		atomic_store(&i->flags, 0);
+		clear_flags(s, i);
 		for (at = 0; at < reach; at += step) {
 			uint32_t len = at + step < reach ? step : 0;
 
@@ -199,6 +214,7 @@ static void begin_locked(struct sweeper *s, struct zone *z, enum sweep_kind kind
 	atomic_store(&s->next_range, 0);
 	atomic_store(&s->next_id, INODE_ROOT);
 	atomic_store(&s->cancel, false);
+	atomic_store(&s->missed, 0);
 	if (kind != SWEEP_ATTRS) {
 		collect(s);
 		if (s->nranges)

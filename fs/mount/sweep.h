@@ -18,7 +18,8 @@ struct sweeper;
 enum sweep_kind {
 	SWEEP_ATTRS, /* attributes of directories and of nodes with pages; flags stay */
 	SWEEP_PAGES, /* pages and attributes of nodes with pages, the biggest first */
-	SWEEP_ALL    /* pages and attributes of every node with any flag */
+	SWEEP_ALL,   /* pages and attributes of every node with any flag */
+	SWEEP_LAST   /* the same, and nothing is taken to be under way any more */
 };
 
 /* N threads.  0, -ENOMEM, what pthread_create says. */
@@ -32,6 +33,13 @@ void sweeper_stop(struct sweeper *s); /* NULL-safe; waits for the sweep at hand 
  * time.
  */
 int sweep(struct sweeper *s, struct zone *z, enum sweep_kind kind, unsigned int timeout_ms);
+
+/*
+ * How many nodes of the last sweep the kernel did not know: the reply that
+ * names them is out, but who asked has not looked at it.  They keep their
+ * flags, for a later sweep.
+ */
+unsigned int sweep_missed(const struct sweeper *s);
 
 /* Run the calling thread before ordinary ones, if allowed. */
 void sweep_priority(void);
