@@ -5,16 +5,16 @@
 #include "lease_priv.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
-#include <time.h>
 
 #include "crypto/secret.h"
 
 #define DEFAULT_PERIOD_MS 60000u
-#define STOP_WAIT_S 1 /* for a provider that hangs; it is then left to itself */
+#define STOP_WAIT_MS 1000 /* for a provider that hangs; it is then left to itself */
 
 /* ---- life ------------------------------------------------------------------------- */
 
@@ -57,6 +57,7 @@ void lease_unref(struct lease *l)
 	free_context(l);
 	cleanup_close(&l->wake_fd);
 	cleanup_close(&l->guard_fd);
+	cleanup_close(&l->done_fd);
 	cleanup_close(&l->period_fd);
 	cleanup_close(&l->guard_timer_fd);
 	cleanup_close(&l->clock_fd);
@@ -69,11 +70,12 @@ static int open_descriptors(struct lease *l)
 {
 	l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	l->guard_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	l->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	l->period_fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
 	l->guard_timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
 	l->clock_fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (l->wake_fd < 0 || l->guard_fd < 0 || l->period_fd < 0 || l->guard_timer_fd < 0 ||
-	    l->clock_fd < 0)
+	if (l->wake_fd < 0 || l->guard_fd < 0 || l->done_fd < 0 || l->period_fd < 0 ||
+	    l->guard_timer_fd < 0 || l->clock_fd < 0)
 		return -errno;
 	return 0;
 }
@@ -85,7 +87,8 @@ static struct lease *lease_new(const struct kp_context *ctx, const struct lease_
 
 	if (!l)
 		return NULL;
-	l->wake_fd = l->guard_fd = l->period_fd = l->guard_timer_fd = l->clock_fd = -1;
+	l->wake_fd = l->guard_fd = l->done_fd = -1;
+	l->period_fd = l->guard_timer_fd = l->clock_fd = -1;
 	l->period_ms = opt->period_ms ? opt->period_ms : DEFAULT_PERIOD_MS;
 	l->grace_ms = opt->grace_ms;
 	l->fn = fn;
@@ -153,7 +156,7 @@ int lease_start(const struct kp_context *ctx, const struct lease_slot *slots, un
 
 void lease_stop(struct lease *l)
 {
-	struct timespec until;
+	struct pollfd done;
 
 	if (!l)
 		return;
@@ -166,9 +169,10 @@ void lease_stop(struct lease *l)
 	eventfd_write(l->guard_fd, 1);
 	pthread_join(l->guard, NULL);
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += STOP_WAIT_S;
-	if (pthread_clockjoin_np(l->checker, NULL, CLOCK_MONOTONIC, &until))
+	done = (struct pollfd){ .fd = l->done_fd, .events = POLLIN };
+	if (poll(&done, 1, STOP_WAIT_MS) > 0)
+		pthread_join(l->checker, NULL);
+	else
 		pthread_detach(l->checker); /* it lets go of the lease when it comes back */
 	lease_unref(l);
 }

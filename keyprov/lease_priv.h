@@ -23,6 +23,7 @@ struct lease {
 	lease_fn *fn;
 	void *arg;
 	int wake_fd, guard_fd;		/* eventfd: something for the checker, the guard */
+	int done_fd;			/* eventfd: the checker has ended */
 	int period_fd, guard_timer_fd;	/* timerfd, CLOCK_BOOTTIME */
 	int clock_fd;			/* timerfd, CLOCK_REALTIME: not-before and expiry */
 	pthread_t checker, guard;

@@ -155,6 +155,7 @@ void *lease_checker(void *arg)
 			break;
 		lease_check(l);
 	}
+	eventfd_write(l->done_fd, 1);
 	lease_unref(l);
 	return NULL;
 }
