@@ -2,7 +2,7 @@
 /*
  * THE interface between the filesystem and key vaults.  fs/ sees providers
  * only through this header and lease.h; a new provider is one file with a
- * const struct kp_ops and one line in registry.c.
+ * const struct kp_ops and one line in providers.c.
  *
  * Words: a *key* is the customer-managed key (CMK) in a vault, named by a URI;
  * its *kid* is the URI with the key version.  A *principal* is the identity as
@@ -125,7 +125,7 @@ struct kp_ops {
 	void (*close)(struct kp *kp); /* NULL-safe */
 };
 
-/* Registry.  Providers built in, in order; ends with NULL. */
+/* Registry.  Providers built in, in order; ends with NULL (providers.c). */
 extern const struct kp_ops *const kp_providers[];
 /* By a URI's scheme.  NULL: none has it (E says which are there). */
 const struct kp_ops *kp_provider_of(const char *uri, struct kp_error *e);

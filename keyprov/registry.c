@@ -1,20 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The providers that are built in, and which of them has a URI.
+ * Which provider has a URI, or a name.
  */
 #include "keyprov.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <strings.h>
-
-#include "local/local.h"
-
-/* Weak, so that a test can bring its own list. */
-__attribute__((weak)) const struct kp_ops *const kp_providers[] = {
-	&kp_local,
-	NULL,
-};
 
 static void append(char *s, size_t cap, const char *word)
 {

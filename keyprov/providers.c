@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The providers that are built in.  Alone in its file, so that a test can link
+ * a list of its own instead.
+ */
+#include "keyprov.h"
+
+#include "local/local.h"
+
+const struct kp_ops *const kp_providers[] = {
+	&kp_local,
+	NULL,
+};
