@@ -19,6 +19,30 @@ bool dir_is_removed(struct object *dir)
 	return r;
 }
 
+static struct object *oldest_dirty(struct store *st)
+{
+	struct object *o = NULL;
+	struct loaded *l;
+
+	pthread_mutex_lock(&st->dirty_lock);
+	l = TAILQ_FIRST(&st->dirty);
+	if (l)
+		o = object_get(l->o);
+	pthread_mutex_unlock(&st->dirty_lock);
+	return o;
+}
+
+void store_throttle(struct store *st)
+{
+	struct object *o;
+	int r = 0;
+
+	while (r == 0 && st->ndirty > st->resident_max / 2 && (o = oldest_dirty(st))) {
+		r = object_flush(o); /* who cannot be flushed reports it at his own fsync */
+		object_put(o);
+	}
+}
+
 int place_open(struct object *dir, const char *name, bool change, struct place *ret)
 {
 	const struct volume_block *v = &dir->st->vol;
@@ -30,6 +54,8 @@ int place_open(struct object *dir, const char *name, bool change, struct place *
 		return -EROFS;
 	if (dir_is_removed(dir))
 		return -ENOENT;
+	if (change)
+		store_throttle(dir->st);
 	ret->dir = dir;
 	ret->name = name;
 	ret->n = strlen(name);

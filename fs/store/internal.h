@@ -150,6 +150,12 @@ void table_rekey(struct object *o, const struct stat *st_buf);
  * that object_unload() takes it from.
  */
 bool object_tryget(struct object *o);
+/*
+ * entry.c: before a change that makes an object dirty: dirty objects cannot be
+ * unloaded, so when they are many the oldest go out first.  The zone is
+ * entered; no lock is held.
+ */
+void store_throttle(struct store *st);
 /* For each object, under its shard's lock. */
 void table_each(struct store *st, void (*fn)(void *arg, struct object *o), void *arg);
 /* Set the path (rename).  PARENT NULL: unlinked; the object must have been pinned and its fd open. */
@@ -282,8 +288,8 @@ void object_attach(struct object *o, struct loaded *l, int fd);
 /* Serialise the header as the next generation by W1 and write it to FD; directories' .D at mkdir. */
 int loaded_write_header(struct loaded *l, int fd);
 
-/* True size if O is resident. */
-bool object_loaded_size(struct object *o, uint64_t *ret_size);
+/* If O is resident: its true size, and the mtime that a flush will give it. */
+bool object_loaded_attr(struct object *o, struct stat *sb);
 /* mtime was set: a flush that is under way or comes later gives the file this one. */
 void object_mtime_is(struct object *o, const struct timespec *mtime);
 
