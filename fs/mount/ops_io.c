@@ -93,13 +93,14 @@ static void page_lost(struct mount *m, struct inode *i, uint64_t off, size_t n, 
 			  strerror(-r));
 }
 
-static int write_to(struct inode *i, const char *buf, size_t size, off_t off)
+static int write_to(struct mount *m, struct inode *i, const char *buf, size_t size, off_t off)
 {
-	int r = 0;
+	uint8_t *own = (uint8_t *)(uintptr_t)buf; /* the worker's (worker.c) */
+	int r;
 
-	/* The buffer is the worker's own (worker.c). */
 	this_request.sealed = true;
-	r = object_write(i->object, (uint8_t *)(uintptr_t)buf, size, (uint64_t)off);
+	r = m->writeback ? object_write_pages(i->object, own, size, (uint64_t)off) :
+			   object_write(i->object, own, size, (uint64_t)off);
 	if (!r && this_request.write_flags & FUSE_WRITE_KILL_SUIDGID)
 		r = kill_setid(i->object);
 	return r;
@@ -128,7 +129,7 @@ void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_
 	}
 	if (fi->writepage)
 		atomic_fetch_add_explicit(&m->page_writes, 1, memory_order_relaxed);
-	r = write_to(i, buf, size, off);
+	r = write_to(m, i, buf, size, off);
 	if (r < 0 && fi->writepage)
 		page_lost(m, i, (uint64_t)off, size, r);
 	else if (!r)

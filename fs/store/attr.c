@@ -10,14 +10,12 @@
 
 void object_fix_stat(struct object *o, struct stat *sb)
 {
-	uint64_t size;
-
-	if (S_ISREG(o->type))
-		sb->st_size = (off_t)(object_loaded_size(o, &size) ?
-					      size : size_hint(store_suite(o->st),
-							       (uint64_t)sb->st_size));
-	else if (S_ISLNK(o->type))
+	if (S_ISREG(o->type)) {
+		if (!object_loaded_attr(o, sb))
+			sb->st_size = (off_t)size_hint(store_suite(o->st), (uint64_t)sb->st_size);
+	} else if (S_ISLNK(o->type)) {
 		sb->st_size = (off_t)symlink_target_len((size_t)sb->st_size);
+	}
 }
 
 static bool same(const struct object *o, const struct stat *sb)
@@ -128,14 +126,20 @@ static struct timespec time_for(const struct timespec *t, bool set, bool now)
 	return ts;
 }
 
-static int set_times(int fd, const struct stat *st, unsigned int what)
+static int set_times(struct object *o, int fd, const struct stat *st, unsigned int what)
 {
 	struct timespec ts[2] = {
 		time_for(&st->st_atim, what & SET_ATIME, what & SET_ATIME_NOW),
 		time_for(&st->st_mtim, what & SET_MTIME, what & SET_MTIME_NOW),
 	};
+	int r = backing_utimens(fd, NULL, ts);
 
-	return backing_utimens(fd, NULL, ts);
+	if (!r && S_ISREG(o->type) && (what & (SET_MTIME | SET_MTIME_NOW))) {
+		if (ts[1].tv_nsec == UTIME_NOW)
+			clock_gettime(CLOCK_REALTIME, &ts[1]);
+		object_mtime_is(o, &ts[1]);
+	}
+	return r;
 }
 
 int object_setattr(struct object *o, const struct stat *st, unsigned int what)
@@ -160,6 +164,6 @@ int object_setattr(struct object *o, const struct stat *st, unsigned int what)
 	if (r == 0 && (what & SET_MODE))
 		r = backing_chmod(fd, NULL, st->st_mode & 07777);
 	if (r == 0 && (what & SET_TIMES))
-		r = set_times(fd, st, what);
+		r = set_times(o, fd, st, what);
 	return r;
 }

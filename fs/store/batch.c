@@ -400,6 +400,18 @@ static int batch_write(struct batch *b, struct header *h, bool header)
 	return r;
 }
 
+void keep_mtime(struct loaded *l)
+{
+	struct stat st;
+
+	if (l->h.type != OBJECT_FILE)
+		return;
+	pthread_rwlock_wrlock(&l->lock);
+	if (l->mtime.tv_nsec == UTIME_OMIT && !backing_fstat(l->o->fd, &st))
+		l->mtime = st.st_mtim;
+	pthread_rwlock_unlock(&l->lock);
+}
+
 /* A change of ours is no change of the file: the time of its last write stays. */
 static void restore_mtime(struct loaded *l)
 {
@@ -439,6 +451,8 @@ int batch_locked(struct loaded *l, bool sync)
 	if (l->o->fd_ro)
 		return -EACCES;
 	r = batch_collect(&b, &h, &header);
+	if (header || b.ngroups)
+		keep_mtime(l);
 	if (!r)
 		r = batch_write(&b, &h, header);
 	release_held(&b, r);

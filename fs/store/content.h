@@ -114,6 +114,8 @@ int batch_locked(struct loaded *l, bool sync);
 int barrier_locked(struct loaded *l);
 /* A barrier alone: what it makes durable is not noted. */
 int barrier_raw(struct loaded *l);
+/* Remember mtime as it is now, unless it is known: the next flush gives it back. */
+void keep_mtime(struct loaded *l);
 /* Let the backing file be as long as its size asks for; only truncate.c makes it shorter. */
 int length_fix(struct loaded *l);
 uint64_t loaded_size(struct loaded *l);

@@ -105,6 +105,17 @@ int object_flush(struct object *o)
 	return o->st->opt.read_only ? 0 : flush_object(o, false);
 }
 
+void object_mtime_is(struct object *o, const struct timespec *mtime)
+{
+	pthread_mutex_lock(&o->lock);
+	if (o->l) {
+		pthread_rwlock_wrlock(&o->l->lock);
+		o->l->mtime = *mtime;
+		pthread_rwlock_unlock(&o->l->lock);
+	}
+	pthread_mutex_unlock(&o->lock);
+}
+
 /* ---- fsync ------------------------------------------------------------------------- */
 
 /* The directories on the path of O, their headers and O's own name, from the root down. */
@@ -259,16 +270,6 @@ int store_flush_all(struct store *st)
 
 /* ---- binding tags ----------------------------------------------------------------------- */
 
-/* What is bound is not what is written: the header that goes out for it leaves mtime alone. */
-static void keep_mtime_locked(struct loaded *l)
-{
-	struct stat st;
-
-	if (l->h.type == OBJECT_FILE && l->mtime.tv_nsec == UTIME_OMIT &&
-	    !backing_fstat(l->o->fd, &st))
-		l->mtime = st.st_mtim;
-}
-
 int loaded_add_tag(struct loaded *l, const uint8_t tag[TAG_LEN])
 {
 	struct header *h = &l->h;
@@ -284,7 +285,6 @@ int loaded_add_tag(struct loaded *l, const uint8_t tag[TAG_LEN])
 		memcpy(h->tags[h->ntags++], tag, TAG_LEN);
 	else
 		h->flags |= FLAG_BIND_OVERFLOW;
-	keep_mtime_locked(l);
 	l->header_dirty = true;
 out:
 	pthread_rwlock_unlock(&l->lock);
@@ -303,7 +303,6 @@ void loaded_drop_tag(struct loaded *l, const uint8_t tag[TAG_LEN])
 		memmove(h->tags[i], h->tags[i + 1], (h->ntags - i - 1u) * TAG_LEN);
 		h->ntags--;
 		memset(h->tags[h->ntags], 0, TAG_LEN);
-		keep_mtime_locked(l);
 		l->header_dirty = true;
 		break;
 	}

@@ -520,14 +520,21 @@ int object_pin_fresh(struct object *o, struct loaded **ret)
 	return r;
 }
 
-bool object_loaded_size(struct object *o, uint64_t *ret_size)
+bool object_loaded_attr(struct object *o, struct stat *sb)
 {
+	struct loaded *l;
 	bool known;
 
 	pthread_mutex_lock(&o->lock);
-	known = o->l && o->l->h.type == OBJECT_FILE;
-	if (known)
-		*ret_size = loaded_size(o->l);
+	l = o->l;
+	known = l && l->h.type == OBJECT_FILE;
+	if (known) {
+		pthread_rwlock_rdlock(&l->lock);
+		sb->st_size = (off_t)l->h.size;
+		if (l->mtime.tv_nsec != UTIME_OMIT)
+			sb->st_mtim = l->mtime;
+		pthread_rwlock_unlock(&l->lock);
+	}
 	pthread_mutex_unlock(&o->lock);
 	return known;
 }

@@ -103,19 +103,20 @@ static int grow_from_clean_end(struct loaded *l, uint64_t end)
 	return object_cut_end(l);
 }
 
-static void grown(struct loaded *l, uint64_t end)
+static void grown(struct loaded *l, uint64_t end, bool times)
 {
 	pthread_rwlock_wrlock(&l->lock);
 	if (end > l->h.size) {
 		l->h.size = end;
 		l->header_dirty = true;
 	}
-	clock_gettime(CLOCK_REALTIME, &l->mtime);
+	if (times)
+		clock_gettime(CLOCK_REALTIME, &l->mtime);
 	pthread_rwlock_unlock(&l->lock);
 	loaded_mark_dirty(l);
 }
 
-int object_write(struct object *o, uint8_t *buf, size_t n, uint64_t off)
+static int write_object(struct object *o, uint8_t *buf, size_t n, uint64_t off, bool times)
 {
 	struct store *st = o->st;
 	struct loaded *l;
@@ -131,6 +132,8 @@ int object_write(struct object *o, uint8_t *buf, size_t n, uint64_t off)
 		secret_wipe(buf, n);
 		return r;
 	}
+	if (!times)
+		keep_mtime(l);
 	if (l->header_settle)
 		r = loaded_settle(l);
 	if (!r)
@@ -141,11 +144,21 @@ int object_write(struct object *o, uint8_t *buf, size_t n, uint64_t off)
 		secret_wipe(buf, n);
 		loaded_mark_dirty(l); /* what did go in is consistent */
 	} else {
-		grown(l, off + n);
+		grown(l, off + n, times);
 		atomic_fetch_add_explicit(&st->bytes_written, n, memory_order_relaxed);
 		if (st->pending > st->pending_max)
 			r = object_flush(o);
 	}
 	object_unpin(o);
 	return r;
+}
+
+int object_write(struct object *o, uint8_t *buf, size_t n, uint64_t off)
+{
+	return write_object(o, buf, n, off, true);
+}
+
+int object_write_pages(struct object *o, uint8_t *buf, size_t n, uint64_t off)
+{
+	return write_object(o, buf, n, off, false);
 }
