@@ -3,7 +3,7 @@
 """Trees of files for tests: make one, describe one, compare two.
 
   tree.py make DIR [--files N] [--seed S]   a tree of every kind of entry
-  tree.py compare A B                       0 if alike in contents, modes, owners, times, links
+  tree.py compare [--no-times] A B          0 if alike in contents, modes, owners, times, links
                                             and attributes; else the differences, and 1
   tree.py save DIR FILE                     the description of a tree, to compare with later:
                                             a FILE may stand for A or B
@@ -187,7 +187,7 @@ def describe(top):
     return found
 
 
-def compare(a, b):
+def compare(a, b, times=True):
     one, two, count = describe(a), describe(b), 0
 
     def differ(text):
@@ -201,7 +201,7 @@ def compare(a, b):
             continue
         for what in sorted(one[path].keys() | two[path].keys()):
             x, y = one[path].get(what), two[path].get(what)
-            if x != y:
+            if x != y and (times or what != "mtime"):
                 differ("%s: %s is %.200s and %.200s" % (path, what, x, y))
     files = sum(line["type"] == "file" for line in one.values())
     print("%d entries, %d files, %d MiB: %s" % (
@@ -239,6 +239,7 @@ def main():
     verb = verbs.add_parser("compare")
     verb.add_argument("a")
     verb.add_argument("b")
+    verb.add_argument("--no-times", action="store_true")
     verb = verbs.add_parser("save")
     verb.add_argument("dir")
     verb.add_argument("file")
@@ -248,7 +249,7 @@ def main():
     if options.verb == "make":
         Maker(options.dir, options.files, options.seed).make()
     elif options.verb == "compare":
-        return 0 if compare(options.a, options.b) else 1
+        return 0 if compare(options.a, options.b, not options.no_times) else 1
     elif options.verb == "save":
         with open(options.file, "w", encoding="utf-8") as file:
             json.dump(describe(options.dir), file)
