@@ -62,24 +62,24 @@ static unsigned int left(double end)
 /*
  * What was let in before the gate closed may come to the kernel's cache only
  * now: a reply that who asked has not looked at, a write(2) that has passed
- * its check and waits for a processor.  Sweep until nothing more comes, or it
- * has been tried long enough.  WRITES: of pages, when the lock began.
+ * its checks and waits for a processor.  So all is swept again after a pause,
+ * until nothing more comes or it has been tried long enough.
  */
-static int settle(struct locker *l, struct zone *z, uint64_t writes, double end)
+static int settle(struct locker *l, struct zone *z, double end)
 {
 	double enough = MIN(end, now() + SETTLE_MS);
+	uint64_t writes, before;
+	int r;
 
-	for (;;) {
-		int r = sweep(l->sweeper, z, SWEEP_ALL, left(end));
-		uint64_t before = writes;
-
-		writes = atomic_load(&l->m->page_writes);
+	do {
+		before = atomic_load(&l->m->page_writes);
+		usleep(SETTLE_STEP_US);
+		r = sweep(l->sweeper, z, SWEEP_ALL, left(end));
 		if (r < 0)
 			return r;
-		if ((!sweep_missed(l->sweeper) && writes == before) || now() > enough)
-			return 0;
-		usleep(SETTLE_STEP_US);
-	}
+		writes = atomic_load(&l->m->page_writes);
+	} while ((sweep_missed(l->sweeper) || writes != before) && now() < enough);
+	return 0;
 }
 
 /*
@@ -93,12 +93,11 @@ static void drain(struct locker *l, struct zone *z, struct lock_report *rep)
 {
 	struct mount *m = l->m;
 	double end = now() + m->opt->drain_ms;
-	uint64_t writes = atomic_load(&m->page_writes);
 
 	if (sweep(l->sweeper, z, SWEEP_ATTRS, left(end)) < 0 ||
 	    sweep(l->sweeper, z, SWEEP_PAGES, left(end)) < 0 ||
 	    sweep(l->sweeper, z, SWEEP_ALL, left(end)) < 0 || zone_quiesce(z, left(end)) < 0 ||
-	    settle(l, z, writes, end) < 0)
+	    settle(l, z, end) < 0)
 		rep->timed_out = true;
 	if (!m->opt->read_only)
 		rep->failed = zone_commit(z, left(end));
