@@ -47,6 +47,6 @@ void mount_event(void *arg, const struct store_event *e)
 	if (e->kind == EVENT_LOST)
 		atomic_fetch_add_explicit(&m->lost, 1, memory_order_relaxed);
 	if (i && e->kind == EVENT_HINT)
-		flusher_stale(m->flusher, i, 0, 0);
+		atomic_store(&i->stale_size, true);
 	log_event(e);
 }

@@ -45,6 +45,7 @@ struct inode {
 	uint32_t next_free;	   /* protected by the list's lock */
 	_Atomic uint8_t flags;
 	uint8_t dir; /* a directory; written before zone */
+	_Atomic bool stale_size; /* the kernel was told one that the header denies */
 };
 
 /* Shared with the janitor: a mapping that outlives the daemon. */

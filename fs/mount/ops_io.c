@@ -6,6 +6,7 @@
 #include <linux/fuse.h>
 
 #include "fs/lib/log.h"
+#include "fs/mount/aside.h"
 #include "fs/mount/ops.h"
 #include "fs/mount/session.h"
 
@@ -33,8 +34,15 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	i = request_enter(req, ino, ZONE_NORMAL);
 	if (!i)
 		return;
-	/* Another host may have written since: close-to-open. */
-	r = object_getattr(i->object, &st);
+	/*
+	 * The header is read now, so that the size is the true one.  Another
+	 * host may have written since: close-to-open.
+	 */
+	r = object_check(i->object);
+	if (!r)
+		r = object_getattr(i->object, &st);
+	if (!r && atomic_exchange(&i->stale_size, false))
+		fuse_lowlevel_notify_inval_inode(mount_of(req)->se, ino, -1, 0); /* attributes alone: waits for nothing */
 	if (r < 0) {
 		reply_err(req, r);
 	} else {
@@ -67,6 +75,12 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse
 	buf = pool_get(m->pool);
 	r = object_read(i->object, buf, POOL_SIZE, n, (uint64_t)off, &p);
 	inode_touch_pages(m->inodes, i, (uint64_t)off + n);
+	if (m->aside && atomic_load_explicit(&i->stale_size, memory_order_relaxed) &&
+	    !aside_take(m->aside, &(struct aside_job){ .run = aside_resize, .req = req, .i = i,
+						       .off = (uint64_t)off, .n = n })) {
+		pool_put(m->pool, buf, n + 2 * CHUNK);
+		return;
+	}
 	if (r < 0)
 		reply_err(req, (int)r);
 	else
@@ -166,6 +180,7 @@ void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off, off_t len
 
 void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence, struct fuse_file_info *fi)
 {
+	struct mount *m = mount_of(req);
 	struct inode *i;
 	int64_t r;
 
@@ -173,8 +188,10 @@ void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence, struct fuse
 	i = request_enter(req, ino, ZONE_NORMAL);
 	if (!i)
 		return;
-	if (mount_of(req)->writeback && !seeker_ask(mount_of(req)->seeker, req, i, (uint64_t)off, whence))
-		return; /* the kernel may hold what we have not seen yet */
+	if (m->aside && !aside_take(m->aside, &(struct aside_job){ .run = aside_seek, .req = req,
+								 .i = i, .off = (uint64_t)off,
+								 .whence = whence }))
+		return;
 	r = object_seek(i->object, (uint64_t)off, whence);
 	if (r < 0)
 		reply_err(req, (int)r);

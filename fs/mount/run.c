@@ -10,6 +10,7 @@
 #include "fs/lib/cmd.h"
 #include "fs/lib/log.h"
 #include "fs/lib/state.h"
+#include "fs/mount/aside.h"
 #include "fs/mount/check.h"
 #include "fs/mount/control.h"
 #include "fs/mount/daemon.h"
@@ -127,7 +128,7 @@ static int serve(struct mount *m, const char *state_dir, struct mount_failure *f
 	if (!r)
 		r = fail_errno(f, locker_start(m, &m->locker), "cannot start a thread");
 	if (!r && m->writeback)
-		r = fail_errno(f, seeker_start(m, &m->seeker), "cannot start a thread");
+		r = fail_errno(f, aside_start(m, &m->aside), "cannot start a thread");
 	if (!r)
 		r = fail_errno(f, workers_start(m, m->nthreads, &m->workers),
 			       "cannot start a thread");
@@ -165,7 +166,7 @@ static void wind_up(struct mount *m)
 		lock_end(m->locker, &rep);
 	session_unmount(m);
 	quiet = control_stop(m->control);
-	seeker_stop(m->seeker);
+	aside_stop(m->aside);
 	flusher_stop(m->flusher);
 	if (m->store)
 		r = store_end_session(m->store, atomic_load(&m->lost) > 0 || rep.failed > 0);

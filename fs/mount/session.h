@@ -19,7 +19,7 @@ struct grant;
 struct control;
 struct workers;
 struct flusher;
-struct seeker;
+struct aside;
 struct settler;
 struct janitor;
 
@@ -38,7 +38,7 @@ struct mount {
 	unsigned int nthreads;
 	struct workers *workers;
 	struct flusher *flusher;
-	struct seeker *seeker;	/* under the writeback cache only */
+	struct aside *aside;	/* under the writeback cache only */
 	struct settler *settler;
 	struct locker *locker;
 	struct grant *grant;
@@ -135,15 +135,7 @@ void flusher_stop(struct flusher *f); /* NULL-safe */
  */
 void flusher_stale(struct flusher *f, const struct inode *i, uint64_t off, uint64_t n);
 
-/* ---- seeker.c, settler.c ------------------------------------------------------- */
-
-int seeker_start(struct mount *m, struct seeker **ret);
-void seeker_stop(struct seeker *s); /* NULL-safe; answers what was asked */
-/*
- * Answer a SEEK_DATA or SEEK_HOLE of I from its own thread, which takes over
- * the request and the gate that this thread passed.  0, -ENOMEM: nothing taken.
- */
-int seeker_ask(struct seeker *s, fuse_req_t req, struct inode *i, uint64_t off, int whence);
+/* ---- settler.c ----------------------------------------------------------------- */
 
 int settler_start(struct mount *m, struct settler **ret); /* read-only: does nothing */
 void settler_stop(struct settler *s); /* NULL-safe */

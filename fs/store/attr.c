@@ -11,8 +11,13 @@
 void object_fix_stat(struct object *o, struct stat *sb)
 {
 	if (S_ISREG(o->type)) {
-		if (!object_loaded_attr(o, sb))
-			sb->st_size = (off_t)size_hint(store_suite(o->st), (uint64_t)sb->st_size);
+		if (object_loaded_attr(o, sb))
+			return;
+		sb->st_size = (off_t)size_hint(store_suite(o->st), (uint64_t)sb->st_size);
+		if (!sb->st_size && object_check(o))
+			sb->st_size = 1; /* reading it is an error, not an end */
+		else if (!sb->st_size)
+			object_loaded_attr(o, sb);
 	} else if (S_ISLNK(o->type)) {
 		sb->st_size = (off_t)symlink_target_len((size_t)sb->st_size);
 	}

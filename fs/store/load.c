@@ -420,6 +420,15 @@ int object_pin(struct object *o, struct loaded **ret)
 	return r == NEVER_WRITTEN ? integrity(o, "it never reached the disk") : r;
 }
 
+int object_check(struct object *o)
+{
+	int r = object_pin(o, NULL);
+
+	if (!r)
+		object_unpin(o);
+	return r;
+}
+
 int object_pin_fd(struct object *o)
 {
 	return pin(o, false, NULL);

@@ -197,7 +197,14 @@ void object_set_owner(struct object *o, void *owner);
  */
 int object_lookup(struct object *dir, const char *name, struct object **ret, struct stat *ret_st);
 
+/*
+ * As the backing file has them, with the true size where the header has been
+ * read.  A file that looks empty has its header read, and one byte if it is
+ * damaged: nobody takes a file that was cut to nothing for an empty one.
+ */
 int object_getattr(struct object *o, struct stat *ret_st);
+/* Read the header, and check that it is bound to the name that led here.  0, -EIO. */
+int object_check(struct object *o);
 
 enum { SET_MODE = 1, SET_UID = 2, SET_GID = 4, SET_ATIME = 8, SET_MTIME = 16,
        SET_ATIME_NOW = 32, SET_MTIME_NOW = 64, SET_CTIME = 128 };
