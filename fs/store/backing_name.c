@@ -83,9 +83,18 @@ int backing_open(int dirfd, const char *path, int flags, mode_t mode)
 	return fd;
 }
 
+/* An owner without CAP_DAC_OVERRIDE may have to lend himself the permission to list. */
 int backing_reopen_dir(int fd)
 {
-	return backing_open(fd, ".", O_RDONLY | O_DIRECTORY, 0);
+	int r = backing_open(fd, ".", O_RDONLY | O_DIRECTORY, 0);
+	struct stat sb;
+
+	if (r != -EACCES || backing_fstat(fd, &sb) ||
+	    fchmod(fd, (sb.st_mode & 07777) | S_IRUSR | S_IXUSR))
+		return r;
+	r = backing_open(fd, ".", O_RDONLY | O_DIRECTORY, 0);
+	fchmod(fd, sb.st_mode & 07777);
+	return r;
 }
 
 ssize_t backing_getdents(int fd, void *buf, size_t cap)
@@ -208,7 +217,10 @@ int backing_utimens(int fd, const char *name, const struct timespec ts[static 2]
 ssize_t backing_getxattr(int fd, const char *name, const char *xattr, void *buf, size_t cap)
 {
 	char path[FD_PATH];
+	ssize_t n = name ? -EBADF : RETRY(fgetxattr(fd, xattr, buf, cap));
 
+	if (n != -EBADF)
+		return n;
 	fd_path(fd, name, path);
 	return name ? RETRY(lgetxattr(path, xattr, buf, cap)) :
 		      RETRY(getxattr(path, xattr, buf, cap));

@@ -59,7 +59,7 @@ int temp_name(char ret[static TEMP_LEN + 1]);
 /* Rename within DIRFD, never over another; also where RENAME_NOREPLACE is not known. */
 int rename_new(int dirfd, const char *name, int newdirfd, const char *newname);
 
-/* Lock N directories (some may be the same, or NULL) for a change of names.  -ENOENT: one is gone. */
+/* Lock N directories (some the same, or NULL) for a change of names.  -ENOENT: one is gone. */
 int ns_lock(struct object *const *dirs, unsigned int n);
 void ns_unlock(struct object *const *dirs, unsigned int n);
 

@@ -81,10 +81,19 @@ static int attribute_open(struct object *o, const char *name, struct attribute *
 
 /* ---- get -------------------------------------------------------------------- */
 
+/* The kernel asks for security.capability at every write: a descriptor that is open will do. */
 static ssize_t get_clear(struct object *o, const char *name, void *buf, size_t cap)
 {
-	_cleanup_close_ int fd = object_attr_fd(o);
+	_cleanup_close_ int fd = -1;
+	ssize_t n = -EBADF;
 
+	pthread_mutex_lock(&o->lock);
+	if (o->fd >= 0)
+		n = backing_getxattr(o->fd, NULL, name, buf, cap);
+	pthread_mutex_unlock(&o->lock);
+	if (n != -EBADF)
+		return n;
+	fd = object_attr_fd(o);
 	return fd < 0 ? fd : backing_getxattr(fd, NULL, name, buf, cap);
 }
 

@@ -4,6 +4,8 @@
  */
 #include "namespace_fixture.h"
 
+#include <sys/wait.h>
+
 static void a_name_that_is_not_there_is_ENOENT(void **state)
 {
 	struct fixture *f = *state;
@@ -540,6 +542,82 @@ static void a_read_only_store_changes_nothing(void **state)
 	object_put(o);
 }
 
+/* ---- without privileges ----------------------------------------------------------------- */
+
+static int mode_of(struct fixture *f, const char *path)
+{
+	struct object *o = at(f, path);
+	struct stat sb;
+	int r = object_getattr(o, &sb);
+
+	object_put(o);
+	return r ? r : (int)(sb.st_mode & 07777);
+}
+
+/* In a process of its own: 0, or 1 and the line that failed. */
+static int owner_without_permission(void)
+{
+	const struct cred me = { 65534, 65534 };
+	struct object *o;
+	struct fixture f;
+	struct stat sb;
+	char text[256];
+
+#define CHECK(x)                                                           \
+	do {                                                               \
+		if (!(x))                                                  \
+			return fprintf(stderr, "line %d\n", __LINE__), 1; \
+	} while (0)
+	fixture_make(&f, SUITE_GCM);
+	enter(&f);
+	CHECK(!object_mknod(store_root(f.st), "f", S_IFREG | 0444, 0, &me, &o, &sb));
+	CHECK(!write_text(o, "one"));
+	object_put(o);
+	CHECK(!object_mkdir(store_root(f.st), "d", 0300, &me, &o, &sb));
+	object_put(o);
+	CHECK(!object_mkdir(store_root(f.st), "none", 0, &me, &o, &sb));
+	object_put(o);
+	CHECK(object_mknod(store_root(f.st), "g", S_IFREG | 0644, 0, &ROOT, &o, &sb) == -EPERM);
+	CHECK(backing_count(&f, "", "") == 4);
+	remount(&f);
+	CHECK(!object_lookup(store_root(f.st), "f", &o, &sb));
+	CHECK(!write_text(o, "two"));
+	object_put(o);
+	remount(&f);
+	CHECK(!object_lookup(store_root(f.st), "f", &o, &sb));
+	CHECK(!read_text(o, text) && !strcmp(text, "two"));
+	object_put(o);
+	CHECK(mode_of(&f, "f") == 0444);
+	o = at(&f, "d");
+	CHECK(!object_readdir(o, 0, take, &(struct listed){ .max = 64 }));
+	object_put(o);
+	CHECK(mode_of(&f, "d") == 0300);
+	CHECK(!try_rmdir(&f, "none"));
+	CHECK(!try_rmdir(&f, "d"));
+	leave(&f);
+	fixture_destroy(&f);
+	return 0;
+}
+
+static void an_owner_without_permission_is_lent_it(void **state)
+{
+	int status;
+	pid_t pid;
+
+	(void)state;
+	if (geteuid())
+		skip();
+	pid = fork();
+	if (!pid) {
+		umask(0);
+		_exit(setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534) ?
+			      1 : owner_without_permission());
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (status)
+		fail_msg("status %x", (unsigned int)status);
+}
+
 /* ---- the table -------------------------------------------------------------- */
 
 static void objects_go_with_their_last_reference(void **state)
@@ -585,6 +663,7 @@ int main(void)
 		T(times_set_after_a_write_stay),
 		T(a_read_only_store_changes_nothing),
 		T(objects_go_with_their_last_reference),
+		cmocka_unit_test(an_owner_without_permission_is_lent_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
