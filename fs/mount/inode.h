@@ -27,7 +27,7 @@
 #include "fs/store/store.h"
 
 #define INODE_ROOT 1
-#define INODE_MAX (1u << 26) /* numbers in use at the same time */
+#define INODE_MAX (1u << 24) /* numbers in use at the same time */
 #define REACH_SHIFT 20	     /* of inode_shared.reach: MiB */
 
 enum {
