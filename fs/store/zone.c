@@ -9,6 +9,7 @@
 #include "crypto/secret.h"
 #include "fs/store/volume.h"
 
+#define WIPE_FLUSH_MS 200 /* for what came between zone_commit() and zone_wipe() */
 #define POLL_NS 200000 /* while requests in flight are waited for */
 
 struct zone *zone_new(struct store *st, const struct zone_id *id,
@@ -190,6 +191,8 @@ void zone_wipe(struct zone *z)
 	while (z->normal || z->drain) /* they hold the keys */
 		pause_short();
 	if (z->keys) {
+		/* A page that came after zone_commit() was acknowledged as well. */
+		store_flush_zone(z, now_ms() + WIPE_FLUSH_MS);
 		store_wipe_zone(z);
 		secret_free(z->keys);
 		z->keys = NULL;
