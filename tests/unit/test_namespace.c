@@ -301,6 +301,56 @@ static void a_listing_sees_what_changed_before_it_went_on(void **state)
 		assert_null(strstr(rest.names[i], "file-"));
 }
 
+struct marks {
+	unsigned char seen[3000];
+	unsigned int left; /* of this page */
+	int64_t off;
+};
+
+static bool mark(void *arg, const char *name, size_t n, ino_t ino, unsigned char type,
+		 int64_t next_off)
+{
+	struct marks *m = arg;
+	unsigned int i;
+
+	(void)n;
+	(void)ino;
+	(void)type;
+	if (!m->left)
+		return false;
+	m->left--;
+	if (sscanf(name, "n%u", &i) == 1)
+		m->seen[i]++;
+	m->off = next_off;
+	return true;
+}
+
+static void a_large_directory_that_shrinks_shows_what_stays_once(void **state)
+{
+	struct fixture *f = *state;
+	struct marks m = { .left = 0 };
+	char name[16];
+	struct object *o;
+	unsigned int gone = 0;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(m.seen); i++) {
+		snprintf(name, sizeof(name), "n%u", i);
+		assert_int_equal(try_mkfile(f, name, &o), 0);
+		object_put(o);
+	}
+	do {
+		m.left = 100;
+		assert_int_equal(object_readdir(store_root(f->st), m.off, mark, &m), 0);
+		/* Odd names go meanwhile, a few each time. */
+		for (unsigned int i = 0; i < 30 && gone + 1 < ARRAY_SIZE(m.seen); i++, gone += 2) {
+			snprintf(name, sizeof(name), "n%u", gone + 1);
+			assert_int_equal(try_unlink(f, name), 0);
+		}
+	} while (!m.left);
+	for (unsigned int i = 0; i < ARRAY_SIZE(m.seen); i++)
+		assert_true(i % 2 ? m.seen[i] <= 1 : m.seen[i] == 1);
+}
+
 static void what_does_not_authenticate_is_not_listed(void **state)
 {
 	struct fixture *f = *state;
@@ -319,6 +369,42 @@ static void what_does_not_authenticate_is_not_listed(void **state)
 	assert_int_equal(l.n, 3);
 	assert_int_equal(f->events[EVENT_NAME], 2);
 	assert_int_equal(object_lookup(store_root(f->st), "cHJlY2lvdXM", &o, &sb), -ENOENT);
+}
+
+static void plain_names_are_kept_as_they_are(void **state)
+{
+	static const struct init_options opt = { .suite = SUITE_XTS, .names = NAME_PLAIN,
+						 .padding = 16, .binding = BINDING_ENFORCE,
+						 .crash = CRASH_ORDERED };
+	struct fixture *f = *state, g = *f;
+	struct listed l = { .max = 64 };
+	struct zone_id z;
+	struct object *o;
+	struct stat sb;
+
+	snprintf(g.dir, sizeof(g.dir), "%.60s/plain", f->dir);
+	assert_int_equal(volume_init(g.dir, &opt, fixture_slot, &g, &z, NULL), 0);
+	fixture_open(&g, false);
+	enter(&g);
+	mkfile(&g, "label.txt", "text");
+	mkfile(&g, ".Labels", "text");
+	mkfile(&g, ".Notes", "text");
+	assert_int_equal(try_mkdir(&g, "d"), 0);
+	assert_int_equal(try_symlink(&g, "label.txt", "link"), 0);
+	assert_int_equal(try_mkfile(&g, ".D", &o), -EINVAL);
+	assert_int_equal(try_mkfile(&g, ".TAAAAAAAAAAAAAAAAAAAAAA", &o), -EINVAL);
+	assert_int_equal(object_lookup(store_root(g.st), ".D", &o, &sb), -ENOENT);
+	assert_int_equal(backing_count(&g, "", "label.txt"), 1);
+	assert_int_equal(try_rename(&g, "label.txt", "d/label.txt", 0), 0);
+	remount(&g);
+	assert_holds(&g, "d/label.txt", "text");
+	assert_holds(&g, ".Labels", "text");
+	assert_int_equal(object_readdir(store_root(g.st), 0, take, &l), 0);
+	assert_int_equal(l.n, 6);
+	assert_true(has(&l, ".Labels") && has(&l, ".Notes") && has(&l, "d") && has(&l, "link"));
+	assert_int_equal(try_rmdir(&g, "d"), -ENOTEMPTY);
+	leave(&g);
+	fixture_close(&g);
 }
 
 /* ---- links ------------------------------------------------------------------ */
@@ -652,7 +738,9 @@ int main(void)
 		T(a_foreign_file_keeps_a_directory),
 		T(a_listing_names_all_once_from_any_place),
 		T(a_listing_sees_what_changed_before_it_went_on),
+		T(a_large_directory_that_shrinks_shows_what_stays_once),
 		T(what_does_not_authenticate_is_not_listed),
+		T(plain_names_are_kept_as_they_are),
 		T(a_file_with_two_names_reads_by_both),
 		T(an_unlinked_file_lives_while_it_is_held),
 		T(a_file_that_was_swapped_is_not_read_by_the_other_name),
