@@ -43,6 +43,22 @@ static void flatten(char *s)
 			*s = '?';
 }
 
+/* Where a provider knows no better. */
+static const char *common_hint(int code)
+{
+	switch (code) {
+	case -EAGAIN:
+		return "try again later";
+	case -EIO:
+		return "look at the vault's files and at the free space beside them";
+	case -EKEYREJECTED:
+	case -EINVAL:
+		return "look at the key's URI: cmkfs vault key list VAULT";
+	default:
+		return "";
+	}
+}
+
 int kp_fail(struct kp_error *e, int code, const char *hint, const char *fmt, ...)
 {
 	va_list ap;
@@ -54,7 +70,7 @@ int kp_fail(struct kp_error *e, int code, const char *hint, const char *fmt, ...
 	va_start(ap, fmt);
 	vsnprintf(e->message, sizeof(e->message), fmt, ap);
 	va_end(ap);
-	snprintf(e->hint, sizeof(e->hint), "%s", hint ? hint : "");
+	snprintf(e->hint, sizeof(e->hint), "%s", hint ? hint : common_hint(code));
 	flatten(e->message);
 	flatten(e->hint);
 	return code;

@@ -57,7 +57,7 @@ struct kp_error_row {
 extern const struct kp_error_row kp_error_table[]; /* ends with code 0 */
 const struct kp_error_row *kp_error_row(int code); /* never NULL: unknown codes are like -EIO */
 
-/* Fill E (may be NULL) and return CODE. */
+/* Fill E (may be NULL) and return CODE.  HINT: NULL: what is commonly done about CODE. */
 int kp_fail(struct kp_error *e, int code, const char *hint, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 /* Set the hint of E (may be NULL) by a format, and return CODE. */

@@ -102,7 +102,8 @@ static int show(const struct cmd *c)
 
 	if (last && opts_number(last, 1, UINT32_MAX, &n)) {
 		json_decref(rows);
-		return cmd_fail(CMD_USAGE, NULL, "--last: '%s' is not a number", last);
+		return cmd_fail(CMD_USAGE, "give the number of records",
+				"--last: '%s' is not a number", last);
 	}
 	r = vault_session(c, VAULT_NEEDED, &s);
 	if (!r)

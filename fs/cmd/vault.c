@@ -26,7 +26,8 @@ static int take_word(const char *s, const char *what, char *ret, size_t cap)
 	if (!s)
 		return CMD_OK;
 	if (strlen(s) >= cap)
-		return cmd_fail(CMD_USAGE, NULL, "--%s: longer than %zu bytes", what, cap - 1);
+		return cmd_fail(CMD_USAGE, "choose a shorter one", "--%s: longer than %zu bytes",
+				what, cap - 1);
 	snprintf(ret, cap, "%s", s);
 	return CMD_OK;
 }

@@ -106,32 +106,48 @@ static struct {
 	size_t n;
 } input;
 
+static int unreadable(const char *why)
+{
+	return cmd_fail(CMD_USAGE, "give a PEM or DER file with --file, or on standard input",
+			"cannot read %s: %s", file ? file : "standard input", why);
+}
+
 static int read_file(void)
 {
-	_cleanup_close_ int fd = file ? open(file, O_RDONLY | O_CLOEXEC) : dup(STDIN_FILENO);
+	_cleanup_close_ int fd = -1;
 	ssize_t n = 0;
 
 	input.p = secret_alloc(FILE_MAX);
-	if (!input.p)
-		return cmd_fail(CMD_FAILED, NULL, "no memory for a key");
+	if (input.p)
+		fd = file ? open(file, O_RDONLY | O_CLOEXEC) : dup(STDIN_FILENO);
 	if (fd < 0)
-		return cmd_fail(CMD_USAGE, NULL, "cannot read %s: %s", file, strerror(errno));
+		return unreadable(strerror(errno));
 	while (input.n < FILE_MAX && (n = read(fd, input.p + input.n, FILE_MAX - input.n)) != 0) {
 		if (n < 0 && errno != EINTR)
-			return cmd_fail(CMD_USAGE, NULL, "cannot read %s: %s",
-					file ? file : "standard input", strerror(errno));
+			return unreadable(strerror(errno));
 		input.n += n > 0 ? (size_t)n : 0;
 	}
 	if (input.n == FILE_MAX)
-		return cmd_fail(CMD_USAGE, NULL, "%s is too long for a key",
-				file ? file : "standard input");
+		return unreadable("too long for a key");
 	return CMD_OK;
+}
+
+static int note_kind(void *arg, const struct local_version *v)
+{
+	(void)arg;
+	if (strcmp(v->type, "RSA") != 0 || v->bits < 2048)
+		cmd_note("no volume will take this key: %s of %u bits", v->type, v->bits);
+	return 0;
 }
 
 static int import_input(struct local *l, const char *uri, const struct local_key_options *o,
 			char ret_kid[static KP_URI_MAX], struct kp_error *e)
 {
-	return local_key_import(l, uri, input.p, input.n, o, ret_kid, e);
+	int r = local_key_import(l, uri, input.p, input.n, o, ret_kid, e);
+
+	if (!r)
+		local_key_versions(l, ret_kid, note_kind, NULL, NULL);
+	return r;
 }
 
 static int import(const struct cmd *c)
