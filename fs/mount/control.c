@@ -16,6 +16,7 @@
 
 #include "crypto/mac.h"
 #include "fs/lib/log.h"
+#include "fs/lib/state.h"
 #include "fs/mount/control.h"
 #include "fs/mount/control_io.h"
 #include "fs/mount/grant.h"
@@ -27,7 +28,7 @@
 struct control {
 	struct mount *m;
 	int dir_fd, fd; /* STATE/mounts, the listening socket */
-	char name[32];
+	char name[64];
 	int stop_fd;	/* eventfd */
 	pthread_t thread;
 	pthread_mutex_t lock; /* protects all below */
@@ -227,14 +228,13 @@ static void *accept_main(void *arg)
 
 /* ---- the socket ------------------------------------------------------------------------ */
 
-/* One name a mount point: FNV-1a of its path. */
-static void name_of(const char *mountpoint, char *ret, size_t n)
+/* One name a mount: the volume, and the number of the mounted filesystem. */
+static void name_of(const struct mount *m, char *ret, size_t n)
 {
-	uint64_t h = UINT64_C(0xcbf29ce484222325);
+	char vol[2 * ID_LEN + 1];
 
-	for (; *mountpoint; mountpoint++)
-		h = (h ^ (uint8_t)*mountpoint) * UINT64_C(0x100000001b3);
-	snprintf(ret, n, "%016jx.sock", (uintmax_t)h);
+	state_hex(store_volume(m->store)->root.vol, ID_LEN, vol);
+	snprintf(ret, n, "%s-%u-%u.sock", vol, m->dev_major, m->dev_minor);
 }
 
 static int open_dir(const char *state_dir)
@@ -250,7 +250,7 @@ static int open_dir(const char *state_dir)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Two mounts may be one above the other: the newer one is spoken to. */
+/* A socket of this name was left by a daemon that died. */
 static int listen_at(struct control *c)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
@@ -298,7 +298,7 @@ int control_start(struct mount *m, const char *state_dir, struct control **ret)
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_cond_init(&c->gone, NULL);
 	memset(c->fds, 0xff, sizeof(c->fds));
-	name_of(m->mountpoint, c->name, sizeof(c->name));
+	name_of(m, c->name, sizeof(c->name));
 	c->dir_fd = open_dir(state_dir);
 	c->stop_fd = eventfd(0, EFD_CLOEXEC);
 	if (c->dir_fd < 0)

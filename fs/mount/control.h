@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The control socket of a mount, STATE/mounts/HEX.sock: one JSON object a
- * line, each way.  Both ends are here: the daemon's, and the calls of the
+ * The control socket of a mount, STATE/mounts/VOLUME-DEVICE.sock: one JSON
+ * object a line, each way.  Both ends are here: the daemon's, and the calls of the
  * commands.
  *
  * A request is {"cmd": "status" | "lock" | "unlock" | "umount" | "reload" |
@@ -12,7 +12,7 @@
  * the daemon's own user are heard.
  *
  * The answer of `status`:
- *   mountpoint, dir, vol_id, cipher, mode ("rw" | "ro"), writeback, pid,
+ *   mountpoint, dir, device ("0:41"), vol_id, cipher, mode ("rw" | "ro"), writeback, pid,
  *   janitor (its pid), transport ("dev"), memory_locked, zones, nodes,
  *   objects, loaded, open_files, pending_bytes, requests, refused, lost,
  *   locks, last_lock {ms, refused, lost, timed_out}

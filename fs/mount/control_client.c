@@ -13,6 +13,7 @@
 #include "crypto/base.h"
 #include "fs/mount/control.h"
 #include "fs/mount/control_io.h"
+#include "fs/mount/mountinfo.h"
 
 static int dial(int dirfd, const char *name, int *ret_fd)
 {
@@ -99,6 +100,7 @@ static int visit(const char *state_dir, visit_fn *fn, void *arg)
 
 struct search {
 	char path[PATH_MAX];
+	char device[24]; /* of what is mounted at the path, topmost */
 	int fd;
 	bool by_dir_rw; /* what was found is a read-write mount of the directory */
 };
@@ -117,7 +119,8 @@ static bool match(void *arg, int *fd, json_t *status)
 	if (text_is(status, "mountpoint", s->path)) {
 		cleanup_close(&s->fd);
 		s->fd = steal_fd(fd);
-		return false;
+		/* Of several, one above the other, the one that is seen. */
+		return s->device[0] && !text_is(status, "device", s->device);
 	}
 	if (text_is(status, "dir", s->path) && !s->by_dir_rw) {
 		cleanup_close(&s->fd);
@@ -154,10 +157,13 @@ static int absolute(const char *what, char ret[static PATH_MAX])
 int control_connect(const char *state_dir, const char *what, int *ret_fd)
 {
 	struct search s = { .fd = -1 };
+	unsigned int major, minor;
 	int r = absolute(what, s.path);
 
 	if (r < 0)
 		return r;
+	if (!mountinfo_find(s.path, &major, &minor))
+		snprintf(s.device, sizeof(s.device), "%u:%u", major, minor);
 	r = visit(state_dir, match, &s);
 	if (s.fd < 0)
 		return r < 0 ? r : -ENOENT;

@@ -123,12 +123,14 @@ json_t *control_status(struct mount *m)
 {
 	const struct volume_block *v = store_volume(m->store);
 	json_t *o = json_object(), *zones = json_array();
-	char vol[2 * ID_LEN + 1];
+	char vol[2 * ID_LEN + 1], device[24];
 
 	state_hex(v->root.vol, ID_LEN, vol);
+	snprintf(device, sizeof(device), "%u:%u", m->dev_major, m->dev_minor);
 	set(o, "ok", json_true());
 	set_text(o, "mountpoint", m->mountpoint);
 	set_text(o, "dir", m->dir);
+	set_text(o, "device", device);
 	set_text(o, "vol_id", vol);
 	set_text(o, "cipher", v->suite == SUITE_XTS ? "xts" : "gcm");
 	set_text(o, "mode", m->opt->read_only ? "ro" : "rw");
