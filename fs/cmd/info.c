@@ -95,7 +95,7 @@ static json_t *describe(const struct place *p, const struct volume_block *v,
 	return json_pack("{ss ss ss? ss ss sb ss ss ss ss si so}", "dir", p->dir, "volume", id,
 			 "mountpoint", p->mnt, "format",
 			 v->version == FORMAT_DRAFT ? "1 (draft)" : "1", "cipher",
-			 gcm ? "AES-256-GCM" : "AES-256-XTS", "tamper_detection", gcm, "names",
+			 gcm ? "gcm" : "xts", "tamper_detection", gcm, "names",
 			 v->name_mode == NAME_ENCRYPTED ? "encrypted" : "plain", "binding",
 			 bindings[v->binding % ARRAY_SIZE(bindings)], "crash",
 			 crashes[v->crash % ARRAY_SIZE(crashes)], "principal", principal, "generation",
@@ -116,7 +116,7 @@ static int show(const struct place *p)
 	if (r)
 		return cmd_fail_store(r, &err, p->dir);
 	if (v.suite == SUITE_XTS)
-		cmd_note("XTS does not detect tampering with contents: see cmkfs-security(7)");
+		cmd_note_xts();
 	r = table_record(stdout, describe(p, &v, ring), columns, ARRAY_SIZE(columns), json);
 	keyring_free(ring);
 	return r ? CMD_FAILED : CMD_OK;

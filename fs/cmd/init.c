@@ -147,7 +147,7 @@ static int run(const struct cmd *c)
 	printf("volume:   %s\nkey:      %s\nidentity: %s\ncipher:   %s\n", id, m.kid, m.principal,
 	       o.suite == SUITE_GCM ? "AES-256-GCM" : "AES-256-XTS");
 	if (o.suite == SUITE_XTS)
-		cmd_note("XTS does not detect tampering with contents: see cmkfs-security(7)");
+		cmd_note_xts();
 	return CMD_OK;
 }
 

@@ -33,6 +33,15 @@ static int real_dir(const char *path, char **ret)
 	return CMD_OK;
 }
 
+static void warn_of_xts(const char *dir)
+{
+	struct store_error err;
+	struct volume_block v;
+
+	if (!volume_peek(dir, &v, NULL, &err) && v.suite == SUITE_XTS)
+		cmd_note_xts();
+}
+
 static int mount_volume(const struct conf *conf, const char *dir, const char *mnt,
 			const char *text)
 {
@@ -51,6 +60,7 @@ static int mount_volume(const struct conf *conf, const char *dir, const char *mn
 	if (!r)
 		r = real_dir(mnt, &real_mnt);
 	if (!r) {
+		warn_of_xts(real);
 		p.o.dir = real;
 		p.o.mountpoint = real_mnt;
 		r = mount_run(&p.o, &failure, &daemon);

@@ -76,6 +76,9 @@ static int wrap_opened(const struct kp_ops *ops, struct kp *kp, const struct kp_
 	r = ops->describe(kp, NULL, &info, e);
 	if (!r)
 		r = kp_acceptable(&info, ctx, time(NULL), e);
+	if (!r && ctx->principal && info.may_more)
+		cmd_note("the policy of vault %s grants %s more than get, wrapKey and unwrapKey",
+			 info.vault, ctx->principal);
 	if (!r)
 		r = ops->wrap(kp, vk, KP_SECRET_LEN, blob, &n, kid, e);
 	if (!r)

@@ -31,8 +31,8 @@ int volkeys_unwrap(const struct volkeys *k, const struct generation *gen, uint8_
 /*
  * Wrap VK under the key URI as the identity of CTX, after all that
  * cmkfs-security(7) refuses has been looked for and a trial unwrap.  Fills
- * *RET_SLOT (kid, params and blob malloc'd).  Prints nothing: 0 or the
- * provider's error.
+ * *RET_SLOT (kid, params and blob malloc'd).  Says when the policy grants more
+ * than is needed; prints no error: 0, or E is the provider's.
  */
 int volkeys_wrap(const struct kp_context *ctx, const char *uri, enum slot_role role,
 	      const uint8_t *vk, struct keyslot *ret_slot, struct kp_error *e);

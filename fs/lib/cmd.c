@@ -45,6 +45,11 @@ void cmd_note(const char *fmt, ...)
 	va_end(ap);
 }
 
+void cmd_note_xts(void)
+{
+	cmd_note("XTS does not detect tampering with contents: see cmkfs-security(7)");
+}
+
 int cmd_fail_kp(const struct kp_error *e, const char *what)
 {
 	const struct kp_error_row *row = kp_error_row(e->code);

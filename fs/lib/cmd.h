@@ -74,6 +74,8 @@ int cmd_fail_store(int err, const struct store_error *e, const char *dir);
 int cmd_exit_of(int err);
 /* A note that is no error: `cmkfs: …` on standard error. */
 void cmd_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* The note that init, info and mount owe whoever uses XTS. */
+void cmd_note_xts(void);
 
 /*
  * Parse ARGV (ARGV[0] is skipped) by V's options: options and arguments may be

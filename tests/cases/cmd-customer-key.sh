@@ -66,8 +66,10 @@ row() {
 	cmkfs key show --json vol | json "len(d), d[0]['$1']"
 }
 data >before
+cmkfs vault policy set good "$principal" get,wrapKey,unwrapKey,delete >/dev/null
+cmkfs key set vol local://good/keys/k >first 2>note
+grep -q 'more than get, wrapKey and unwrapKey' note || fail "nothing said of a policy that grants more"
 cmkfs vault policy set good "$principal" get,wrapKey,unwrapKey >/dev/null
-cmkfs key set vol local://good/keys/k >first
 [ "$(row uri)" = "(1, 'local://good/keys/k')" ] || fail "uri: $(row uri)"
 [ "$(row role)" = "(1, 'customer')" ] || fail "role: $(row role)"
 [ "$(row zone)" = "(1, '0')" ] && [ "$(row generation)" = "(1, 1)" ] || fail "zone or generation"

@@ -80,6 +80,20 @@ cmkfs init --cipher xts xts 2>note >/dev/null
 grep -q 'does not detect tampering' note || fail "init is silent about XTS"
 [ "$(cmkfs info --json xts 2>/dev/null | json 'd["tamper_detection"]')" = False ] || fail "info of XTS"
 grep -q 'does not detect tampering' <<<"$(cmkfs info xts 2>&1)"
+mkdir mnt3
+domount xts mnt3 2>note
+grep -q 'does not detect tampering' note || fail "mount is silent about XTS"
+doumount mnt3
+
+# --watch tells every change, and ends with the mount.
+domount vol mnt
+cmkfs status --watch mnt >watched &
+watcher=$!
+wait_for 5 grep -q unlocked watched
+cmkfs lock mnt >/dev/null
+wait_for 5 grep -q 'locked ENOKEY locked by an operator' watched
+cmkfs umount mnt
+wait "$watcher" || fail "status --watch ended with $?"
 
 # A daemon that died: umount takes away what is left.
 domount vol mnt
