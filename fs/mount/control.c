@@ -255,7 +255,6 @@ static int listen_at(struct control *c)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	struct stat st;
-	mode_t mask;
 	int r = 0;
 
 	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -263,13 +262,13 @@ static int listen_at(struct control *c)
 		return -errno;
 	snprintf(a.sun_path, sizeof(a.sun_path), "/proc/self/fd/%d/%s", c->dir_fd, c->name);
 	unlinkat(c->dir_fd, c->name, 0);
-	mask = umask(0177);
-	if (bind(c->fd, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(c->fd, 16) < 0 ||
+	/* The directory lets nobody else in; our umask is every thread's. */
+	if (bind(c->fd, (struct sockaddr *)&a, sizeof(a)) < 0 ||
+	    fchmodat(c->dir_fd, c->name, 0600, 0) < 0 || listen(c->fd, 16) < 0 ||
 	    fstatat(c->dir_fd, c->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		r = -errno;
 	else
 		c->ino = st.st_ino;
-	umask(mask);
 	return r;
 }
 

@@ -83,6 +83,7 @@ static int set_up(struct mount *m, const struct mount_options *o, struct mount_f
 
 static int open_store(struct mount *m, const char *state_dir, struct mount_failure *f)
 {
+	char holder[sizeof("mounted at ") + PATH_MAX];
 	const struct store_options opt = {
 		.read_only = m->opt->read_only,
 		.binding = m->opt->binding,
@@ -91,9 +92,13 @@ static int open_store(struct mount *m, const char *state_dir, struct mount_failu
 		.state_dir = state_dir,
 		.event = mount_event,
 		.event_arg = m,
+		.holder = holder,
 	};
 	struct store_error err = { "", "" };
-	int r = store_open(m->dir, &opt, &m->store, &err);
+	int r;
+
+	snprintf(holder, sizeof(holder), "mounted at %s", m->mountpoint);
+	r = store_open(m->dir, &opt, &m->store, &err);
 
 	if (r < 0)
 		return mount_fail(f, cmd_exit_of(r), r, err.hint, "%s",

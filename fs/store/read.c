@@ -49,8 +49,11 @@ ssize_t object_read(struct object *o, uint8_t *buf, size_t cap, size_t n, uint64
 {
 	struct loaded *l;
 	uint64_t size, c0, c1;
-	ssize_t r = object_pin(o, &l);
+	ssize_t r;
 
+	if (!S_ISREG(o->type))
+		return S_ISDIR(o->type) ? -EISDIR : -EINVAL;
+	r = object_pin(o, &l);
 	if (r)
 		return r;
 	size = loaded_size(l);

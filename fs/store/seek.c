@@ -68,7 +68,7 @@ int64_t object_seek(struct object *o, uint64_t off, int whence)
 	uint64_t size;
 	int64_t r;
 
-	if (whence != SEEK_DATA && whence != SEEK_HOLE)
+	if ((whence != SEEK_DATA && whence != SEEK_HOLE) || !S_ISREG(o->type))
 		return -EINVAL;
 	r = object_pin(o, &l);
 	if (r)

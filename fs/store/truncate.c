@@ -218,6 +218,7 @@ static int begin_change(struct object *o, struct loaded **ret)
 		return -EROFS;
 	if (!S_ISREG(o->type))
 		return S_ISDIR(o->type) ? -EISDIR : -EINVAL;
+	store_throttle(o->st);
 	r = object_pin_fresh(o, ret);
 	if (r)
 		return r;

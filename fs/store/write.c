@@ -124,10 +124,14 @@ static int write_object(struct object *o, uint8_t *buf, size_t n, uint64_t off, 
 
 	if (st->opt.read_only)
 		r = -EROFS;
+	else if (!S_ISREG(o->type))
+		r = S_ISDIR(o->type) ? -EISDIR : -EINVAL;
 	else if (off > FILE_LIMIT || n > FILE_LIMIT - off)
 		r = -EFBIG;
-	else
+	else {
+		store_throttle(st);
 		r = object_pin_fresh(o, &l);
+	}
 	if (r) {
 		secret_wipe(buf, n);
 		return r;
