@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mount.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -33,6 +34,7 @@
 
 struct janitor {
 	pid_t pid;
+	int pidfd;
 	int pipe; /* the daemon's end; its closing is the news of its death */
 };
 
@@ -255,6 +257,7 @@ int janitor_start(struct mount *m, struct janitor **ret)
 		free(j);
 		return r;
 	}
+	j->pidfd = pidfd_open(j->pid, 0); /* close-on-exec; -1 on kernels before 5.3 */
 	*ret = j;
 	return 0;
 }
@@ -271,7 +274,14 @@ void janitor_stop(struct janitor *j)
 	close(j->pipe);
 	while (waitpid(j->pid, NULL, 0) < 0 && errno == EINTR)
 		;
+	if (j->pidfd >= 0)
+		close(j->pidfd);
 	free(j);
+}
+
+int janitor_fd(const struct janitor *j)
+{
+	return j->pidfd;
 }
 
 pid_t janitor_pid(const struct janitor *j)

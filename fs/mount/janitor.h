@@ -21,6 +21,8 @@ int janitor_start(struct mount *m, struct janitor **ret);
 /* The daemon ends cleanly: send it home, wait until it is gone.  NULL-safe. */
 void janitor_stop(struct janitor *j);
 
+/* A descriptor that becomes readable when it has died, or -1. */
+int janitor_fd(const struct janitor *j);
 /* Its process, for `status`. */
 pid_t janitor_pid(const struct janitor *j);
 

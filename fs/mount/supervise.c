@@ -11,6 +11,7 @@
 #include <sys/signalfd.h>
 
 #include "fs/lib/log.h"
+#include "fs/mount/janitor.h"
 #include "fs/mount/mountinfo.h"
 #include "fs/mount/supervise.h"
 
@@ -52,10 +53,20 @@ static bool taken_off(struct mount *m)
 	return true;
 }
 
-enum { ON_SIGNAL, ON_MOUNTINFO, ON_KERNEL, ON_ASKED, NPOLL };
+enum { ON_SIGNAL, ON_MOUNTINFO, ON_KERNEL, ON_ASKED, ON_JANITOR, NPOLL };
 
-static bool ended(struct mount *m, const struct pollfd *p)
+/* It cannot be forked anew: there are threads and keys by now. */
+static void janitor_died(struct pollfd *p)
 {
+	log_error("mount again soon, and do not kill the process named cmkfs-janitor",
+		  "the janitor has died: if this daemon dies as well, what is cached stays readable");
+	p->fd = -1;
+}
+
+static bool ended(struct mount *m, struct pollfd *p)
+{
+	if (p[ON_JANITOR].revents)
+		janitor_died(&p[ON_JANITOR]);
 	if (p[ON_SIGNAL].revents && signalled(p[ON_SIGNAL].fd))
 		return true;
 	if (p[ON_ASKED].revents || p[ON_KERNEL].revents)
@@ -73,6 +84,7 @@ void supervise(struct mount *m)
 		[ON_MOUNTINFO] = { info, POLLPRI, 0 },
 		[ON_KERNEL] = { workers_end_fd(m->workers), POLLIN, 0 },
 		[ON_ASKED] = { m->end_fd, POLLIN, 0 },
+		[ON_JANITOR] = { janitor_fd(m->janitor), POLLIN, 0 },
 	};
 
 	/* It may have gone before we looked. */
