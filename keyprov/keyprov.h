@@ -36,7 +36,7 @@ struct kp_error {
 struct kp_error_row {
 	int code;	  /* -errno from a provider */
 	const char *name; /* "EKEYREVOKED" */
-	int app_errno;	  /* errno at the application; 0: the zone does not lock for it at once (grace) */
+	int app_errno;	  /* errno at the application; 0: does not lock at once (grace) */
 	bool denied;	  /* a final denial */
 	int exit_code;	  /* of the command */
 	const char *meaning;
@@ -66,8 +66,8 @@ int kp_hint(struct kp_error *e, int code, const char *fmt, ...)
 
 /* What a provider needs to know of its surroundings. */
 struct kp_context {
-	const char *state_dir;	    /* host state, an existing directory (0700); embedded vault lives here */
-	const char *principal;	    /* identity of the volume, or NULL for the operator's own (all rights, local only) */
+	const char *state_dir;	    /* host state (0700), exists; the embedded vault is in it */
+	const char *principal;	    /* identity of the volume; NULL: the operator (all rights) */
 	const char *tenant, *region; /* the volume's, or NULL: not set */
 	/*
 	 * Binding of what is wrapped (confused deputy, K12): vol_id ‖ zone_id in

@@ -16,7 +16,7 @@
 #define DEFAULT_PERIOD_MS 60000u
 #define STOP_WAIT_MS 1000 /* for a provider that hangs; it is then left to itself */
 
-/* ---- life ------------------------------------------------------------------------- */
+/* ---- life ---------------------------------------------------------------------- */
 
 static int dup_string(const char **s)
 {
@@ -177,7 +177,7 @@ void lease_stop(struct lease *l)
 	lease_unref(l);
 }
 
-/* ---- questions ------------------------------------------------------------------------ */
+/* ---- questions ----------------------------------------------------------------- */
 
 int lease_replace(struct lease *l, const struct lease_slot *slots, unsigned int n)
 {
@@ -208,6 +208,7 @@ void lease_status(struct lease *l, struct lease_status *ret)
 	ret->confirmed_ms_ago = l->confirmed == NEVER ? -1 : now - l->confirmed;
 	ret->grace_left_ms = 0;
 	if (l->status.state == LEASE_GRACE)
-		ret->grace_left_ms = MAX(l->confirmed + l->period_ms + (int64_t)l->grace_ms - now, 0);
+		ret->grace_left_ms = l->confirmed + l->period_ms + (int64_t)l->grace_ms - now;
+	ret->grace_left_ms = MAX(ret->grace_left_ms, 0);
 	pthread_mutex_unlock(&l->lock);
 }

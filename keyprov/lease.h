@@ -35,8 +35,9 @@ struct lease_slot { /* one way to open the zone (any-of); the list is copied */
 };
 
 struct lease_options {
-	unsigned int period_ms; /* 60,000 by default; 1 s … 1 h; watched providers check by event, and every period too */
-	unsigned int grace_ms;	/* 600,000 by default; 0: strict */
+	/* 60,000 by default, 1 s … 1 h; watched providers check by event, and by it too. */
+	unsigned int period_ms;
+	unsigned int grace_ms; /* 600,000 by default; 0: strict */
 };
 
 struct lease_status {

@@ -34,7 +34,7 @@ static void drain(int fd)
 		return; /* EAGAIN, or ECANCELED: the clock was set */
 }
 
-/* ---- checker --------------------------------------------------------------------- */
+/* ---- checker ------------------------------------------------------------------- */
 
 /* Somewhere in the upper half of MS, so that many leases do not ask at once. */
 static int64_t jittered(unsigned int ms)
@@ -160,7 +160,7 @@ void *lease_checker(void *arg)
 	return NULL;
 }
 
-/* ---- guard --------------------------------------------------------------------------- */
+/* ---- guard --------------------------------------------------------------------- */
 
 void *lease_guard(void *arg)
 {

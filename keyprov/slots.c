@@ -97,8 +97,8 @@ static int weight(int code)
 	return code == -ENOTSUP || code == -EINVAL ? 0 : 1;
 }
 
-void slots_check(struct slots *s, const struct kp_context *ctx, uint8_t ret_vk[static KP_SECRET_LEN],
-		 struct check *ret)
+void slots_check(struct slots *s, const struct kp_context *ctx,
+		 uint8_t ret_vk[static KP_SECRET_LEN], struct check *ret)
 {
 	int r;
 

@@ -38,7 +38,7 @@ struct check {
  * could not be asked: that, for it might have granted.  RET_VK is wiped unless
  * granted.
  */
-void slots_check(struct slots *s, const struct kp_context *ctx, uint8_t ret_vk[static KP_SECRET_LEN],
-		 struct check *ret);
+void slots_check(struct slots *s, const struct kp_context *ctx,
+		 uint8_t ret_vk[static KP_SECRET_LEN], struct check *ret);
 
 #endif

@@ -50,7 +50,7 @@ static int find_subject(const char *arg, struct local *l, struct subject *ret)
 	return CMD_OK;
 }
 
-/* ---- show -------------------------------------------------------------------------------- */
+/* ---- show ---------------------------------------------------------------------- */
 
 static const struct opt show_opts[] = {
 	{ .name = "last", .arg = "N", .help = "only the N newest", .value = &last },
@@ -129,7 +129,7 @@ const struct verb verb_audit_show = {
 	.run = show,
 };
 
-/* ---- verify ------------------------------------------------------------------------------ */
+/* ---- verify -------------------------------------------------------------------- */
 
 static const struct opt verify_opts[] = { OPT_JSON(&json), OPT_END };
 

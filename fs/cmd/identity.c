@@ -67,7 +67,7 @@ const struct verb verb_identity_off = {
 	.run = off,
 };
 
-/* ---- show -------------------------------------------------------------------------------- */
+/* ---- show ---------------------------------------------------------------------- */
 
 static const struct opt show_opts[] = { OPT_JSON(&json), OPT_END };
 

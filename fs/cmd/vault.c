@@ -46,7 +46,7 @@ static int take_retention(int dflt, int *ret)
 	return CMD_OK;
 }
 
-/* ---- create ------------------------------------------------------------------------ */
+/* ---- create -------------------------------------------------------------------- */
 
 static const struct opt create_opts[] = {
 	OPT_PURGE,
@@ -88,7 +88,7 @@ const struct verb verb_vault_create = {
 	.run = create,
 };
 
-/* ---- update --------------------------------------------------------------------------- */
+/* ---- update -------------------------------------------------------------------- */
 
 static const struct opt update_opts[] = {
 	OPT_PURGE,
@@ -133,7 +133,7 @@ const struct verb verb_vault_update = {
 	.run = update,
 };
 
-/* ---- firewall --------------------------------------------------------------------------- */
+/* ---- firewall ------------------------------------------------------------------ */
 
 static const struct opt firewall_opts[] = {
 	{ .name = "trusted-services", .help = "let the identities of volumes pass",
@@ -169,7 +169,7 @@ const struct verb verb_vault_firewall = {
 	.run = firewall,
 };
 
-/* ---- delete, recover, purge ---------------------------------------------------------------- */
+/* ---- delete, recover, purge ---------------------------------------------------- */
 
 static int delete(const struct cmd *c)
 {

@@ -48,7 +48,7 @@ int vault_simple(const struct cmd *c, vault_call_fn *fn)
 	return r;
 }
 
-/* ---- times ------------------------------------------------------------------------ */
+/* ---- times --------------------------------------------------------------------- */
 
 static bool relative(const char *s, int64_t *ret)
 {

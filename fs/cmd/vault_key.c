@@ -93,7 +93,7 @@ const struct verb verb_vault_key_rotate = {
 	.run = rotate,
 };
 
-/* ---- import --------------------------------------------------------------------------- */
+/* ---- import -------------------------------------------------------------------- */
 
 static const struct opt import_opts[] = {
 	{ .name = "file", .arg = "PEM", .help = "the key; standard input without",
@@ -170,7 +170,7 @@ const struct verb verb_vault_key_import = {
 	.run = import,
 };
 
-/* ---- update ------------------------------------------------------------------------------ */
+/* ---- update -------------------------------------------------------------------- */
 
 static const struct opt update_opts[] = { OPT_TIMES, OPT_END };
 
@@ -202,7 +202,7 @@ const struct verb verb_vault_key_update = {
 	.run = update,
 };
 
-/* ---- what needs no more than a URI -------------------------------------------------------- */
+/* ---- what needs no more than a URI --------------------------------------------- */
 
 static int call_enable(struct local *l, const char *uri, struct kp_error *e)
 {

@@ -76,7 +76,7 @@ const struct verb verb_vault_key_list = {
 	.run = list,
 };
 
-/* ---- show ------------------------------------------------------------------------------ */
+/* ---- show ---------------------------------------------------------------------- */
 
 static int add_version(void *arg, const struct local_version *v)
 {

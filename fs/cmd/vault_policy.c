@@ -61,7 +61,7 @@ const struct verb verb_vault_policy_delete = {
 	.run = delete,
 };
 
-/* ---- list ------------------------------------------------------------------------------ */
+/* ---- list ---------------------------------------------------------------------- */
 
 static const struct opt list_opts[] = { OPT_JSON(&json), OPT_END };
 

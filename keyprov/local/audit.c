@@ -32,7 +32,7 @@ int sha256(const void *p, size_t n, uint8_t ret[static HASH_LEN])
 	return 0;
 }
 
-/* ---- records --------------------------------------------------------------------- */
+/* ---- records ------------------------------------------------------------------- */
 
 #define FIELDS 5
 
@@ -68,7 +68,7 @@ static int chain(const uint8_t before[static HASH_LEN], const struct record *a,
 	return sha256(buf, n, ret);
 }
 
-/* ---- head -------------------------------------------------------------------------- */
+/* ---- head ---------------------------------------------------------------------- */
 
 struct head {
 	int64_t count;
@@ -130,7 +130,7 @@ int audit_begin(struct local *l, struct kp_error *e)
 	return head_store(l, &h, e);
 }
 
-/* ---- writing -------------------------------------------------------------------------- */
+/* ---- writing ------------------------------------------------------------------- */
 
 static void principal_name(const char *principal, char ret[static LOCAL_PRINCIPAL_MAX])
 {
@@ -186,7 +186,7 @@ int local_audit_note(struct local *l, const char *principal, const char *operati
 	return local_transaction(l, note, &n, e);
 }
 
-/* ---- reading ---------------------------------------------------------------------------- */
+/* ---- reading ------------------------------------------------------------------- */
 
 static void row_read(sqlite3_stmt *s, struct record *a)
 {

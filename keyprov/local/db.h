@@ -28,7 +28,7 @@ struct local {
 	struct master *master; /* only within local_call() */
 };
 
-/* ---- db.c: statements --------------------------------------------------------- */
+/* ---- db.c: statements ---------------------------------------------------------- */
 
 static inline void cleanup_stmt(sqlite3_stmt **s)
 {
@@ -52,19 +52,21 @@ int db_run(struct local *l, struct kp_error *e, const char *sql, const char *fmt
 /* Copy a text column (NULL: ""). */
 void db_text(sqlite3_stmt *s, int col, char *ret, size_t cap);
 
+/* ---- file.c -------------------------------------------------------------------- */
+
 /* Open what PATH names now, unless it is what is open. */
 int db_attach(struct local *l, struct kp_error *e);
 /* The counter of changes by administration; also tells whether the file is another one. */
 int db_changes(struct local *l, int64_t *ret, bool *ret_other_file);
 
-/* ---- schema.c ------------------------------------------------------------------- */
+/* ---- schema.c ------------------------------------------------------------------ */
 
 /* Set a connection up, and see that the schema is ours. */
 int schema_check(struct local *l, struct kp_error *e);
 /* Fill an empty database; makes the master key too when there is none. */
 int schema_make(struct local *l, struct kp_error *e);
 
-/* ---- master.c --------------------------------------------------------------------- */
+/* ---- master.c ------------------------------------------------------------------ */
 
 /* -EIO: missing, readable by others, of another length.  With CREATE a key file is made. */
 int master_load(const char *state_dir, bool create, struct master **ret, struct kp_error *e);
@@ -77,7 +79,7 @@ int master_seal(const struct master *m, const struct local_uri *u, const uint8_t
 int master_open(const struct master *m, const struct local_uri *u, const uint8_t *sealed,
 		size_t n, uint8_t *ret);
 
-/* ---- call.c ------------------------------------------------------------------------- */
+/* ---- call.c -------------------------------------------------------------------- */
 
 struct call {
 	const char *operation;
@@ -97,7 +99,7 @@ int local_call(struct local *l, const struct call *c, call_fn *fn, void *arg, st
 /* FN in a transaction with the master key, without identity and audit record. */
 int local_transaction(struct local *l, call_fn *fn, void *arg, struct kp_error *e);
 
-/* ---- audit.c -------------------------------------------------------------------------- */
+/* ---- audit.c ------------------------------------------------------------------- */
 
 int audit_append(struct local *l, const char *principal, const char *operation,
 		 const char *object, const char *outcome, const char *detail, struct kp_error *e);
@@ -106,14 +108,14 @@ int audit_begin(struct local *l, struct kp_error *e);
 /* SHA-256 of one buffer. */
 int sha256(const void *p, size_t n, uint8_t ret[static HASH_LEN]);
 
-/* ---- identity.c ------------------------------------------------------------------------- */
+/* ---- identity.c ---------------------------------------------------------------- */
 
 /* Whether the principal of L is known, on, and has its credential. */
 int identity_check(struct local *l, struct kp_error *e);
 /* Within a call. */
 int identity_make(struct local *l, const char *principal, struct kp_error *e);
 
-/* ---- vault_row.c, policy.c -------------------------------------------------------------------- */
+/* ---- vault_row.c, policy.c ----------------------------------------------------- */
 
 struct vault_row {
 	int64_t id;
@@ -136,7 +138,7 @@ int policy_of(struct local *l, int64_t vault_id, const char *principal, unsigned
 int policy_put(struct local *l, int64_t vault_id, const char *principal, unsigned int permissions,
 	       struct kp_error *e);
 
-/* ---- key_row.c ------------------------------------------------------------------------------ */
+/* ---- key_row.c ----------------------------------------------------------------- */
 
 struct key_row {
 	int64_t id;
@@ -160,7 +162,10 @@ int key_find(struct local *l, const struct vault_row *v, const char *name, struc
 /* The same; -EKEYREVOKED when it is deleted, -EACCES when it is another's. */
 int key_enter(struct local *l, const struct vault_row *v, const char *name, struct key_row *ret,
 	      struct kp_error *e);
-/* The version that U names; without one the newest that can be used, else the newest enabled, else the newest. */
+/*
+ * The version that U names; without one the newest that can be used, else the
+ * newest enabled, else the newest.
+ */
 int version_find(struct local *l, const struct local_uri *u, const struct key_row *k,
 		 struct version_row *ret, struct kp_error *e);
 /* Enabled and within its times.  -EKEYREVOKED, -EKEYEXPIRED. */
@@ -168,7 +173,15 @@ int version_usable(const struct key_row *k, const struct version_row *v, struct 
 void version_read(sqlite3_stmt *s, const struct local_uri *u, struct version_row *ret);
 #define VERSION_COLUMNS "id, version, type, bits, enabled, created, not_before, expires"
 
-/* ---- key_make.c ------------------------------------------------------------------------------- */
+/* ---- wrapping.c ---------------------------------------------------------------- */
+
+/* Of what may be done; the outputs as in struct kp_ops. */
+int version_wrap(struct local *l, const struct version_row *v, const uint8_t *secret, size_t n,
+		 uint8_t *ret, size_t *ret_n, struct kp_error *e);
+int version_unwrap(struct local *l, const struct local_uri *u, const struct version_row *v,
+		   const uint8_t *blob, size_t n, uint8_t *ret, struct kp_error *e);
+
+/* ---- material.c ---------------------------------------------------------------- */
 
 struct material { /* of one version */
 	char type[16];
@@ -181,7 +194,11 @@ struct material { /* of one version */
 
 /* -EKEYREJECTED: not a size that is made. */
 int material_generate(unsigned int bits, struct material *ret, struct kp_error *e);
+/* PEM or DER.  -EINVAL: no key; of one that is not RSA, only the public half is taken. */
+int material_parse(const void *p, size_t n, struct material *ret, struct kp_error *e);
 void material_clear(struct material *m);
+
+/* ---- key_make.c ---------------------------------------------------------------- */
 
 /* Within a call: a new key that only OWNER may use ("": any).  -EEXIST. */
 int key_make(struct local *l, const struct local_uri *u, const char *owner,

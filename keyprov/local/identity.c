@@ -108,7 +108,7 @@ int identity_check(struct local *l, struct kp_error *e)
 		no_credential(l->principal, "it is not the one that was given", e);
 }
 
-/* ---- making ------------------------------------------------------------------------- */
+/* ---- making -------------------------------------------------------------------- */
 
 static int write_file(const char *dir, const char *path, const uint8_t *p, size_t n)
 {
@@ -174,7 +174,7 @@ int identity_make(struct local *l, const char *principal, struct kp_error *e)
 		      now_seconds(), hash, sizeof(hash));
 }
 
-/* ---- administration ----------------------------------------------------------------- */
+/* ---- administration ------------------------------------------------------------ */
 
 struct identity_op {
 	const char *principal;

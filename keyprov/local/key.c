@@ -47,7 +47,7 @@ static int enter(struct local *l, const struct key_op *o, unsigned int perm,
 	return r ? r : key_enter(l, ret_vault, o->u.key, ret, e);
 }
 
-/* ---- show ------------------------------------------------------------------------------ */
+/* ---- show ---------------------------------------------------------------------- */
 
 static int do_get(struct local *l, void *arg, struct kp_error *e)
 {
@@ -132,7 +132,7 @@ int local_key_list(struct local *l, const char *vault, bool deleted, local_key_f
 	return local_call(l, &c, do_list, &o, e);
 }
 
-/* ---- change ------------------------------------------------------------------------------ */
+/* ---- change -------------------------------------------------------------------- */
 
 static int do_enable(struct local *l, void *arg, struct kp_error *e)
 {
@@ -212,7 +212,7 @@ int local_key_update(struct local *l, const char *uri, int64_t not_before, int64
 	return run(l, &c, uri, ANY, &o, do_update, e);
 }
 
-/* ---- delete, recover, purge ------------------------------------------------------------------ */
+/* ---- delete, recover, purge ---------------------------------------------------- */
 
 static int drop(struct local *l, const struct key_row *k, struct kp_error *e)
 {
@@ -284,8 +284,8 @@ static int do_purge(struct local *l, void *arg, struct kp_error *e)
 	if (r)
 		return r;
 	if (v.v.purge_protection) {
-		kp_fail(e, -EPERM, NULL, "vault %s has purge protection: key %s goes by itself when "
-			"its retention of %d days ends", o->u.vault, o->u.key, v.v.retention_days);
+		kp_fail(e, -EPERM, NULL, "vault %s has purge protection: key %s goes by itself "
+			"when its retention of %d days ends", o->u.vault, o->u.key, v.v.retention_days);
 		return kp_hint(e, -EPERM, "to have it back: cmkfs vault key recover %s", k.k.uri);
 	}
 	return drop(l, &k, e);

@@ -32,7 +32,7 @@ extern const struct kp_ops kp_local;
 #define LOCAL_RETENTION_MAX 90
 #define LOCAL_UNCHANGED (-1) /* in an update: leave as it is */
 
-/* ---- names --------------------------------------------------------------- */
+/* ---- names --------------------------------------------------------------------- */
 
 struct local_uri { /* local://VAULT/keys/NAME[/VERSION] */
 	char vault[LOCAL_VAULT_MAX];	 /* lower case */
@@ -59,7 +59,7 @@ int local_permissions_parse(const char *s, unsigned int *ret, struct kp_error *e
 #define LOCAL_PERMISSIONS_MAX 96
 void local_permissions_format(unsigned int bits, char ret[static LOCAL_PERMISSIONS_MAX]);
 
-/* ---- the database --------------------------------------------------------- */
+/* ---- the database -------------------------------------------------------------- */
 
 struct local;
 
@@ -74,7 +74,7 @@ void local_close(struct local *l); /* NULL-safe */
 /* Whether there is a database at all. */
 bool local_exists(const char *state_dir);
 
-/* ---- vaults ----------------------------------------------------------------- */
+/* ---- vaults -------------------------------------------------------------------- */
 
 struct local_vault {
 	char name[LOCAL_VAULT_MAX], tenant[64], region[64];
@@ -108,7 +108,7 @@ int local_vault_delete(struct local *l, const char *vault, struct kp_error *e);
 int local_vault_recover(struct local *l, const char *vault, struct kp_error *e);
 int local_vault_purge(struct local *l, const char *vault, struct kp_error *e);
 
-/* ---- keys ------------------------------------------------------------------- */
+/* ---- keys ---------------------------------------------------------------------- */
 
 struct local_key {
 	char uri[KP_URI_MAX]; /* without version */
@@ -161,7 +161,7 @@ int local_key_delete(struct local *l, const char *uri, struct kp_error *e);
 int local_key_recover(struct local *l, const char *uri, struct kp_error *e);
 int local_key_purge(struct local *l, const char *uri, struct kp_error *e);
 
-/* ---- policies and identities -------------------------------------------------- */
+/* ---- policies and identities --------------------------------------------------- */
 
 int local_policy_set(struct local *l, const char *vault, const char *principal,
 		     unsigned int permissions, struct kp_error *e);
@@ -199,7 +199,7 @@ int local_identity_switch(struct local *l, const char *principal, bool on, struc
 int local_service_key(const struct kp_context *ctx, const char *name,
 		      char ret_uri[static KP_URI_MAX], struct kp_error *e);
 
-/* ---- audit ---------------------------------------------------------------------- */
+/* ---- audit --------------------------------------------------------------------- */
 
 struct local_audit {
 	int64_t seq;

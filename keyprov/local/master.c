@@ -72,8 +72,8 @@ static int read_key(const char *path, bool private, struct master *m, struct kp_
 	if (!S_ISREG(st.st_mode))
 		return bad(e, path, "not a regular file");
 	if (private && (st.st_mode & 077)) {
-		kp_fail(e, -EIO, NULL, "vault master key %s can be read by others (mode %04o)", path,
-			(unsigned int)st.st_mode & 07777);
+		kp_fail(e, -EIO, NULL, "vault master key %s can be read by others (mode %04o)",
+			path, (unsigned int)st.st_mode & 07777);
 		return kp_hint(e, -EIO, "chmod 600 %s, and think of who may have read it", path);
 	}
 	do

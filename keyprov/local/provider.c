@@ -11,8 +11,6 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "crypto/aead.h"
-#include "crypto/rsa.h"
 #include "crypto/secret.h"
 #include "watch.h"
 
@@ -81,7 +79,7 @@ static int open_key(const struct kp_context *ctx, const char *uri, struct kp **r
 	return 0;
 }
 
-/* ---- the calls -------------------------------------------------------------------- */
+/* ---- the calls ----------------------------------------------------------------- */
 
 struct use {
 	struct local_uri u; /* what is asked for */
@@ -137,7 +135,7 @@ static int find(struct local *l, struct use *o, unsigned int perm, struct kp_err
 	return r;
 }
 
-/* ---- describe ------------------------------------------------------------------------ */
+/* ---- describe ------------------------------------------------------------------ */
 
 static int fill_info(struct local *l, struct use *o, struct kp_error *e)
 {
@@ -197,50 +195,16 @@ static int describe(struct kp *kp, const char *kid, struct kp_info *ret, struct 
 	return r;
 }
 
-/* ---- wrap, unwrap ------------------------------------------------------------------------ */
-
-static int no_wrapping(const struct use *o, struct kp_error *e)
-{
-	kp_fail(e, -EKEYREJECTED, NULL, "key %s is of type %s and cannot wrap", o->version.v.kid,
-		o->version.v.type);
-	return kp_hint(e, -EKEYREJECTED, "make an RSA key: cmkfs vault key create "
-		       "local://%s/keys/NEW-NAME --size 2048", o->vault.v.name);
-}
-
-static int column(struct local *l, const struct use *o, const char *sql, sqlite3_stmt **ret,
-		  struct kp_error *e)
-{
-	int r;
-
-	if (strcmp(o->version.v.type, "RSA") != 0)
-		return no_wrapping(o, e);
-	r = db_prepare(l, ret, e, sql, "i", o->version.id);
-	if (!r)
-		r = db_step(l, *ret, e);
-	if (r == 1)
-		return 0;
-	return r ? r : kp_fail(e, -EIO, NULL, "the material of key %s is missing",
-			       o->version.v.kid);
-}
+/* ---- wrap, unwrap -------------------------------------------------------------- */
 
 static int do_wrap(struct local *l, void *arg, struct kp_error *e)
 {
-	_cleanup_stmt_ sqlite3_stmt *s = NULL;
 	struct use *o = arg;
-	struct rsa *k = NULL;
 	int r = find(l, o, PERM_WRAP, e);
 
 	if (!r)
 		r = version_usable(&o->key, &o->version, e);
-	if (!r)
-		r = column(l, o, "SELECT public FROM key_version WHERE id = ?", &s, e);
-	if (r)
-		return r;
-	r = rsa_parse(sqlite3_column_blob(s, 0), (size_t)sqlite3_column_bytes(s, 0), &k);
-	if (!r)
-		r = rsa_oaep_wrap(k, o->in, o->in_len, o->out, o->out_len);
-	rsa_free(k);
-	return r ? kp_fail(e, -EIO, NULL, "wrapping by key %s failed", o->version.v.kid) : 0;
+	return r ? r : version_wrap(l, &o->version, o->in, o->in_len, o->out, o->out_len, e);
 }
 
 static int wrap(struct kp *kp, const uint8_t *secret, size_t n, uint8_t ret[static KP_BLOB_MAX],
@@ -254,56 +218,14 @@ static int wrap(struct kp *kp, const uint8_t *secret, size_t n, uint8_t ret[stat
 	return r;
 }
 
-/* The private key of the version, opened. */
-static int private_key(struct local *l, const struct use *o, struct rsa **ret, struct kp_error *e)
-{
-	_cleanup_stmt_ sqlite3_stmt *s = NULL;
-	_cleanup_secret_ uint8_t *der = NULL;
-	struct local_uri kid = o->u;
-	size_t n;
-	int r = column(l, o, "SELECT sealed FROM key_version WHERE id = ?", &s, e);
-
-	if (r)
-		return r;
-	n = (size_t)sqlite3_column_bytes(s, 0);
-	if (!n) {
-		kp_fail(e, -EKEYREJECTED, NULL, "only the public half of key %s is in the vault",
-			o->version.v.kid);
-		return kp_hint(e, -EKEYREJECTED, "import the private key: cmkfs vault key import "
-			       "%s --file PEM", o->key.k.uri);
-	}
-	der = n > SEALED_EXTRA ? secret_alloc(n - SEALED_EXTRA) : NULL;
-	if (!der)
-		return kp_fail(e, -EAGAIN, NULL, "no locked memory for a private key");
-	memcpy(kid.version, o->version.version, sizeof(kid.version));
-	if (master_open(l->master, &kid, sqlite3_column_blob(s, 0), n, der) ||
-	    rsa_parse(der, n - SEALED_EXTRA, ret))
-		return kp_fail(e, -EIO, "restore vault.db from a backup",
-			       "the private key of %s is damaged in the vault",
-			       o->version.v.kid);
-	return 0;
-}
-
 static int do_unwrap(struct local *l, void *arg, struct kp_error *e)
 {
 	struct use *o = arg;
-	struct rsa *k = NULL;
-	size_t n;
 	int r = find(l, o, PERM_UNWRAP, e);
 
 	if (!r)
 		r = version_usable(&o->key, &o->version, e);
-	if (!r)
-		r = private_key(l, o, &k, e);
-	if (r)
-		return r;
-	r = rsa_oaep_unwrap(k, o->in, o->in_len, o->out, KP_SECRET_LEN, &n);
-	rsa_free(k);
-	if (!r && n == KP_SECRET_LEN)
-		return 0;
-	kp_fail(e, -EBADMSG, NULL, "the wrapped key was not made by %s, or is damaged",
-		o->version.v.kid);
-	return kp_hint(e, -EBADMSG, "cmkfs key show DIR tells which key it was wrapped by");
+	return r ? r : version_unwrap(l, &o->u, &o->version, o->in, o->in_len, o->out, e);
 }
 
 static int unwrap(struct kp *kp, const char *kid, const uint8_t *blob, size_t n, uint8_t *ret,
@@ -317,7 +239,7 @@ static int unwrap(struct kp *kp, const char *kid, const uint8_t *blob, size_t n,
 	return r;
 }
 
-/* ---- watching -------------------------------------------------------------------------------- */
+/* ---- watching ------------------------------------------------------------------ */
 
 static int watch_fd(struct kp *kp)
 {

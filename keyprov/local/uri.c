@@ -145,7 +145,8 @@ int local_permissions_parse(const char *s, unsigned int *ret, struct kp_error *e
 		n = strcspn(s, ",");
 		b = permission_bit(s, n);
 		if (!b) {
-			kp_fail(e, -EINVAL, NULL, "'%.*s' is not a permission", (int)MIN(n, 60U), s);
+			kp_fail(e, -EINVAL, NULL, "'%.*s' is not a permission",
+				(int)MIN(n, 60U), s);
 			return kp_hint(e, -EINVAL, "permissions are get, list, create, import, "
 				       "delete, recover, purge, wrapKey, unwrapKey, rotate");
 		}

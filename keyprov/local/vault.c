@@ -40,7 +40,7 @@ static int check_retention(int days, struct kp_error *e)
 		       "possible: %d to %d", days, LOCAL_RETENTION_MIN, LOCAL_RETENTION_MAX);
 }
 
-/* ---- create, update ------------------------------------------------------------------- */
+/* ---- create, update ------------------------------------------------------------ */
 
 static int do_create(struct local *l, void *arg, struct kp_error *e)
 {
@@ -102,7 +102,8 @@ static int do_update(struct local *l, void *arg, struct kp_error *e)
 	if (c->purge_protection > 0)
 		v.v.purge_protection = true;
 	if (v.v.purge_protection && !v.v.soft_delete) {
-		kp_fail(e, -EINVAL, NULL, "purge protection of vault %s needs soft delete", o->name);
+		kp_fail(e, -EINVAL, NULL, "purge protection of vault %s needs soft delete",
+			o->name);
 		return kp_hint(e, -EINVAL, "cmkfs vault update %s --soft-delete "
 			       "--purge-protection", o->name);
 	}
@@ -146,7 +147,7 @@ int local_vault_firewall(struct local *l, const char *vault, bool on, bool trust
 		   !on ? "off" : trusted_services ? "on, trusted services" : "on", e);
 }
 
-/* ---- show, list ------------------------------------------------------------------------- */
+/* ---- show, list ---------------------------------------------------------------- */
 
 static int do_get(struct local *l, void *arg, struct kp_error *e)
 {
@@ -191,7 +192,7 @@ int local_vault_list(struct local *l, bool deleted, local_vault_fn *fn, void *ar
 	return local_call(l, &c, do_list, &o, e);
 }
 
-/* ---- delete, recover, purge --------------------------------------------------------------- */
+/* ---- delete, recover, purge ---------------------------------------------------- */
 
 static int drop(struct local *l, const struct vault_row *v, struct kp_error *e)
 {

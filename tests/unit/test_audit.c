@@ -6,6 +6,7 @@
 #include "vault_fixture.h"
 
 #define COLUMNS 6
+#define ALL_BACK "DELETE FROM audit; INSERT INTO audit SELECT * FROM saved"
 
 static const char *const columns[COLUMNS] = { "time_ms", "principal", "operation",
 					      "object",	 "outcome",   "detail" };
@@ -116,7 +117,7 @@ static void records_are_found_by_vault_and_identity(void **state)
 	assert_int_equal(count(f, &all), 2);
 }
 
-/* ---- tampering ------------------------------------------------------------------------------ */
+/* ---- tampering ----------------------------------------------------------------- */
 
 /* Some records, the newest of which a tamperer may want to hide. */
 static uint64_t fill(struct fixture *f)
@@ -151,8 +152,8 @@ static void every_changed_field_is_found(void **state)
 
 	fixture_sql(f, "CREATE TABLE saved AS SELECT * FROM audit");
 	for (uint64_t i = 1; i <= n; i++) {
-		snprintf(mend, sizeof(mend), "REPLACE INTO audit SELECT * FROM saved WHERE seq = %d",
-			 (int)i);
+		snprintf(mend, sizeof(mend),
+			 "REPLACE INTO audit SELECT * FROM saved WHERE seq = %d", (int)i);
 		for (int c = 0; c < COLUMNS; c++) {
 			snprintf(tamper, sizeof(tamper), "UPDATE audit SET %s = %s WHERE seq = %d",
 				 columns[c], c ? "'x'" : "time_ms + 1", (int)i);
@@ -173,18 +174,17 @@ static void every_removed_record_is_found(void **state)
 {
 	struct fixture *f = *state;
 	uint64_t n = fill(f);
-	char tamper[512], mend[512];
+	char tamper[512];
 
 	fixture_sql(f, "CREATE TABLE saved AS SELECT * FROM audit");
 	for (uint64_t i = 1; i <= n; i++) {
-		snprintf(mend, sizeof(mend), "DELETE FROM audit; INSERT INTO audit SELECT * FROM saved");
 		snprintf(tamper, sizeof(tamper), "DELETE FROM audit WHERE seq = %d", (int)i);
-		is_found(f, tamper, mend);
+		is_found(f, tamper, ALL_BACK);
 		snprintf(tamper, sizeof(tamper), "DELETE FROM audit WHERE seq = %d; "
 			 "UPDATE audit SET seq = seq - 1 WHERE seq > %d", (int)i, (int)i);
-		is_found(f, tamper, mend);
+		is_found(f, tamper, ALL_BACK);
 		snprintf(tamper, sizeof(tamper), "DELETE FROM audit WHERE seq >= %d", (int)i);
-		is_found(f, tamper, mend);
+		is_found(f, tamper, ALL_BACK);
 	}
 }
 
@@ -200,12 +200,12 @@ static void every_swap_is_found(void **state)
 			 "UPDATE audit SET seq = -1 WHERE seq = %d; UPDATE audit SET seq = %d WHERE "
 			 "seq = %d; UPDATE audit SET seq = %d WHERE seq = -1", (int)i, (int)i,
 			 (int)i + 1, (int)i + 1);
-		is_found(f, tamper, "DELETE FROM audit; INSERT INTO audit SELECT * FROM saved");
+		is_found(f, tamper, ALL_BACK);
 	}
-	is_found(f, "INSERT INTO audit SELECT max(seq) + 1, 1, 'a', 'b', 'c', 'ok', '', hash FROM audit",
-		 "DELETE FROM audit; INSERT INTO audit SELECT * FROM saved");
-	is_found(f, "INSERT INTO audit SELECT 0, 1, 'a', 'b', 'c', 'ok', '', hash FROM audit LIMIT 1",
-		 "DELETE FROM audit; INSERT INTO audit SELECT * FROM saved");
+	is_found(f, "INSERT INTO audit SELECT max(seq) + 1, 1, 'a', 'b', 'c', 'ok', '', hash "
+		    "FROM audit", ALL_BACK);
+	is_found(f, "INSERT INTO audit SELECT 0, 1, 'a', 'b', 'c', 'ok', '', hash "
+		    "FROM audit LIMIT 1", ALL_BACK);
 }
 
 static void forged_head_is_found_and_never_signed(void **state)
@@ -224,7 +224,7 @@ static void forged_head_is_found_and_never_signed(void **state)
 	FAILS(-EIO, local_key_enable(f->l, KEY, true, &e)); /* nothing goes on from there */
 	FAILS(-EBADMSG, local_audit_verify(f->l, &n, &e));
 	fixture_sql(f, "REPLACE INTO state SELECT * FROM head;"
-		       "DELETE FROM audit; INSERT INTO audit SELECT * FROM saved");
+		       ALL_BACK);
 	OK(local_key_enable(f->l, KEY, true, &e));
 	OK(local_audit_verify(f->l, &n, &e));
 }

@@ -15,7 +15,7 @@
 
 #define NOW INT64_C(1800000000)
 
-/* ---- errors ------------------------------------------------------------------------ */
+/* ---- errors -------------------------------------------------------------------- */
 
 static void every_documented_error_has_one_row(void **state)
 {
@@ -75,7 +75,7 @@ static void message_is_one_line_and_bounded(void **state)
 	assert_int_equal(kp_hint(NULL, -EIO, "x"), -EIO);
 }
 
-/* ---- registry ------------------------------------------------------------------------ */
+/* ---- registry ------------------------------------------------------------------ */
 
 static void provider_is_found_by_scheme_and_name(void **state)
 {
@@ -106,7 +106,7 @@ static void unknown_scheme_is_refused_with_the_known_ones(void **state)
 	}
 }
 
-/* ---- what may protect a volume ---------------------------------------------------------- */
+/* ---- what may protect a volume ------------------------------------------------- */
 
 static const struct kp_info good = {
 	.kid = "local://prod/keys/k/0123456789abcdef0123456789abcdef",

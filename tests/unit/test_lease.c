@@ -34,7 +34,7 @@ static void sleep_ms(int ms)
 	nanosleep(&t, NULL);
 }
 
-/* ---- the provider: keys "fake://N", each with answers of its own --------------------- */
+/* ---- the provider: keys "fake://N", each with answers of its own --------------- */
 
 #define KEYS 4
 
@@ -93,8 +93,9 @@ static int fake_describe(struct kp *kp, const char *kid, struct kp_info *ret, st
 	return 0;
 }
 
-static int fake_wrap(struct kp *kp, const uint8_t *secret, size_t n, uint8_t ret[static KP_BLOB_MAX],
-		     size_t *ret_n, char ret_kid[static KP_URI_MAX], struct kp_error *e)
+static int fake_wrap(struct kp *kp, const uint8_t *secret, size_t n,
+		     uint8_t ret[static KP_BLOB_MAX], size_t *ret_n,
+		     char ret_kid[static KP_URI_MAX], struct kp_error *e)
 {
 	(void)kp;
 	(void)secret;
@@ -148,7 +149,7 @@ static const struct kp_ops fake = {
 /* In place of keyprov/providers.c. */
 const struct kp_ops *const kp_providers[] = { &fake, NULL };
 
-/* ---- what the lease tells ---------------------------------------------------------------- */
+/* ---- what the lease tells ------------------------------------------------------ */
 
 static struct heard {
 	pthread_mutex_t lock;
@@ -252,7 +253,7 @@ static void change(int key)
 	eventfd_write(scripts[key].event_fd, 1);
 }
 
-/* ---- the first check ------------------------------------------------------------------------ */
+/* ---- the first check ----------------------------------------------------------- */
 
 static void grant_comes_with_the_key_before_start_returns(void **state)
 {
@@ -320,7 +321,7 @@ static void every_denial_has_its_errno(void **state)
 	setup(NULL);
 }
 
-/* ---- denied and granted -------------------------------------------------------------------------- */
+/* ---- denied and granted -------------------------------------------------------- */
 
 static void change_is_noticed_at_once_both_ways(void **state)
 {
@@ -424,7 +425,7 @@ static void rotation_is_told_once_with_the_key(void **state)
 	assert_int_equal(calls, 2);
 }
 
-/* ---- time ----------------------------------------------------------------------------------------- */
+/* ---- time ---------------------------------------------------------------------- */
 
 static void expiry_locks_when_it_comes(void **state)
 {
@@ -578,7 +579,7 @@ static void pauses_grow_while_the_vault_is_away(void **state)
 	assert_in_range(second, 0, 2);
 }
 
-/* ---- several slots ------------------------------------------------------------------------------------ */
+/* ---- several slots ------------------------------------------------------------- */
 
 static void any_slot_opens_the_zone(void **state)
 {

@@ -47,7 +47,7 @@ static int acceptable(struct fixture *f)
 	return r ? r : kp_acceptable(&i, &f->ctx, time(NULL), &e);
 }
 
-/* ---- taking away, giving back ----------------------------------------------------------- */
+/* ---- taking away, giving back -------------------------------------------------- */
 
 static void key_switch(struct fixture *f, bool take)
 {
@@ -340,7 +340,7 @@ static void secret_of_another_length_does_not_unwrap(void **state)
 	}
 }
 
-/* ---- versions ------------------------------------------------------------------------------- */
+/* ---- versions ------------------------------------------------------------------ */
 
 static void old_version_unwraps_and_newest_wraps(void **state)
 {
@@ -448,7 +448,7 @@ static void operator_sees_the_firewall_and_passes_it(void **state)
 	FAILS(-EACCES, kp_acceptable(&i, &f->ctx, time(NULL), &e));
 }
 
-/* ---- the service's own keys -------------------------------------------------------------------- */
+/* ---- the service's own keys ---------------------------------------------------- */
 
 static void service_key_is_its_volumes_own(void **state)
 {
@@ -494,7 +494,7 @@ static void service_key_stays_disabled(void **state)
 	FAILS(-EINVAL, local_service_key(&f->ctx, "", uri, &e));
 }
 
-/* ---- being woken ---------------------------------------------------------------------------------- */
+/* ---- being woken --------------------------------------------------------------- */
 
 /* Whether the watch says `changed` within MS. */
 static bool woken(struct fixture *f, int ms)
@@ -612,7 +612,7 @@ static void another_database_in_its_place_is_taken(void **state)
 	OK(unwrap(f, f->kid));
 }
 
-/* ---- what is on the disk ------------------------------------------------------------------------------ */
+/* ---- what is on the disk ------------------------------------------------------- */
 
 static bool contains(const char *path, const void *p, size_t n)
 {
@@ -677,7 +677,7 @@ static void files_are_for_the_owner_only(void **state)
 	assert_int_equal(st.st_mode & 07777, 0700);
 }
 
-/* ---- many at once ---------------------------------------------------------------------------------------- */
+/* ---- many at once -------------------------------------------------------------- */
 
 static int child(struct fixture *f, int rounds)
 {

@@ -8,8 +8,9 @@
 #include <openssl/pem.h>
 
 #define DAY 86400
+#define TEN "0123456789"
 
-/* ---- names --------------------------------------------------------------------------- */
+/* ---- names --------------------------------------------------------------------- */
 
 static void uris_have_one_normal_form(void **state)
 {
@@ -19,6 +20,8 @@ static void uris_have_one_normal_form(void **state)
 		{ "local://prod/keys/k", "local://prod/keys/k" },
 		{ "LOCAL://Prod/keys/K", "local://prod/keys/K" },
 		{ "local://a.b-c_d/keys/1.2", "local://a.b-c_d/keys/1.2" },
+		{ "local://" TEN TEN TEN TEN TEN TEN "123/keys/" TEN TEN TEN TEN TEN TEN TEN,
+		  "local://" TEN TEN TEN TEN TEN TEN "123/keys/" TEN TEN TEN TEN TEN TEN TEN },
 		{ "local://v/keys/k/0123456789ABCDEF0123456789abcdef",
 		  "local://v/keys/k/0123456789abcdef0123456789abcdef" },
 	};
@@ -34,16 +37,15 @@ static void uris_have_one_normal_form(void **state)
 static void malformed_uris_are_refused(void **state)
 {
 	static const char *const uris[] = {
-		"", "local:", "local://", "local:///keys/k", "local://v", "local://v/", "local://v/keys",
-		"local://v/keys/", "local://v/keys/k/", "local://v/keys/k/1", "local://v/keys/-k",
+		"", "local:", "local://", "local:///keys/k", "local://v", "local://v/",
+		"local://v/keys", "local://v/keys/", "local://v/keys/k/", "local://v/keys/k/1", "local://v/keys/-k",
 		"local://v/keys/k/0123456789abcdef0123456789abcdeg",
 		"local://v/keys/k/0123456789abcdef0123456789abcdef0", "local://v/keys/k?x",
 		"local://v/keys/k/0123456789abcdef0123456789abcdef/", "local://v/KEYS/k",
 		"local://v/keys/k#1", "local://../keys/k", "local://v/keys/a b", "local://v/keys/a\n",
-		"local://v/keys/\xc3\xa4", " local://v/keys/k", "local://v//keys/k", "http://v/keys/k",
-		"local://a23456789b123456789c123456789d123456789e123456789f1234567890123/keys/k0123456789"
-		"a123456789b123456789c123456789d123456789e123456789f123456789g123456789h123456789i1234567"
-		"89j123456789k123456789l123456789m123456789",
+		"local://v/keys/\xc3\xa4", " local://v/keys/k", "local://v//keys/k",
+		"http://v/keys/k", "local://" TEN TEN TEN TEN TEN TEN "1234/keys/k",
+		"local://v/keys/" TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN "12345678",
 	};
 	char out[KP_URI_MAX] = "untouched";
 
@@ -75,7 +77,7 @@ static void permissions_go_there_and_back(void **state)
 	FAILS(-EINVAL, local_permissions_parse("ge", &bits, &e));
 }
 
-/* ---- vaults ----------------------------------------------------------------------------- */
+/* ---- vaults -------------------------------------------------------------------- */
 
 static void make(struct fixture *f, const char *name, bool soft, bool purge)
 {
@@ -208,7 +210,7 @@ static void without_soft_delete_a_deletion_is_final(void **state)
 	FAILS(-ENOENT, local_vault_recover(f->l, "v", &e));
 }
 
-/* ---- keys -------------------------------------------------------------------------------- */
+/* ---- keys ---------------------------------------------------------------------- */
 
 static void sizes_below_2048_are_not_made(void **state)
 {
@@ -358,7 +360,7 @@ static void impossible_times_are_refused(void **state)
 	FAILS(-EINVAL, local_key_update(f->l, KEY, 30, 20, &e));
 }
 
-/* ---- permissions of identities --------------------------------------------------------------- */
+/* ---- permissions of identities ------------------------------------------------- */
 
 enum op { GET, LIST, CREATE, ENABLE, IMPORT, DELETE, RECOVER, ROTATE, OPS };
 
@@ -448,7 +450,7 @@ static void identity_on_mends_a_lost_credential(void **state)
 	FAILS(-ENOENT, local_identity_switch(f->l, "cmkfs-none", false, &e));
 }
 
-/* ---- the master key ---------------------------------------------------------------------------- */
+/* ---- the master key ------------------------------------------------------------ */
 
 static void master_key_of_another_vault_is_refused(void **state)
 {
@@ -477,7 +479,8 @@ static void master_key_of_another_vault_is_refused(void **state)
 
 static void credential_of_systemd_comes_first(void **state)
 {
-	static const char hex[] = "000102030405060708090a0b0c0d0e0f101112131415161718191A1B1C1D1E1F\n";
+	static const char hex[] = "000102030405060708090a0b0c0d0e0f"
+				  "101112131415161718191A1B1C1D1E1F\n";
 	char dir[] = "/tmp/cmkfs-vault.XXXXXX", sub[64], path[80];
 	struct local_vault v = { .name = "v", .soft_delete = true };
 	struct local *l;
