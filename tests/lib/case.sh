@@ -24,6 +24,11 @@ chmod 0700 "$CMKFS_STATE_DIR"
 : >"$CMKFS_CONFIG"
 cd "$CASE_DIR"
 
+# mountpoint(1) stats, which a locked mount refuses.
+is_mounted() { # REALPATH
+	awk -v m="$1" '$5 == m { found = 1 } END { exit !found }' /proc/self/mountinfo
+}
+
 _mounts=()
 _pids=()
 
@@ -36,7 +41,7 @@ _cleanup() {
 		kill "$p" 2>/dev/null && wait "$p" 2>/dev/null
 	done
 	for m in "${_mounts[@]}"; do
-		mountpoint -q "$m" 2>/dev/null || continue
+		is_mounted "$m" || continue
 		timeout 20 cmkfs umount "$m" >/dev/null 2>&1 || fusermount3 -uz "$m" 2>/dev/null ||
 			umount -l "$m" 2>/dev/null
 	done
@@ -91,8 +96,10 @@ domount() { # DIR MNT [options…]: mounted when this returns
 }
 
 doumount() { # MNT
+	local m
+	m=$(cd "$(dirname "$1")" && pwd -P)/$(basename "$1")
 	cmkfs umount "$1"
-	! mountpoint -q "$1" || fail "$1 is still mounted"
+	! is_mounted "$m" || fail "$1 is still mounted"
 }
 
 # Run a command that must fail, and look at its exit code and output ($out).
