@@ -15,12 +15,10 @@
 #include <sys/un.h>
 
 #include "crypto/mac.h"
-#include "fs/lib/log.h"
 #include "fs/lib/state.h"
 #include "fs/mount/control.h"
 #include "fs/mount/control_io.h"
-#include "fs/mount/grant.h"
-#include "fs/mount/lock.h"
+#include "fs/mount/session.h"
 
 #define CONNECTIONS_MAX 32
 #define STOP_S 1 /* for a connection that waits for a provider */
@@ -46,71 +44,17 @@ struct connection {
 	int fd;
 };
 
-/* ---- answers ------------------------------------------------------------------------ */
-
-static json_t *answer_error(const struct mount_failure *f)
-{
-	return json_pack("{s:b, s:s, s:s, s:i}", "ok", 0, "error", f->message, "hint", f->hint,
-			 "code", f->exit_code);
-}
-
-static json_t *answer_lock(struct mount *m)
-{
-	struct lock_report rep = { 0 };
-
-	log_notice("an operator locks");
-	lock_operator(m->locker, &rep);
-	return json_pack("{s:b, s:b, s:f, s:I, s:I, s:I, s:b}", "ok", 1, "was_unlocked",
-			 rep.locked, "ms", rep.ms, "refused", (json_int_t)rep.refused, "lost",
-			 (json_int_t)rep.lost, "failed", (json_int_t)rep.failed, "timed_out",
-			 rep.timed_out);
-}
-
-static json_t *answer_unlock(struct mount *m)
-{
-	struct mount_failure f = { 0, "", "" };
-
-	log_notice("an operator unlocks");
-	return grant_unlock(m->grant, &f) < 0 ? answer_error(&f) : json_pack("{s:b}", "ok", 1);
-}
-
-static json_t *answer_reload(struct mount *m)
-{
-	struct store_error err = { "", "" };
-	int r = grant_reload(m->grant, &err);
-
-	if (r < 0)
-		return json_pack("{s:b, s:s, s:s, s:i}", "ok", 0, "error",
-				 err.message[0] ? err.message : strerror(-r), "hint", err.hint,
-				 "code", 1);
-	return json_pack("{s:b}", "ok", 1);
-}
-
 /* NULL: the answer comes at the end of the mount. */
 static json_t *answer(struct control *c, const char *cmd, int fd)
 {
-	struct mount *m = c->m;
-
-	if (!strcmp(cmd, "status"))
-		return control_status(m);
-	if (!strcmp(cmd, "stats"))
-		return control_stats(m);
-	if (!strcmp(cmd, "lock"))
-		return answer_lock(m);
-	if (!strcmp(cmd, "unlock"))
-		return answer_unlock(m);
-	if (!strcmp(cmd, "reload"))
-		return answer_reload(m);
-	if (!strcmp(cmd, "umount")) {
-		pthread_mutex_lock(&c->lock);
-		if (c->nwaiting < CONNECTIONS_MAX)
-			c->waiting[c->nwaiting++] = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-		pthread_mutex_unlock(&c->lock);
-		eventfd_write(m->end_fd, 1);
-		return NULL;
-	}
-	return json_pack("{s:b, s:s, s:s, s:i}", "ok", 0, "error", "the mount knows no such request",
-			 "hint", "is the daemon of an older version?", "code", 1);
+	if (strcmp(cmd, "umount"))
+		return control_answer(c->m, cmd);
+	pthread_mutex_lock(&c->lock);
+	if (c->nwaiting < CONNECTIONS_MAX)
+		c->waiting[c->nwaiting++] = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	pthread_mutex_unlock(&c->lock);
+	eventfd_write(c->m->end_fd, 1);
+	return NULL;
 }
 
 /* ---- connections ---------------------------------------------------------------------- */

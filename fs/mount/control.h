@@ -66,6 +66,8 @@ bool control_stop(struct control *c);
 /* Answer who asked for the end of the mount; free C.  After control_stop() said true. */
 void control_farewell(struct control *c, uint64_t lost);
 
+/* The answer to a request but `umount` (control_answer.c). */
+json_t *control_answer(struct mount *m, const char *cmd);
 /* The answer of `status` (control_status.c). */
 json_t *control_status(struct mount *m);
 json_t *control_stats(struct mount *m);

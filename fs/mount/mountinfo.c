@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reading /proc/self/mountinfo: "36 35 98:0 /root /mnt/point opts …", with
- * blanks in paths as \040.
+ * Reading /proc/self/mountinfo:
+ * "36 35 98:0 /root /mnt/point opts … - type source superopts", with blanks in
+ * paths as \040.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -23,61 +24,84 @@ static void unescape(char *s)
 	*to = 0;
 }
 
-/*
- * Call FN for each mount until it returns false.  0 or -errno.
- */
-typedef bool mount_line_fn(void *arg, unsigned int major, unsigned int minor, const char *path);
+struct mount_line {
+	unsigned int major, minor;
+	char *path, *type, *source;
+};
+
+/* Take LINE apart, in place. */
+static bool parse_line(char *line, struct mount_line *ret)
+{
+	char *save = NULL;
+	int at = 0;
+
+	/* The fifth field; the fourth is the root within its filesystem. */
+	if (sscanf(line, "%*s %*s %u:%u %*s %n", &ret->major, &ret->minor, &at) != 2 || !at)
+		return false;
+	ret->path = line + at;
+	ret->type = strstr(ret->path, " - ");
+	if (!ret->type)
+		return false;
+	ret->type = strtok_r(ret->type + 3, " \n", &save);
+	ret->source = strtok_r(NULL, " \n", &save);
+	ret->path[strcspn(ret->path, " ")] = 0;
+	if (!ret->type || !ret->source)
+		return false;
+	unescape(ret->path);
+	unescape(ret->source);
+	return true;
+}
+
+/* Call FN for each mount until it returns false.  0 or -errno. */
+typedef bool mount_line_fn(void *arg, const struct mount_line *l);
 
 static int each_mount(mount_line_fn *fn, void *arg)
 {
 	FILE *f = fopen("/proc/self/mountinfo", "re");
 	_cleanup_free_ char *line = NULL;
+	struct mount_line l;
 	size_t cap = 0;
 
 	if (!f)
 		return -errno;
-	while (getline(&line, &cap, f) > 0) {
-		unsigned int major, minor;
-		char *path;
-		int at = 0;
-
-		/* The fifth field; the fourth is the root within its filesystem. */
-		if (sscanf(line, "%*s %*s %u:%u %*s %n", &major, &minor, &at) != 2 || !at)
-			continue;
-		path = line + at;
-		path[strcspn(path, " ")] = 0;
-		unescape(path);
-		if (!fn(arg, major, minor, path))
+	while (getline(&line, &cap, f) > 0)
+		if (parse_line(line, &l) && !fn(arg, &l))
 			break;
-	}
 	fclose(f);
 	return 0;
 }
 
 struct query {
-	const char *path;
+	const char *path, *type, *source;
 	unsigned int major, minor;
 	bool found;
 };
 
-static bool match_path(void *arg, unsigned int major, unsigned int minor, const char *path)
+static bool match_path(void *arg, const struct mount_line *l)
 {
 	struct query *q = arg;
 
-	if (!strcmp(path, q->path)) {
-		q->major = major; /* the last one is on top */
-		q->minor = minor;
+	if (!strcmp(l->path, q->path)) {
+		q->major = l->major; /* the last one is on top */
+		q->minor = l->minor;
 		q->found = true;
 	}
 	return true;
 }
 
-static bool match_dev(void *arg, unsigned int major, unsigned int minor, const char *path)
+static bool match_dev(void *arg, const struct mount_line *l)
 {
 	struct query *q = arg;
 
-	(void)path;
-	q->found = major == q->major && minor == q->minor;
+	q->found = l->major == q->major && l->minor == q->minor;
+	return !q->found;
+}
+
+static bool match_source(void *arg, const struct mount_line *l)
+{
+	struct query *q = arg;
+
+	q->found = !strcmp(l->type, q->type) && !strcmp(l->source, q->source);
 	return !q->found;
 }
 
@@ -107,4 +131,11 @@ bool mountinfo_mounted(unsigned int major, unsigned int minor)
 	struct query q = { .major = major, .minor = minor };
 
 	return each_mount(match_dev, &q) < 0 || q.found;
+}
+
+bool mountinfo_has_source(const char *type, const char *source)
+{
+	struct query q = { .type = type, .source = source };
+
+	return !each_mount(match_source, &q) && q.found;
 }

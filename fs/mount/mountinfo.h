@@ -16,4 +16,7 @@ bool mountinfo_top_is(const char *path, unsigned int major, unsigned int minor);
 /* Whether it is mounted anywhere that we see.  True when that cannot be found out. */
 bool mountinfo_mounted(unsigned int major, unsigned int minor);
 
+/* Whether a mount of SOURCE by filesystem TYPE is seen.  False when that cannot be found out. */
+bool mountinfo_has_source(const char *type, const char *source);
+
 #endif

@@ -18,9 +18,12 @@
 #include "fs/mount/grant.h"
 #include "fs/mount/janitor.h"
 #include "fs/mount/lock.h"
+#include "fs/mount/mountinfo.h"
 #include "fs/mount/supervise.h"
 
 #define SECRET_BYTES (32u << 20) /* keys of what is open; touched as needed */
+#define OPEN_WAIT_MS 3000
+#define OPEN_STEP_MS 20
 #define TIMEOUT_RW 86400.0	 /* ended by notification */
 #define TIMEOUT_RO 1.0		 /* another host may write, and cannot notify us */
 
@@ -81,6 +84,21 @@ static int set_up(struct mount *m, const struct mount_options *o, struct mount_f
 	return check_places(m, f);
 }
 
+/*
+ * A daemon whose mount has just been taken off the tree by umount(8) still
+ * ends its session: it is waited for.
+ */
+static int open_patiently(struct mount *m, const struct store_options *opt, struct store_error *err)
+{
+	for (unsigned int ms = 0;; ms += OPEN_STEP_MS) {
+		int r = store_open(m->dir, opt, &m->store, err);
+
+		if (r != -EBUSY || ms >= OPEN_WAIT_MS || mountinfo_has_source("fuse.cmkfs", m->dir))
+			return r;
+		usleep(OPEN_STEP_MS * 1000);
+	}
+}
+
 static int open_store(struct mount *m, const char *state_dir, struct mount_failure *f)
 {
 	char holder[sizeof("mounted at ") + PATH_MAX];
@@ -98,8 +116,7 @@ static int open_store(struct mount *m, const char *state_dir, struct mount_failu
 	int r;
 
 	snprintf(holder, sizeof(holder), "mounted at %s", m->mountpoint);
-	r = store_open(m->dir, &opt, &m->store, &err);
-
+	r = open_patiently(m, &opt, &err);
 	if (r < 0)
 		return mount_fail(f, cmd_exit_of(r), r, err.hint, "%s",
 				  err.message[0] ? err.message : strerror(-r));
@@ -172,13 +189,14 @@ static void wind_up(struct mount *m)
 	session_unmount(m);
 	quiet = control_stop(m->control);
 	aside_stop(m->aside);
-	flusher_stop(m->flusher);
 	if (m->store)
 		r = store_end_session(m->store, atomic_load(&m->lost) > 0 || rep.failed > 0);
 	if (r < 0)
 		log_error("cmkfs verify DIR says whether anything is missing",
 			  "the session was not closed cleanly: %s", strerror(-r));
 	workers_stop(m->workers);
+	flusher_stop(m->flusher); /* workers give it work */
+	m->flusher = NULL;
 	janitor_stop(m->janitor);
 	if (!quiet)
 		return; /* a connection still uses all of it; we exit now */

@@ -214,6 +214,9 @@ static void the_table_of_mounts_is_read(void **state)
 	assert_false(mountinfo_top_is("/proc", major, minor + 1));
 	assert_false(mountinfo_mounted(4095, 1048575));
 	assert_int_equal(mountinfo_find("/proc/self", &major, &minor), -ENOENT);
+	assert_true(mountinfo_has_source("proc", "proc"));
+	assert_false(mountinfo_has_source("proc", "/nowhere"));
+	assert_false(mountinfo_has_source("fuse.cmkfs", "proc"));
 }
 
 int main(void)
