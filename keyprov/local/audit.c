@@ -237,7 +237,7 @@ int local_audit_list(struct local *l, const struct local_audit_filter *f, local_
 {
 	struct listing q = { f, fn, arg };
 
-	return local_transaction(l, list, &q, e);
+	return local_snapshot(l, list, &q, e);
 }
 
 static int broken(struct kp_error *e, int64_t seq, const char *why)
@@ -286,5 +286,5 @@ static int verify(struct local *l, void *arg, struct kp_error *e)
 
 int local_audit_verify(struct local *l, uint64_t *ret_count, struct kp_error *e)
 {
-	return local_transaction(l, verify, ret_count, e);
+	return local_snapshot(l, verify, ret_count, e);
 }

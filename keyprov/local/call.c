@@ -90,12 +90,13 @@ static int framed(struct local *l, void *arg, struct kp_error *e)
 	return r;
 }
 
-int local_transaction(struct local *l, call_fn *fn, void *arg, struct kp_error *e)
+static int transaction(struct local *l, const char *begin, call_fn *fn, void *arg,
+		       struct kp_error *e)
 {
 	int r = db_attach(l, e);
 
 	if (!r)
-		r = db_run(l, e, "BEGIN IMMEDIATE", "");
+		r = db_run(l, e, begin, "");
 	if (r)
 		return r;
 	r = check_master(l, e);
@@ -109,6 +110,16 @@ int local_transaction(struct local *l, call_fn *fn, void *arg, struct kp_error *
 	l->master = NULL;
 	crypto_forget();
 	return r;
+}
+
+int local_transaction(struct local *l, call_fn *fn, void *arg, struct kp_error *e)
+{
+	return transaction(l, "BEGIN IMMEDIATE", fn, arg, e);
+}
+
+int local_snapshot(struct local *l, call_fn *fn, void *arg, struct kp_error *e)
+{
+	return transaction(l, "BEGIN", fn, arg, e);
 }
 
 int local_call(struct local *l, const struct call *c, call_fn *fn, void *arg, struct kp_error *e)

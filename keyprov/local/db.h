@@ -98,6 +98,8 @@ typedef int call_fn(struct local *l, void *arg, struct kp_error *e);
 int local_call(struct local *l, const struct call *c, call_fn *fn, void *arg, struct kp_error *e);
 /* FN in a transaction with the master key, without identity and audit record. */
 int local_transaction(struct local *l, call_fn *fn, void *arg, struct kp_error *e);
+/* The same for an FN that only reads; holds nobody up. */
+int local_snapshot(struct local *l, call_fn *fn, void *arg, struct kp_error *e);
 
 /* ---- audit.c ------------------------------------------------------------------- */
 

@@ -215,7 +215,7 @@ int local_key_rotate(struct local *l, const char *uri, const struct local_key_op
 	int r = parse_uri(uri, &o, e);
 
 	if (!r && !bits) {
-		r = local_transaction(l, do_size, &o, e);
+		r = local_snapshot(l, do_size, &o, e);
 		bits = o.m.bits >= 4096 ? 4096 : o.m.bits >= 3072 ? 3072 : DEFAULT_BITS;
 	}
 	if (!r)

@@ -144,7 +144,7 @@ int local_key_import(struct local *l, const char *uri, const void *pem, size_t n
 		     struct kp_error *e);
 int local_key_rotate(struct local *l, const char *uri, const struct local_key_options *o,
 		     char ret_kid[static KP_URI_MAX], struct kp_error *e);
-/* Without a version in URI: the key as a whole. */
+/* Without a version in URI: the key as a whole.  It and update take the permission to create. */
 int local_key_enable(struct local *l, const char *uri, bool on, struct kp_error *e);
 /* Times of a version, without one of the newest; LOCAL_UNCHANGED, 0: none. */
 int local_key_update(struct local *l, const char *uri, int64_t not_before, int64_t expires,
@@ -204,7 +204,7 @@ int local_service_key(const struct kp_context *ctx, const char *name,
 struct local_audit {
 	int64_t seq;
 	int64_t time_ms;	/* unix milliseconds */
-	const char *principal;	/* "operator:UID" or the identity */
+	const char *principal;	/* "operator:UID", "vault:retention" or the identity */
 	const char *operation;	/* "unwrapKey", "policy.set" … */
 	const char *object;	/* a URI or a name */
 	const char *outcome;	/* "ok" or the name of the error */

@@ -97,7 +97,7 @@ int local_service_key(const struct kp_context *ctx, const char *name,
 
 	r = local_open(ctx->state_dir, NULL, true, &l, e);
 	if (!r)
-		r = local_transaction(l, do_look, &o, e);
+		r = local_snapshot(l, do_look, &o, e);
 	if (!r && !o.found)
 		r = material_generate(2048, &o.m, e);
 	if (!r)

@@ -118,7 +118,7 @@ static int sweep_record(struct local *l, const char *sql, struct kp_error *e)
 	int r = db_prepare(l, &s, e, sql, "i", now_seconds());
 
 	while (!r && (r = db_step(l, s, e)) == 1)
-		r = audit_append(l, "retention", "purge",
+		r = audit_append(l, "vault:retention", "purge",
 				 (const char *)sqlite3_column_text(s, 0), "ok",
 				 "the retention has ended", e);
 	return r;

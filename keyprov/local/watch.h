@@ -11,11 +11,12 @@
 
 struct watch {
 	int fd;		  /* -1: none */
-	int state_wd, identity_wd;
+	bool timer;	  /* FD only says that it is time to look */
+	int identity_wd;
 	int64_t changes;  /* as last read; -1: unknown */
 };
 
-/* Failure is not fatal: then there is no descriptor. */
+/* Where inotify cannot be had (its instances are few), a timer looks twice a second. */
 void watch_open(struct watch *w, const char *state_dir);
 void watch_close(struct watch *w);
 /* Drain.  Whether anything changed that may matter to L and PRINCIPAL. */

@@ -3,6 +3,7 @@
  * The embedded vault as a provider: every way of taking access away and giving
  * it back, versions, and being woken.
  */
+/* link: -Wl,--wrap=inotify_init1 */
 #include "vault_fixture.h"
 
 #include <poll.h>
@@ -10,6 +11,17 @@
 #include <sys/wait.h>
 
 #include "crypto/secret.h"
+
+static bool no_inotify;
+
+int __real_inotify_init1(int flags);
+int __wrap_inotify_init1(int flags);
+
+int __wrap_inotify_init1(int flags)
+{
+	errno = EMFILE;
+	return no_inotify ? -1 : __real_inotify_init1(flags);
+}
 
 static int unwrap(struct fixture *f, const char *kid)
 {
@@ -522,6 +534,22 @@ static void every_way_wakes_the_watch(void **state)
 		}
 }
 
+static void without_inotify_a_timer_looks(void **state)
+{
+	struct fixture *f = *state;
+
+	no_inotify = true;
+	kp_local.close(f->kp);
+	OK(kp_local.open(&f->ctx, KEY, &f->kp, &e));
+	no_inotify = false;
+	assert_false(woken(f, 700));
+	OK(unwrap(f, f->kid));
+	assert_false(woken(f, 700));
+	OK(local_key_enable(f->l, KEY, false, &e));
+	assert_true(woken(f, 2000));
+	assert_false(woken(f, 700));
+}
+
 static void own_calls_do_not_wake_the_watch(void **state)
 {
 	struct fixture *f = *state;
@@ -778,6 +806,7 @@ int main(int argc, char **argv)
 		TEST(service_key_is_its_volumes_own),
 		TEST(service_key_stays_disabled),
 		TEST(every_way_wakes_the_watch),
+		TEST(without_inotify_a_timer_looks),
 		TEST(own_calls_do_not_wake_the_watch),
 		TEST(process_that_dies_after_its_commit_wakes_the_watch),
 		TEST(another_database_in_its_place_is_taken),
