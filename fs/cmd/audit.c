@@ -100,7 +100,7 @@ static int show(const struct cmd *c)
 	uint64_t n = 0;
 	int r;
 
-	if (last && opts_number(last, 1, UINT32_MAX, &n)) {
+	if (last && conf_number(last, 1, UINT32_MAX, &n)) {
 		json_decref(rows);
 		return cmd_fail(CMD_USAGE, "give the number of records",
 				"--last: '%s' is not a number", last);

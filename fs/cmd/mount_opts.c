@@ -93,7 +93,7 @@ static int set(const struct mount_opt *m, const char *value, struct mount_option
 		r = conf_duration(value, m->min, m->max, &n);
 		break;
 	case NUMBER:
-		r = opts_number(value, m->min, m->max, &n);
+		r = conf_number(value, m->min, m->max, &n);
 		break;
 	case WORD:
 		r = conf_choice(value, m->words, &n);

@@ -39,7 +39,7 @@ static int take_retention(int dflt, int *ret)
 	*ret = dflt;
 	if (!retention)
 		return CMD_OK;
-	if (opts_number(retention, LOCAL_RETENTION_MIN, LOCAL_RETENTION_MAX, &n))
+	if (conf_number(retention, LOCAL_RETENTION_MIN, LOCAL_RETENTION_MAX, &n))
 		return cmd_fail(CMD_USAGE, "give a number of days from 7 to 90",
 				"--retention: '%s' is not possible", retention);
 	*ret = (int)n;

@@ -90,7 +90,7 @@ static bool seconds(const char *s, int64_t *ret)
 	uint64_t n;
 
 	/* Up to the year 9999, which is as far as times are printed. */
-	if (opts_number(s, 1, UINT64_C(253402300799), &n))
+	if (conf_number(s, 1, UINT64_C(253402300799), &n))
 		return false;
 	*ret = (int64_t)n;
 	return true;

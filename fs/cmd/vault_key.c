@@ -31,7 +31,7 @@ static int take_options(struct local_key_options *o)
 		r = vault_time(expires, "expires", 0, &o->expires);
 	if (r)
 		return r;
-	if (size && opts_number(size, 1, 65536, &n))
+	if (size && conf_number(size, 1, 65536, &n))
 		return cmd_fail(CMD_USAGE, "give --size 2048, 3072 or 4096",
 				"--size: '%s' is not a number of bits", size);
 	o->bits = (unsigned int)n;

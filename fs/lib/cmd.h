@@ -94,7 +94,4 @@ const struct verb *opts_find(int argc, char **argv, int *ret_words);
 /* For shell completion: what may follow ARGV, one word a line. */
 void opts_complete(int argc, char **argv);
 
-/* An unsigned number in [MIN, MAX].  0, -EINVAL, -ERANGE. */
-int opts_number(const char *s, uint64_t min, uint64_t max, uint64_t *ret);
-
 #endif

@@ -66,6 +66,9 @@ int conf_parse(struct conf *c, const char *name, const char *text, size_t n,
  */
 int conf_duration(const char *s, uint64_t min, uint64_t max, uint64_t *ret_ms);
 
+/* An unsigned number in [MIN, MAX].  0; -EINVAL; -ERANGE. */
+int conf_number(const char *s, uint64_t min, uint64_t max, uint64_t *ret);
+
 /* The index of WORD in LIST, words with single spaces between.  0; -EINVAL. */
 int conf_choice(const char *word, const char *list, uint64_t *ret);
 

@@ -2,7 +2,6 @@
 /*
  * Verbs and options: parser, --help and completion from the one table.
  */
-#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -11,23 +10,6 @@
 
 #define MAX_OPTS 24
 #define LETTER_BASE 0x100 /* getopt's value of option i: above every letter */
-
-int opts_number(const char *s, uint64_t min, uint64_t max, uint64_t *ret)
-{
-	unsigned long long n;
-	char *end;
-
-	if (!isdigit((unsigned char)*s))
-		return -EINVAL;
-	errno = 0;
-	n = strtoull(s, &end, 10);
-	if (*end)
-		return -EINVAL;
-	if (errno || n < min || n > max)
-		return -ERANGE;
-	*ret = n;
-	return 0;
-}
 
 static size_t count(const struct opt *o)
 {

@@ -132,14 +132,14 @@ static void numbers_are_whole_and_within_limits(void **state)
 	uint64_t n = 7;
 
 	(void)state;
-	assert_int_equal(opts_number("12", 0, 12, &n), 0);
+	assert_int_equal(conf_number("12", 0, 12, &n), 0);
 	assert_int_equal(n, 12);
-	assert_int_equal(opts_number("13", 0, 12, &n), -ERANGE);
-	assert_int_equal(opts_number("99999999999999999999999", 0, UINT64_MAX, &n), -ERANGE);
-	assert_int_equal(opts_number("-1", 0, 12, &n), -EINVAL);
-	assert_int_equal(opts_number(" 1", 0, 12, &n), -EINVAL);
-	assert_int_equal(opts_number("1x", 0, 12, &n), -EINVAL);
-	assert_int_equal(opts_number("", 0, 12, &n), -EINVAL);
+	assert_int_equal(conf_number("13", 0, 12, &n), -ERANGE);
+	assert_int_equal(conf_number("99999999999999999999999", 0, UINT64_MAX, &n), -ERANGE);
+	assert_int_equal(conf_number("-1", 0, 12, &n), -EINVAL);
+	assert_int_equal(conf_number(" 1", 0, 12, &n), -EINVAL);
+	assert_int_equal(conf_number("1x", 0, 12, &n), -EINVAL);
+	assert_int_equal(conf_number("", 0, 12, &n), -EINVAL);
 	assert_int_equal(n, 12);
 }
 
