@@ -57,6 +57,6 @@ json_t *control_answer(struct mount *m, const char *cmd)
 		return answer_unlock(m);
 	if (!strcmp(cmd, "reload"))
 		return answer_reload(m);
-	return json_pack("{s:b, s:s, s:s, s:i}", "ok", 0, "error", "the mount knows no such request",
-			 "hint", "is the daemon of an older version?", "code", 1);
+	return json_pack("{s:b, s:s, s:s, s:i}", "ok", 0, "error",
+			 "the mount knows no such request", "hint", "is the daemon of an older version?", "code", 1);
 }

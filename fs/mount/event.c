@@ -34,7 +34,8 @@ static void log_event(const struct store_event *e)
 		break;
 	case EVENT_NAME:
 		log_error("cmkfs fsck DIR lists such names",
-			  "a name in directory inode %ju does not authenticate and is left out", ino);
+			  "a name in directory inode %ju does not authenticate and is left out",
+			  ino);
 		break;
 	}
 }

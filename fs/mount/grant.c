@@ -83,7 +83,8 @@ static int on_lease(void *arg, const struct lease_status *s, const uint8_t *vk)
 	case LEASE_GRANTED:
 		return granted(g, s, vk);
 	case LEASE_GRACE:
-		log_warning(s->error.hint, "the key's provider cannot be asked: %s; access ends in %jd s",
+		log_warning(s->error.hint,
+			    "the key's provider cannot be asked: %s; access ends in %jd s",
 			    s->error.message, (intmax_t)(s->grace_left_ms / 1000));
 		return 0;
 	case LEASE_DENIED:

@@ -4,9 +4,9 @@
  * and leaves the gate (session.h).
  *
  * Left out on purpose, so that libfuse answers ENOSYS and the kernel stops
- * asking: CREATE (it falls back to MKNOD, and spares a RELEASE; a mode without
- * write permission still opens for writing, since the kernel knows that it
- * created the file), FLUSH (close(2) writes back by itself), ACCESS (never
+ * asking: CREATE (it falls back to MKNOD, and spares a RELEASE; tried on Linux
+ * 6.18: O_EXCL holds, and a mode without write permission still opens for
+ * writing, since the kernel knows that it created the file), FLUSH (close(2) writes back by itself), ACCESS (never
  * sent with default_permissions), COPY_FILE_RANGE, BMAP, IOCTL, POLL, and the
  * locks, which are then the kernel's own.
  */

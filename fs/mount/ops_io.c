@@ -42,7 +42,8 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	if (!r)
 		r = object_getattr(i->object, &st);
 	if (!r && atomic_exchange(&i->stale_size, false))
-		fuse_lowlevel_notify_inval_inode(mount_of(req)->se, ino, -1, 0); /* attributes alone: waits for nothing */
+		/* Attributes alone: waits for nothing. */
+		fuse_lowlevel_notify_inval_inode(mount_of(req)->se, ino, -1, 0);
 	if (r < 0) {
 		reply_err(req, r);
 	} else {

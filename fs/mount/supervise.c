@@ -59,7 +59,7 @@ enum { ON_SIGNAL, ON_MOUNTINFO, ON_KERNEL, ON_ASKED, ON_JANITOR, NPOLL };
 static void janitor_died(struct pollfd *p)
 {
 	log_error("mount again soon, and do not kill the process named cmkfs-janitor",
-		  "the janitor has died: if this daemon dies as well, what is cached stays readable");
+		  "the janitor has died: if this daemon dies too, what is cached stays readable");
 	p->fd = -1;
 }
 

@@ -74,7 +74,8 @@ static bool receive(struct worker *w)
 	if (n < 0 && (errno == ENOENT || errno == EINTR || errno == EAGAIN))
 		return true;
 	if (n >= 0 || (errno != ENODEV && errno != ECONNABORTED))
-		log_error(NULL, "reading from the FUSE device: %s", n < 0 ? strerror(errno) : "short request");
+		log_error(NULL, "reading from the FUSE device: %s",
+			  n < 0 ? strerror(errno) : "short request");
 	return false;
 }
 

@@ -213,7 +213,8 @@ static uint64_t lost_pages(int id)
 		die("%s: %s", path, strerror(errno));
 	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
 	for (uint64_t p = 0; p < opt.pages; p++)
-		lost += pread(fd, words, PAGE, (off_t)(p * PAGE)) != PAGE || !page_kept(id, p, words);
+		lost += pread(fd, words, PAGE, (off_t)(p * PAGE)) != PAGE ||
+			!page_kept(id, p, words);
 	close(fd);
 	if (!opt.keep)
 		unlink(path);

@@ -44,7 +44,8 @@ static uint64_t mix(uint64_t x)
 void canary_make(uint64_t seed, char ret[CANARY_LEN + 1])
 {
 	/* In parts, so that the program's own text does not hold it. */
-	snprintf(ret, CANARY_LEN + 1, "%s%s%016jx%s", "CAN", "ARY--", (uintmax_t)mix(seed), "--------");
+	snprintf(ret, CANARY_LEN + 1, "%s%s%016jx%s", "CAN", "ARY--", (uintmax_t)mix(seed),
+		 "--------");
 }
 
 static void page_head(uint64_t seed, uint64_t file, uint64_t page, uint8_t ret[48])

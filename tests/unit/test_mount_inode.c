@@ -29,7 +29,8 @@ static struct object *file(struct fixture *f, unsigned int n)
 	snprintf(name, sizeof(name), "f%u", n);
 	if (!object_lookup(store_root(f->st), name, &o, &st))
 		return o;
-	assert_int_equal(object_mknod(store_root(f->st), name, S_IFREG | 0600, 0, &ROOT, &o, &st), 0);
+	assert_int_equal(object_mknod(store_root(f->st), name, S_IFREG | 0600, 0, &ROOT, &o, &st),
+			 0);
 	return o;
 }
 
