@@ -425,22 +425,6 @@ static void restore_mtime(struct loaded *l)
 		backing_utimens(l->o->fd, NULL, ts);
 }
 
-int length_fix(struct loaded *l)
-{
-	uint64_t want;
-	int r;
-
-	if (l->h.type != OBJECT_FILE)
-		return 0;
-	want = backing_length(l->h.suite, loaded_size(l));
-	if (l->length >= want)
-		return 0;
-	r = backing_truncate(l->o->fd, want);
-	if (!r)
-		length_reaches(l, want);
-	return r;
-}
-
 int batch_locked(struct loaded *l, bool sync)
 {
 	struct batch b = { .l = l };

@@ -24,28 +24,42 @@ void group_unhold(struct loaded *l, struct group *grp, uint32_t slot)
 		free(h);
 }
 
-int group_hold(struct loaded *l, struct group *grp, uint32_t slot, const uint8_t *c, uint32_t len,
-	       bool counted)
+struct held *held_new(const uint8_t *c, uint32_t len, bool counted)
 {
 	struct held *h = malloc(sizeof(*h) + len);
 
 	if (!h)
-		return -ENOMEM;
-	if (!grp->held) {
-		grp->held = calloc(group_chunks(grp->g), sizeof(struct held *));
-		if (!grp->held) {
-			free(h);
-			return -ENOMEM;
-		}
-	}
+		return NULL;
 	h->len = len;
 	h->inflight = false;
 	h->counted = counted;
 	memcpy(h->c, c, len);
+	return h;
+}
+
+void group_take_held(struct loaded *l, struct group *grp, uint32_t slot, struct held *h)
+{
 	group_unhold(l, grp, slot);
 	grp->held[slot] = h;
-	if (counted)
-		atomic_fetch_add(&l->o->st->pending, len);
+	if (h->counted)
+		atomic_fetch_add(&l->o->st->pending, h->len);
+}
+
+int group_may_hold(struct group *grp)
+{
+	if (!grp->held)
+		grp->held = calloc(group_chunks(grp->g), sizeof(struct held *));
+	return grp->held ? 0 : -ENOMEM;
+}
+
+int group_hold(struct loaded *l, struct group *grp, uint32_t slot, const uint8_t *c, uint32_t len,
+	       bool counted)
+{
+	struct held *h = group_may_hold(grp) ? NULL : held_new(c, len, counted);
+
+	if (!h)
+		return -ENOMEM;
+	group_take_held(l, grp, slot, h);
 	return 0;
 }
 
@@ -127,24 +141,14 @@ int group_read(struct loaded *l, struct group *grp, uint32_t from, uint32_t to, 
 
 /* ---- writing -------------------------------------------------------------------- */
 
-static int chunk_seal(struct aead *a, struct group *grp, uint32_t slot, uint8_t *p, uint32_t len)
+int chunk_seal(struct aead *a, uint64_t index, uint8_t *p, uint32_t len, struct entry *ret)
 {
-	struct entry e;
 	uint8_t aad[8];
-	int r = rand_iv(e.iv);
+	int r = rand_iv(ret->iv);
 
-	put_le64(aad, group_first(grp->g) + slot);
-	put_le32(e.len, len);
-	if (!r)
-		r = aead_seal(a, e.iv, aad, sizeof(aad), p, len, p, e.tag);
-	if (r)
-		return r;
-	grp->e[slot] = e;
-	grp->uses++;
-	bit_clear(grp->bad, slot);
-	if (grp->tail == slot)
-		grp->tail = NO_TAIL;
-	return 0;
+	put_le64(aad, index);
+	put_le32(ret->len, len);
+	return r ? r : aead_seal(a, ret->iv, aad, sizeof(aad), p, len, p, ret->tag);
 }
 
 void chunk_clear(struct loaded *l, struct group *grp, uint32_t slot)
@@ -169,31 +173,48 @@ static bool may_be_tail(const struct group *grp, uint32_t slot, uint32_t len)
 	return !grp->g && slot < GROUP0_CHUNKS - 1 && len <= TAIL_AREA - ENTRY_LEN * (slot + 1);
 }
 
+/* The slots of a run whose write failed: what replaced something is held for the batch instead. */
+static void keep_failed(struct loaded *l, struct group *grp, uint32_t from, uint32_t to, const uint8_t *c,
+			const struct entry *old)
+{
+	for (uint32_t i = from; i < to; i++, c += CHUNK, old++)
+		/* Its place may be half overwritten: only the new bytes are whole. */
+		if (entry_is_hole(old) || group_hold(l, grp, i, c, entry_len(&grp->e[i]), true))
+			grp->e[i] = *old;
+}
+
+/*
+ * Put ciphertext C to its places or hold it.  OLD: the entries before.  Where
+ * it fails these come back, each with the bytes that it names.
+ */
 static int group_store(struct loaded *l, struct group *grp, uint32_t from, uint32_t to, const uint8_t *c,
-		uint32_t last_len)
+		       const struct entry *old)
 {
 	uint64_t first = group_first(grp->g);
 	int r = 0;
 
 	for (uint32_t i = from; i < to && !r;) {
-		uint32_t end = i, len = i == to - 1 ? last_len : CHUNK;
 		const uint8_t *p = c + (size_t)(i - from) * CHUNK;
+		uint32_t end = i, len;
 
-		if (must_hold(grp, i) || may_be_tail(grp, i, len)) {
-			r = group_hold(l, grp, i, p, len, must_hold(grp, i));
-			i++;
-			continue;
+		if (must_hold(grp, i) || may_be_tail(grp, i, entry_len(&grp->e[i]))) {
+			r = group_hold(l, grp, i, p, entry_len(&grp->e[i]), must_hold(grp, i));
+			if (!r)
+				i++;
+		} else {
+			while (end < to && !must_hold(grp, end) &&
+			       !may_be_tail(grp, end, entry_len(&grp->e[end])))
+				end++;
+			len = (end - i - 1) * CHUNK + entry_len(&grp->e[end - 1]);
+			r = place_write(l, p, len, chunk_place(first + i));
+			if (r)
+				keep_failed(l, grp, i, end, p, old + (i - from));
+			for (; i < end && !r; i++)
+				group_unhold(l, grp, i);
+			i = end;
 		}
-		while (end < to && !must_hold(grp, end) &&
-		       !may_be_tail(grp, end, end == to - 1 ? last_len : CHUNK)) {
-			group_unhold(l, grp, end);
-			end++;
-		}
-		len = (end - i - 1) * CHUNK + (end == to ? last_len : CHUNK);
-		r = backing_write(l->o->fd, p, len, chunk_place(first + i));
-		if (!r)
-			length_reaches(l, chunk_place(first + i) + len);
-		i = end;
+		if (r)
+			memcpy(grp->e + i, old + (i - from), (to - i) * sizeof(*old));
 	}
 	l->unsynced = true;
 	grp->dirty = true;
@@ -201,29 +222,35 @@ static int group_store(struct loaded *l, struct group *grp, uint32_t from, uint3
 }
 
 /*
- * Seal slots [FROM, TO) at P in place and store them.  Where storing fails the
- * old entries come back, so that nothing names bytes that are not there.
+ * Seal slots [FROM, TO) at P in place and store them.  Where that fails a slot
+ * has its old entry or the new one, but never one that names other bytes.
  */
 int group_seal_store(struct loaded *l, struct group *grp, uint32_t from, uint32_t to, uint8_t *p,
 		     uint32_t last_len)
 {
-	struct entry old[GROUP_CHUNKS];
+	struct entry old[GROUP_CHUNKS], new[GROUP_CHUNKS];
 	struct aead *a = aead_begin(grp->gk, true);
-	uint32_t tail = grp->tail;
+	uint64_t first = group_first(grp->g);
 	int r = 0;
 
 	if (!a)
 		return -errno;
-	memcpy(old, grp->e + from, (to - from) * sizeof(old[0]));
 	for (uint32_t i = from; i < to && !r; i++)
-		r = chunk_seal(a, grp, i, p + (size_t)(i - from) * CHUNK,
-			       i == to - 1 ? last_len : CHUNK);
+		r = chunk_seal(a, first + i, p + (size_t)(i - from) * CHUNK,
+			       i == to - 1 ? last_len : CHUNK, &new[i - from]);
 	aead_end(a);
-	if (!r)
-		r = group_store(l, grp, from, to, p, last_len);
-	if (r) {
-		memcpy(grp->e + from, old, (to - from) * sizeof(old[0]));
-		grp->tail = tail;
+	if (r)
+		return r;
+	memcpy(old, grp->e + from, (to - from) * sizeof(old[0]));
+	memcpy(grp->e + from, new, (to - from) * sizeof(new[0]));
+	grp->uses += to - from;
+	r = group_store(l, grp, from, to, p, old);
+	for (uint32_t i = from; i < to; i++) {
+		if (!memcmp(&grp->e[i], &old[i - from], sizeof(old[0])))
+			continue;
+		bit_clear(grp->bad, i);
+		if (grp->tail == i)
+			grp->tail = NO_TAIL;
 	}
 	return r;
 }
@@ -260,27 +287,4 @@ int chunk_zero(struct loaded *l, struct group *grp, uint32_t slot, uint32_t from
 	if (from >= to)
 		return 0;
 	return chunk_remake(l, grp, slot, from, to, len);
-}
-
-int group_reseal(struct loaded *l, struct group *grp)
-{
-	uint32_t n = group_chunks(grp->g);
-	uint8_t *p = malloc((size_t)n * CHUNK);
-	int r = p ? 0 : -ENOMEM;
-
-	/* All of it is read under the old key before anything is sealed under the new one. */
-	if (!r)
-		r = group_read(l, grp, 0, n, p);
-	if (!r)
-		r = group_rekey(l, grp, grp->epoch, grp->s + 1);
-	if (!r)
-		grp->uses = 0;
-	for (uint32_t i = 0; i < n && !r; i++)
-		if (!entry_is_hole(&grp->e[i]))
-			r = group_seal_store(l, grp, i, i + 1, p + (size_t)i * CHUNK,
-					     entry_len(&grp->e[i]));
-	if (p)
-		secret_wipe(p, (size_t)n * CHUNK);
-	free(p);
-	return r;
 }

@@ -68,6 +68,10 @@ int group_snapshot(struct loaded *l, bool dirty_only, struct group ***ret, uint3
 int group_hold(struct loaded *l, struct group *grp, uint32_t slot, const uint8_t *c, uint32_t len,
 	       bool counted);
 void group_unhold(struct loaded *l, struct group *grp, uint32_t slot);
+/* The same in steps: what may fail, then what cannot (H is taken over; group_may_hold() came before). */
+struct held *held_new(const uint8_t *c, uint32_t len, bool counted);
+int group_may_hold(struct group *grp);
+void group_take_held(struct loaded *l, struct group *grp, uint32_t slot, struct held *h);
 
 /* ---- chunk.c: plaintext of one chunk and back; group.lock is held ---- */
 
@@ -77,6 +81,8 @@ int group_read(struct loaded *l, struct group *grp, uint32_t from, uint32_t to, 
 int group_seal_store(struct loaded *l, struct group *grp, uint32_t from, uint32_t to, uint8_t *p,
 		     uint32_t last_len);
 struct aead;
+/* Seal LEN bytes at P in place: its entry.  No group changes. */
+int chunk_seal(struct aead *a, uint64_t index, uint8_t *p, uint32_t len, struct entry *ret);
 /* Empty the entry of SLOT. */
 void chunk_clear(struct loaded *l, struct group *grp, uint32_t slot);
 /* Open ciphertext C of LEN bytes under entry E.  0, -EBADMSG. */
@@ -86,7 +92,7 @@ int chunk_open(struct aead *a, uint64_t index, const struct entry *e, const uint
 int chunk_shorten(struct loaded *l, struct group *grp, uint32_t slot, uint32_t len);
 /* Zero plaintext bytes [FROM, TO) of SLOT. */
 int chunk_zero(struct loaded *l, struct group *grp, uint32_t slot, uint32_t from, uint32_t to);
-/* Seal a group anew under its next subkey, when its nonces run out (cmkfs-format(5), Limits). */
+/* reseal.c: seal a group anew under its next subkey; on failure nothing has changed. */
 int group_reseal(struct loaded *l, struct group *grp);
 
 /* As object_pin(), for a change: an object that never reached the disk gets a fresh header. */
@@ -97,6 +103,8 @@ int object_cut_end(struct loaded *l);
 /* Mend a backing length that disagrees, where this mount may write and the header is settled. */
 void length_correct(struct loaded *l);
 
+/* ---- length.c ---- */
+
 /* The backing file reaches at least to END. */
 static inline void length_reaches(struct loaded *l, uint64_t end)
 {
@@ -105,6 +113,11 @@ static inline void length_reaches(struct loaded *l, uint64_t end)
 	while (old < end && !atomic_compare_exchange_weak(&l->length, &old, end))
 		;
 }
+
+/* Write where the file may have to grow for it, while a batch sets the length. */
+int place_write(struct loaded *l, const void *p, size_t n, uint64_t place);
+/* Let the backing file be as long as its size asks for; what lies beyond only truncate.c cuts off. */
+int length_fix(struct loaded *l);
 
 /* ---- batch.c ---- */
 
@@ -116,8 +129,6 @@ int barrier_locked(struct loaded *l);
 int barrier_raw(struct loaded *l);
 /* Remember mtime as it is now, unless it is known: the next flush gives it back. */
 void keep_mtime(struct loaded *l);
-/* Let the backing file be as long as its size asks for; only truncate.c makes it shorter. */
-int length_fix(struct loaded *l);
 uint64_t loaded_size(struct loaded *l);
 /* Descriptor for the header: the file's own, or a directory's .D (to be closed: *RET_CLOSE). */
 int header_fd(struct loaded *l, int *ret_close);

@@ -111,10 +111,9 @@ static int run_fill(struct loaded *l, unsigned int i)
 		if (!r)
 			r = group_seal(&s, none, gk + AEAD_KEY_LEN, block + SLOT);
 		if (!r)
-			r = backing_write(l->o->fd, block, sizeof(block), group_base(g));
+			r = place_write(l, block, sizeof(block), group_base(g));
 	}
 	secret_wipe(gk, sizeof(gk));
-	l->length = MAX(l->length, group_base(run.first + run.count - 1) + 2 * SLOT);
 	if (!r)
 		run_remove(&l->h, i);
 	return r;

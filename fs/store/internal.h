@@ -252,6 +252,7 @@ struct loaded {
 	bool synced_once;	/* path made durable by an fsync */
 	struct timespec mtime;	/* of the last write, restored after a later flush; tv_nsec UTIME_OMIT: none */
 	_Atomic uint64_t length; /* backing length as we left it */
+	pthread_rwlock_t extent; /* innermost: for reading by who writes beyond length, for writing by who sets it */
 	struct group *g0;	/* files; also the write-rule pair of every header */
 	struct group **groups;	/* open hash of later groups */
 	uint32_t ngroups, groups_cap;

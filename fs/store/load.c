@@ -107,6 +107,7 @@ static struct loaded *loaded_alloc(void)
 	l->mtime.tv_nsec = UTIME_OMIT;
 	pthread_mutex_init(&l->flush, NULL);
 	pthread_rwlock_init(&l->lock, NULL);
+	pthread_rwlock_init(&l->extent, NULL);
 	return l;
 }
 
@@ -123,6 +124,7 @@ void loaded_free(struct loaded *l)
 	secret_free(l->k);
 	pthread_mutex_destroy(&l->flush);
 	pthread_rwlock_destroy(&l->lock);
+	pthread_rwlock_destroy(&l->extent);
 	free(l);
 }
 

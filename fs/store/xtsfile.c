@@ -47,9 +47,7 @@ static int write_units(struct loaded *l, uint64_t c0, uint64_t c1, uint8_t *p)
 		r = xts_crypt(x, c, p + (c - c0) * CHUNK, CHUNK, p + (c - c0) * CHUNK);
 	xts_end(x);
 	if (!r)
-		r = backing_write(l->o->fd, p, (size_t)(c1 - c0) * CHUNK, xts_place(c0));
-	if (!r)
-		length_reaches(l, xts_place(c1));
+		r = place_write(l, p, (size_t)(c1 - c0) * CHUNK, xts_place(c0));
 	l->unsynced = true;
 	return r;
 }

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The length of a backing file, which tells the size to who has no key.  It is
+ * set while others write beyond it: loaded.extent keeps that apart, so that no
+ * byte just written is cut off.
+ */
+#include "fs/store/content.h"
+
+int place_write(struct loaded *l, const void *p, size_t n, uint64_t place)
+{
+	bool beyond = place + n > l->length;
+	int r;
+
+	if (beyond)
+		pthread_rwlock_rdlock(&l->extent);
+	r = backing_write(l->o->fd, p, n, place);
+	if (!r)
+		length_reaches(l, place + n);
+	if (beyond)
+		pthread_rwlock_unlock(&l->extent);
+	return r;
+}
+
+/*
+ * The last bytes of an XTS file's length stand for the end within its last
+ * chunk.  Nobody has written there yet: a place is only written whole.
+ */
+static bool only_hint_beyond(struct loaded *l, uint64_t size, uint64_t want)
+{
+	return loaded_is_xts(l) && l->length > want && l->length < xts_place(chunk_count(size)) + CHUNK;
+}
+
+int length_fix(struct loaded *l)
+{
+	uint64_t size, want;
+	int r = 0;
+
+	if (l->h.type != OBJECT_FILE)
+		return 0;
+	size = loaded_size(l);
+	want = backing_length(l->h.suite, size);
+	if (l->length == want)
+		return 0;
+	pthread_rwlock_wrlock(&l->extent);
+	if (l->length < want || only_hint_beyond(l, size, want)) {
+		r = backing_truncate(l->o->fd, want);
+		if (!r)
+			l->length = want;
+	}
+	pthread_rwlock_unlock(&l->extent);
+	return r;
+}
