@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the files that move contents share: groups, batches, chunks.
- * Lock order: loaded.flush → loaded.lock → group.lock.
+ * Lock order: loaded.resize → loaded.flush → loaded.lock → group.lock → loaded.extent.
  */
 #ifndef CMKFS_STORE_CONTENT_H
 #define CMKFS_STORE_CONTENT_H
@@ -98,7 +98,7 @@ int group_reseal(struct loaded *l, struct group *grp);
 /* As object_pin(), for a change: an object that never reached the disk gets a fresh header. */
 int object_pin_fresh(struct object *o, struct loaded **ret);
 
-/* truncate.c: remove what slots name beyond the size (W4). */
+/* truncate.c: remove what slots name beyond the size (W4).  loaded.resize is held for writing. */
 int object_cut_end(struct loaded *l);
 /* Mend a backing length that disagrees, where this mount may write and the header is settled. */
 void length_correct(struct loaded *l);

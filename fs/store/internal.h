@@ -239,6 +239,7 @@ struct loaded {
 	_Atomic bool on_dirty;	/* written under store.dirty_lock */
 	uint64_t dirty_since;	/* ms, CLOCK_MONOTONIC; the same */
 	_Atomic bool used;	/* for eviction */
+	pthread_rwlock_t resize; /* outside flush: for reading by writes, for writing by changes of size and holes */
 	pthread_mutex_t flush;	/* one batch at a time */
 	pthread_rwlock_t lock;	/* protects the header's fields and the group table */
 	struct header h;	/* h.size is the size */
@@ -247,7 +248,7 @@ struct loaded {
 	struct header *base;	/* then the slot it was written beside, if that is valid */
 	_Atomic bool discarded;	/* W3: bytes were discarded since the last barrier */
 	_Atomic bool unsynced;	/* something was written since the last barrier */
-	bool unclean_end;	/* W4: a slot on disk may name something beyond the end */
+	_Atomic bool unclean_end; /* W4: a slot on disk may name something beyond the end */
 	_Atomic bool stale_length; /* the backing length disagreed when it was loaded */
 	bool synced_once;	/* path made durable by an fsync */
 	struct timespec mtime;	/* of the last write, restored after a later flush; tv_nsec UTIME_OMIT: none */

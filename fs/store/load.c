@@ -93,6 +93,17 @@ static int keys_derive(struct loaded *l)
 	return 0;
 }
 
+/* A truncation must not wait for ever while writers come and go. */
+static void resize_init(pthread_rwlock_t *lock)
+{
+	pthread_rwlockattr_t attr;
+
+	pthread_rwlockattr_init(&attr);
+	pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	pthread_rwlock_init(lock, &attr);
+	pthread_rwlockattr_destroy(&attr);
+}
+
 static struct loaded *loaded_alloc(void)
 {
 	struct loaded *l = calloc(1, sizeof(*l));
@@ -105,6 +116,7 @@ static struct loaded *loaded_alloc(void)
 		return NULL;
 	}
 	l->mtime.tv_nsec = UTIME_OMIT;
+	resize_init(&l->resize);
 	pthread_mutex_init(&l->flush, NULL);
 	pthread_rwlock_init(&l->lock, NULL);
 	pthread_rwlock_init(&l->extent, NULL);
@@ -122,6 +134,7 @@ void loaded_free(struct loaded *l)
 	group_put(l->g0);
 	free(l->base);
 	secret_free(l->k);
+	pthread_rwlock_destroy(&l->resize);
 	pthread_mutex_destroy(&l->flush);
 	pthread_rwlock_destroy(&l->lock);
 	pthread_rwlock_destroy(&l->extent);

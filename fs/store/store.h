@@ -12,7 +12,7 @@
  * Threads: everything here may be called from any thread, unless it says
  * otherwise.  Lock order, outermost first:
  *   zone gate → object.ns (directories, parent before child by address for
- *   rename) → object.flush → object.lock → group.lock → table shard → LRU lists.
+ *   rename) → object.resize → object.flush → object.lock → group.lock → table shard → LRU lists.
  * No lock is held over a call of a provider, and none is of the whole mount.
  *
  * Every call that needs keys is made between zone_enter() and zone_leave() of

@@ -177,10 +177,13 @@ void length_correct(struct loaded *l)
 {
 	if (l->o->st->opt.read_only || l->o->fd_ro || l->header_settle)
 		return;
+	if (pthread_rwlock_trywrlock(&l->resize))
+		return; /* while others write it may be as long as they like: the next one mends it */
 	pthread_mutex_lock(&l->flush);
 	if (l->stale_length && !length_correct_locked(l))
 		l->stale_length = false;
 	pthread_mutex_unlock(&l->flush);
+	pthread_rwlock_unlock(&l->resize);
 }
 
 int object_cut_end(struct loaded *l)
@@ -209,7 +212,7 @@ static int resize_locked(struct loaded *l, uint64_t size)
 	return length_fix(l);
 }
 
-/* Pinned for a change, settled. */
+/* Pinned for a change, settled, and no write is under way. */
 static int begin_change(struct object *o, struct loaded **ret)
 {
 	int r;
@@ -225,9 +228,22 @@ static int begin_change(struct object *o, struct loaded **ret)
 	r = loaded_settle(*ret);
 	if (!r && o->fd_ro)
 		r = -EACCES;
-	if (r)
+	if (r) {
 		object_unpin(o);
-	return r;
+		return r;
+	}
+	pthread_rwlock_wrlock(&(*ret)->resize);
+	pthread_mutex_lock(&(*ret)->flush);
+	return 0;
+}
+
+static void end_change(struct loaded *l)
+{
+	struct object *o = l->o;
+
+	pthread_mutex_unlock(&l->flush);
+	pthread_rwlock_unlock(&l->resize);
+	object_unpin(o);
 }
 
 int object_truncate(struct object *o, uint64_t size)
@@ -240,10 +256,8 @@ int object_truncate(struct object *o, uint64_t size)
 	r = begin_change(o, &l);
 	if (r)
 		return r;
-	pthread_mutex_lock(&l->flush);
 	r = resize_locked(l, size);
-	pthread_mutex_unlock(&l->flush);
-	object_unpin(o);
+	end_change(l);
 	return r;
 }
 
@@ -380,9 +394,7 @@ int object_fallocate(struct object *o, int mode, uint64_t off, uint64_t len)
 	r = begin_change(o, &l);
 	if (r)
 		return r;
-	pthread_mutex_lock(&l->flush);
 	r = fallocate_locked(l, mode, off, off + len);
-	pthread_mutex_unlock(&l->flush);
-	object_unpin(o);
+	end_change(l);
 	return r;
 }

@@ -95,12 +95,22 @@ static int write_gcm(struct loaded *l, uint8_t *p, size_t n, uint64_t off)
 	return 0;
 }
 
-/* W4: the size grows only from a clean end. */
-static int grow_from_clean_end(struct loaded *l, uint64_t end)
+/* Ready to write up to END: resize is held for reading.  W4: the size grows only from a clean end. */
+static int begin_write(struct loaded *l, uint64_t end)
 {
-	if (!l->unclean_end || end <= loaded_size(l))
-		return 0;
-	return object_cut_end(l);
+	int r = 0;
+
+	for (;;) {
+		pthread_rwlock_rdlock(&l->resize);
+		if (!l->unclean_end || end <= loaded_size(l))
+			return 0;
+		pthread_rwlock_unlock(&l->resize);
+		pthread_rwlock_wrlock(&l->resize); /* no other write is between its bytes and its size */
+		r = object_cut_end(l);
+		pthread_rwlock_unlock(&l->resize);
+		if (r)
+			return r;
+	}
 }
 
 static void grown(struct loaded *l, uint64_t end, bool times)
@@ -114,6 +124,22 @@ static void grown(struct loaded *l, uint64_t end, bool times)
 		clock_gettime(CLOCK_REALTIME, &l->mtime);
 	pthread_rwlock_unlock(&l->lock);
 	loaded_mark_dirty(l);
+}
+
+/* The object is settled and resize held. */
+static int write_settled(struct loaded *l, uint8_t *buf, size_t n, uint64_t off, bool times)
+{
+	int r = loaded_is_xts(l) ? xts_write(l, buf, n, off) : write_gcm(l, buf, n, off);
+
+	if (!r) {
+		grown(l, off + n, times);
+		return 0;
+	}
+	/* What did go in is consistent, but what lies beyond the size was not asked for. */
+	if (off + n > loaded_size(l))
+		l->unclean_end = true;
+	loaded_mark_dirty(l);
+	return r;
 }
 
 static int write_object(struct object *o, uint8_t *buf, size_t n, uint64_t off, bool times)
@@ -141,14 +167,14 @@ static int write_object(struct object *o, uint8_t *buf, size_t n, uint64_t off, 
 	if (l->header_settle)
 		r = loaded_settle(l);
 	if (!r)
-		r = grow_from_clean_end(l, off + n);
-	if (!r)
-		r = loaded_is_xts(l) ? xts_write(l, buf, n, off) : write_gcm(l, buf, n, off);
+		r = begin_write(l, off + n);
+	if (!r) {
+		r = write_settled(l, buf, n, off, times);
+		pthread_rwlock_unlock(&l->resize);
+	}
 	if (r) {
 		secret_wipe(buf, n);
-		loaded_mark_dirty(l); /* what did go in is consistent */
 	} else {
-		grown(l, off + n, times);
 		atomic_fetch_add_explicit(&st->bytes_written, n, memory_order_relaxed);
 		if (st->pending > st->pending_max)
 			r = object_flush(o);

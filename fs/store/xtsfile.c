@@ -63,18 +63,17 @@ ssize_t xts_read(struct loaded *l, uint8_t *buf, size_t n, uint64_t off, uint8_t
 	return r ? r : (ssize_t)n;
 }
 
-/* Replace N bytes at IN of chunk C (P NULL: by zeros); what lies beyond the size is zero. */
-static int change_part(struct loaded *l, uint64_t c, uint32_t in, const uint8_t *p, uint32_t n,
-		       uint64_t size)
+/*
+ * Replace N bytes at IN of chunk C (P NULL: by zeros).  What lies beyond the
+ * size is zero, or has just been written by another; see xts_cut().
+ */
+static int change_part(struct loaded *l, uint64_t c, uint32_t in, const uint8_t *p, uint32_t n)
 {
 	uint8_t b[CHUNK];
-	uint64_t start = c * CHUNK;
-	uint32_t valid = size > start ? (uint32_t)MIN((uint64_t)CHUNK, size - start) : 0;
 	int r;
 
 	pthread_rwlock_wrlock(&l->g0->lock);
 	r = read_units(l, c, c + 1, b);
-	memset(b + valid, 0, CHUNK - valid);
 	if (!r) {
 		if (p)
 			memcpy(b + in, p, n);
@@ -89,13 +88,12 @@ static int change_part(struct loaded *l, uint64_t c, uint32_t in, const uint8_t 
 
 int xts_write(struct loaded *l, uint8_t *buf, size_t n, uint64_t off)
 {
-	uint64_t size = loaded_size(l);
 	int r = 0;
 
 	if (off % CHUNK) {
 		uint32_t in = (uint32_t)(off % CHUNK), k = (uint32_t)MIN(n, (size_t)(CHUNK - in));
 
-		r = change_part(l, off / CHUNK, in, buf, k, size);
+		r = change_part(l, off / CHUNK, in, buf, k);
 		secret_wipe(buf, k);
 		buf += k;
 		off += k;
@@ -113,7 +111,7 @@ int xts_write(struct loaded *l, uint8_t *buf, size_t n, uint64_t off)
 		n -= k;
 	}
 	if (!r && n) {
-		r = change_part(l, off / CHUNK, 0, buf, (uint32_t)n, size);
+		r = change_part(l, off / CHUNK, 0, buf, (uint32_t)n);
 		secret_wipe(buf, n);
 	}
 	return r;
@@ -127,7 +125,7 @@ int xts_cut(struct loaded *l, uint64_t size)
 	int r = 0;
 
 	if (in)
-		r = change_part(l, n - 1, in, NULL, CHUNK - in, size);
+		r = change_part(l, n - 1, in, NULL, CHUNK - in);
 	if (!r && l->length > end) {
 		r = backing_truncate(l->o->fd, end);
 		l->discarded = true;
@@ -140,17 +138,17 @@ int xts_cut(struct loaded *l, uint64_t size)
 
 int xts_zero(struct loaded *l, uint64_t off, uint64_t len)
 {
-	uint64_t end = off + len, size = loaded_size(l);
+	uint64_t end = off + len;
 	uint64_t c0 = (off + CHUNK - 1) / CHUNK, c1 = end / CHUNK;
 	int r = 0;
 
 	if (c0 > c1)
-		return change_part(l, off / CHUNK, (uint32_t)(off % CHUNK), NULL, (uint32_t)len, size);
+		return change_part(l, off / CHUNK, (uint32_t)(off % CHUNK), NULL, (uint32_t)len);
 	if (off % CHUNK)
 		r = change_part(l, c0 - 1, (uint32_t)(off % CHUNK), NULL,
-				CHUNK - (uint32_t)(off % CHUNK), size);
+				CHUNK - (uint32_t)(off % CHUNK));
 	if (!r && end % CHUNK)
-		r = change_part(l, c1, 0, NULL, (uint32_t)(end % CHUNK), size);
+		r = change_part(l, c1, 0, NULL, (uint32_t)(end % CHUNK));
 	if (r || c0 == c1)
 		return r;
 	r = backing_punch(l->o->fd, xts_place(c0), (c1 - c0) * CHUNK);
