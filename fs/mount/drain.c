@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "fs/lib/log.h"
+#include "fs/mount/audit.h"
 #include "fs/mount/drain.h"
 
 #define SETTLE_MS 150	    /* for what is on its way into the kernel's cache */
@@ -82,6 +83,8 @@ static void report(struct mount *m, int lock_errno, const struct lock_report *re
 {
 	log_notice("locked: %s: %.1f ms, %ju requests refused", strerror(lock_errno), rep->ms,
 		   (uintmax_t)rep->refused);
+	audit_note(m->audit, "mount.lock", 0, strerrorname_np(lock_errno), "%.1f ms, %ju requests refused",
+		   rep->ms, (uintmax_t)rep->refused);
 	if (rep->timed_out)
 		log_warning("a longer drain= waits longer for a slow store",
 			    "the drain was cut short after %u ms", m->opt->drain_ms);

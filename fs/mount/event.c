@@ -4,6 +4,7 @@
  * the log.  Objects are named by inode number, never by plaintext name.
  */
 #include "fs/lib/log.h"
+#include "fs/mount/audit.h"
 #include "fs/mount/event.h"
 #include "fs/mount/session.h"
 
@@ -40,6 +41,16 @@ static void log_event(const struct store_event *e)
 	}
 }
 
+static const char *outcome_of(enum store_event_kind kind)
+{
+	static const char *const word[] = {
+		[EVENT_INTEGRITY] = "integrity", [EVENT_HINT] = NULL, [EVENT_RECOVERED] = "recovered",
+		[EVENT_LOST] = "lost", [EVENT_NAME] = "name",
+	};
+
+	return word[kind];
+}
+
 void mount_event(void *arg, const struct store_event *e)
 {
 	struct mount *m = arg;
@@ -49,5 +60,10 @@ void mount_event(void *arg, const struct store_event *e)
 		atomic_fetch_add_explicit(&m->lost, 1, memory_order_relaxed);
 	if (i && e->kind == EVENT_HINT)
 		atomic_store(&i->stale_size, true);
+	if (outcome_of(e->kind))
+		audit_note(m->audit, e->kind == EVENT_LOST ? "mount.write" : "mount.read",
+			   e->object ? object_ino(e->object) : 0, outcome_of(e->kind),
+			   "bytes %ju to %ju: %s", (uintmax_t)e->offset,
+			   (uintmax_t)(e->offset + e->length), e->reason ? e->reason : "");
 	log_event(e);
 }

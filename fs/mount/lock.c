@@ -8,6 +8,7 @@
 
 #include "crypto/mac.h"
 #include "fs/lib/log.h"
+#include "fs/mount/audit.h"
 #include "fs/mount/drain.h"
 #include "fs/mount/sweep.h"
 
@@ -54,6 +55,7 @@ static int unlock_zone(struct locker *l, struct turn *t)
 	if (!r) {
 		atomic_store(&inode_shared(l->m->inodes)->lock_errno, 0);
 		log_notice("unlocked");
+		audit_note(l->m->audit, "mount.unlock", 0, "ok", "%s", "");
 	}
 	return r;
 }

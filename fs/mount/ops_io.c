@@ -7,6 +7,7 @@
 
 #include "fs/lib/log.h"
 #include "fs/mount/aside.h"
+#include "fs/mount/audit.h"
 #include "fs/mount/ops.h"
 #include "fs/mount/session.h"
 
@@ -101,6 +102,8 @@ static void page_lost(struct mount *m, struct inode *i, uint64_t off, size_t n, 
 	atomic_fetch_add_explicit(&m->lost, 1, memory_order_relaxed);
 	inode_touch_pages(m->inodes, i, off + n);
 	flusher_stale(m->flusher, i, off, n);
+	audit_note(m->audit, "mount.write", object_ino(i->object), "lost", "bytes %ju to %ju: %s",
+		   (uintmax_t)off, (uintmax_t)(off + n), strerror(-r));
 	if (log_allow(&rate))
 		log_error("the writer gets the error from fsync(2) or close(2)",
 			  "data lost: inode %ju, bytes %ju to %ju: %s",

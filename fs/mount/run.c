@@ -11,6 +11,7 @@
 #include "fs/lib/log.h"
 #include "fs/lib/state.h"
 #include "fs/mount/aside.h"
+#include "fs/mount/audit.h"
 #include "fs/mount/check.h"
 #include "fs/mount/control.h"
 #include "fs/mount/daemon.h"
@@ -145,8 +146,10 @@ static int prepare(struct mount *m, const char *state_dir, struct mount_failure 
 
 static int serve(struct mount *m, const char *state_dir, struct mount_failure *f)
 {
-	int r = fail_errno(f, flusher_start(m, &m->flusher), "cannot start a thread");
+	int r = fail_errno(f, audit_start(m, state_dir, &m->audit), "cannot start a thread");
 
+	if (!r)
+		r = fail_errno(f, flusher_start(m, &m->flusher), "cannot start a thread");
 	if (!r)
 		r = fail_errno(f, locker_start(m, &m->locker), "cannot start a thread");
 	if (!r && m->writeback)
@@ -197,6 +200,9 @@ static void wind_up(struct mount *m)
 	workers_stop(m->workers);
 	flusher_stop(m->flusher); /* workers give it work */
 	m->flusher = NULL;
+	audit_note(m->audit, "mount.end", 0, r < 0 || rep.failed ? "not clean" : "ok", "%s", m->mountpoint);
+	audit_stop(m->audit);
+	m->audit = NULL;
 	janitor_stop(m->janitor);
 	if (!quiet)
 		return; /* a connection still uses all of it; we exit now */
@@ -221,6 +227,7 @@ static int run(struct mount *m, const char *state_dir, int report_fd, struct mou
 		r = serve(m, state_dir, f);
 	if (!r) {
 		log_info("mounted %s at %s", m->dir, m->mountpoint);
+		audit_note(m->audit, "mount.begin", 0, "ok", "%s", m->mountpoint);
 		if (report_fd >= 0)
 			daemon_ready(report_fd);
 		supervise(m);

@@ -20,6 +20,7 @@ struct control;
 struct workers;
 struct flusher;
 struct aside;
+struct audit;
 struct settler;
 struct janitor;
 
@@ -40,6 +41,7 @@ struct mount {
 	struct flusher *flusher;
 	struct aside *aside;	/* under the writeback cache only */
 	struct settler *settler;
+	struct audit *audit;
 	struct locker *locker;
 	struct grant *grant;
 	struct control *control;
