@@ -99,9 +99,8 @@ wait "$watcher" || fail "status --watch ended with $?"
 domount vol mnt
 kill -9 "$(status 'd["pid"]')"
 wait_for 5 eval '! cmkfs status --json mnt'
-if grep -q " $CASE_DIR/mnt " /proc/self/mounts; then
-	cmkfs umount mnt
-fi
+# The janitor may be quicker: then there is nothing left to take.
+cmkfs umount mnt 2>umount.log || grep -q 'nothing of cmkfs is mounted' umount.log
 ! grep -q " $CASE_DIR/mnt " /proc/self/mounts || fail "the dead mount stayed"
 domount vol mnt
 [ "$(cat mnt/file)" = hello ]
