@@ -10,6 +10,7 @@
 #include "fs/lib/cmd.h"
 #include "fs/lib/log.h"
 #include "fs/lib/state.h"
+#include "fs/mount/follow.h"
 #include "fs/mount/grant.h"
 #include "fs/mount/lock.h"
 
@@ -17,6 +18,7 @@ struct grant {
 	struct mount *m;
 	struct state_context ctx;
 	struct lease *lease;
+	bool followed;		  /* before there was a lease to be given the new slots */
 	pthread_mutex_t lock;	  /* protects all below */
 	int unlock_error;	  /* what the last granted key met; 0: it opened the zone */
 	struct store_error store; /* why */
@@ -80,8 +82,18 @@ static int on_lease(void *arg, const struct lease_status *s, const uint8_t *vk)
 	struct grant *g = arg;
 
 	switch (s->state) {
-	case LEASE_GRANTED:
-		return granted(g, s, vk);
+	case LEASE_GRANTED: {
+		struct store_error err = { "", "" };
+		int r = granted(g, s, vk);
+
+		if (!r && follow_newest(g->m, &g->ctx.kp, s, vk)) {
+			if (g->lease)
+				grant_reload(g, &err);
+			else
+				g->followed = true; /* lease_start() still runs */
+		}
+		return r;
+	}
 	case LEASE_GRACE:
 		log_warning(s->error.hint,
 			    "the key's provider cannot be asked: %s; access ends in %jd s",
@@ -114,6 +126,8 @@ int grant_start(struct mount *m, struct mount_failure *f, struct grant **ret)
 	if (!r)
 		r = lease_start(&g->ctx.kp, s.slot, s.n, &opt, on_lease, g, &g->lease);
 	keyring_free(s.ring);
+	if (!r && g->followed)
+		r = grant_reload(g, &err);
 	if (r < 0) {
 		mount_fail(f, cmd_exit_of(r), r, err.hint, "cannot get the key: %s",
 			   err.message[0] ? err.message : strerror(-r));
