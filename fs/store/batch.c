@@ -35,6 +35,8 @@ static bool ordered(const struct loaded *l)
 
 static void pair_durable(struct pair *p)
 {
+	if (p->torn)
+		return;
 	p->dur = p->gen;
 	p->dur_names[0] = p->disk_names[0];
 	p->dur_names[1] = p->disk_names[1];
@@ -56,12 +58,15 @@ int barrier_raw(struct loaded *l)
 
 	if (fd < 0)
 		return fd;
+	bool discarded = atomic_exchange(&l->discarded, false); /* before it: others write and discard beside it */
+
 	l->unsynced = false;
 	r = backing_barrier(fd);
-	if (r)
+	if (r) {
 		l->unsynced = true;
-	else
-		l->discarded = false;
+		if (discarded)
+			l->discarded = true;
+	}
 	if (close_fd >= 0)
 		close(close_fd);
 	return r;
@@ -136,6 +141,7 @@ static int pair_advance(struct batch *b, struct group *grp, uint64_t gen,
 
 	grp->pair.gen = gen;
 	grp->pair.unknown = false;
+	grp->pair.torn = true; /* until the batch is through */
 	grp->pair.disk_names[0] = names[0];
 	grp->pair.disk_names[1] = names[1];
 	if (grp->held)
@@ -248,6 +254,14 @@ static int write_header(struct batch *b, struct header *h, int fd)
 	return r;
 }
 
+/* All that was written of GRP's newest slot is in the file. */
+static void pair_whole(struct group *grp)
+{
+	pthread_rwlock_wrlock(&grp->lock);
+	grp->pair.torn = false;
+	pthread_rwlock_unlock(&grp->lock);
+}
+
 int loaded_write_header(struct loaded *l, int fd)
 {
 	struct batch b = { .l = l };
@@ -256,6 +270,7 @@ int loaded_write_header(struct loaded *l, int fd)
 
 	free(b.held);
 	if (!r) {
+		pair_whole(l->g0);
 		l->h.gen = h.gen;
 		l->header_dirty = false;
 	}
@@ -397,7 +412,13 @@ static int batch_write(struct batch *b, struct header *h, bool header)
 		r = barrier_raw(l);
 	if (!r && b->hard)
 		r = write_held(b, true);
-	return r;
+	if (r)
+		return r;
+	for (uint32_t i = 0; i < b->ngroups; i++)
+		pair_whole(b->groups[i]);
+	if (header)
+		pair_whole(l->g0);
+	return 0;
 }
 
 void keep_mtime(struct loaded *l)
@@ -432,9 +453,9 @@ int batch_locked(struct loaded *l, bool sync)
 	bool header = false;
 	int r;
 
-	if (l->o->fd_ro)
-		return -EACCES;
 	r = batch_collect(&b, &h, &header);
+	if (!r && l->o->fd_ro && (header || b.ngroups))
+		r = -EACCES;
 	if (header || b.ngroups)
 		keep_mtime(l);
 	if (!r)

@@ -24,6 +24,13 @@ void group_unhold(struct loaded *l, struct group *grp, uint32_t slot)
 		free(h);
 }
 
+void group_drop_held(struct loaded *l, struct group *grp)
+{
+	if (grp->held)
+		for (uint32_t i = 0; i < group_chunks(grp->g); i++)
+			group_unhold(l, grp, i);
+}
+
 struct held *held_new(const uint8_t *c, uint32_t len, bool counted)
 {
 	struct held *h = malloc(sizeof(*h) + len);

@@ -49,13 +49,15 @@ int group_rekey(struct loaded *l, struct group *grp, uint32_t epoch, uint32_t s)
  * The caller locks group.lock and then looks at group.error.
  */
 int group_get(struct loaded *l, uint32_t g, bool create, struct group **ret);
+/* Once GRP is loaded: its pair is unclean, to be settled before a change.  *RET_ERROR: group.error. */
+bool group_unclean(struct group *grp, int *ret_error);
 /* Whether the header has G present.  loaded.lock is held. */
 bool group_present(const struct header *h, uint32_t g);
 /* The first present group ≥ G, or UINT32_MAX.  loaded.lock is held. */
 uint32_t group_next_present(const struct header *h, uint32_t g);
 /* Take groups from G up out of a header. */
 void header_cut(struct header *h, uint32_t g);
-/* Take groups from G up out of the header and the table.  loaded.lock is held for writing. */
+/* Take groups from G up out of the header and the table; who still has one reads holes.  loaded.lock is held for writing. */
 void group_cut_locked(struct loaded *l, uint32_t g);
 /* Let go of clean groups of L beyond the bound. */
 void group_trim(struct loaded *l);
@@ -68,6 +70,7 @@ int group_snapshot(struct loaded *l, bool dirty_only, struct group ***ret, uint3
 int group_hold(struct loaded *l, struct group *grp, uint32_t slot, const uint8_t *c, uint32_t len,
 	       bool counted);
 void group_unhold(struct loaded *l, struct group *grp, uint32_t slot);
+void group_drop_held(struct loaded *l, struct group *grp); /* all of it, unwritten */
 /* The same in steps: what may fail, then what cannot (H is taken over; group_may_hold() came before). */
 struct held *held_new(const uint8_t *c, uint32_t len, bool counted);
 int group_may_hold(struct group *grp);

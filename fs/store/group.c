@@ -321,8 +321,22 @@ void header_cut(struct header *h, uint32_t g)
 	}
 }
 
+/* It goes: a reader who has it already must not look for bytes that are cut off. */
+static void group_empty(struct loaded *l, struct group *grp)
+{
+	pthread_rwlock_wrlock(&grp->lock);
+	memset(grp->e, 0, group_chunks(grp->g) * sizeof(grp->e[0]));
+	memset(grp->bad, 0, sizeof(grp->bad));
+	group_drop_held(l, grp);
+	grp->dirty = false;
+	pthread_rwlock_unlock(&grp->lock);
+}
+
 void group_cut_locked(struct loaded *l, uint32_t g)
 {
+	for (uint32_t i = 0; i < l->groups_cap; i++)
+		if (l->groups[i] && drop_from(l->groups[i], g))
+			group_empty(l, l->groups[i]);
 	filter_locked(l, drop_from, g);
 	header_cut(&l->h, g);
 	l->header_dirty = true;
@@ -392,6 +406,7 @@ static int missing_group(struct loaded *l, struct group *grp)
 		     (!l->h.base || (l->base && !group_present(l->base, grp->g)));
 
 	if (!never) {
+		atomic_fetch_add(&l->o->st->integrity_errors, 1);
 		store_event(l->o->st, EVENT_INTEGRITY, l->o, group_first(grp->g) * CHUNK,
 			    (uint64_t)GROUP_CHUNKS * CHUNK, "group slot");
 		return -EIO;
@@ -453,11 +468,11 @@ out:
 	return r;
 }
 
-/* Both slots of an absent group must read as zero before it is made present (W3). */
-static int group_prepare_new(struct loaded *l, struct group *grp)
+/* Both slots of an absent group must read as zero before it is made present (W3).  loaded.lock is held. */
+static int slots_clear(struct loaded *l, uint32_t g)
 {
 	static const uint8_t zero[2 * SLOT];
-	uint64_t base = group_base(grp->g);
+	uint64_t base = group_base(g);
 	uint8_t *block;
 	ssize_t got;
 	int r = 0;
@@ -477,6 +492,24 @@ static int group_prepare_new(struct loaded *l, struct group *grp)
 		l->discarded = true;
 	}
 	free(block);
+	return r;
+}
+
+/* Into the table, and present in the header: both or neither.  loaded.lock is held for writing. */
+static int group_add_locked(struct loaded *l, struct group *grp, bool present)
+{
+	int r = present ? 0 : slots_clear(l, grp->g);
+
+	if (!r)
+		r = insert_locked(l, grp);
+	if (r || present)
+		return r;
+	grp->dirty = true;
+	r = make_present(l, grp->g);
+	if (r) {
+		atomic_fetch_add(&grp->refs, 1);
+		filter_locked(l, drop_one, grp->g);
+	}
 	return r;
 }
 
@@ -500,10 +533,8 @@ static int group_bring(struct loaded *l, uint32_t g, bool create, struct group *
 	present = group_present(&l->h, g);
 	if (!present && !create)
 		r = -ENOENT;
-	else if (!present)
-		r = make_present(l, g);
-	if (!r)
-		r = insert_locked(l, grp);
+	else
+		r = group_add_locked(l, grp, present);
 	if (r) {
 		pthread_rwlock_unlock(&l->lock);
 		group_put(grp);
@@ -512,19 +543,30 @@ static int group_bring(struct loaded *l, uint32_t g, bool create, struct group *
 	/* Others find it from here on, and wait for its lock until it is loaded. */
 	atomic_fetch_add(&grp->refs, 1);
 	pthread_rwlock_wrlock(&grp->lock);
-	grp->dirty = !present;
 	pthread_rwlock_unlock(&l->lock);
 
-	r = present ? group_load(l, grp) : group_prepare_new(l, grp);
-	grp->error = r;
+	if (present)
+		r = grp->error = group_load(l, grp);
 	pthread_rwlock_unlock(&grp->lock);
 	if (r) {
 		pthread_rwlock_wrlock(&l->lock);
-		filter_locked(l, drop_one, g);
+		if (find_locked(l, g) == grp)
+			filter_locked(l, drop_one, g);
 		pthread_rwlock_unlock(&l->lock);
 	}
 	*ret = grp;
 	return 0;
+}
+
+bool group_unclean(struct group *grp, int *ret_error)
+{
+	bool r;
+
+	pthread_rwlock_rdlock(&grp->lock);
+	*ret_error = grp->error;
+	r = grp->settle && !grp->error;
+	pthread_rwlock_unlock(&grp->lock);
+	return r;
 }
 
 int group_get(struct loaded *l, uint32_t g, bool create, struct group **ret)

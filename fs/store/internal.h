@@ -99,6 +99,8 @@ struct store {
 	_Atomic uint64_t resident, resident_max;
 	_Atomic uint64_t groups, groups_max;
 	_Atomic uint64_t pending, pending_max; /* bytes of held ciphertext */
+	_Atomic uint64_t moves; /* renames and links made so far: a walk may have missed what they moved */
+	_Atomic unsigned int moving; /* under way */
 	_Atomic uint64_t objects, ndirty, bytes_read, bytes_written, integrity_errors;
 };
 
@@ -209,6 +211,7 @@ struct pair {
 	uint64_t dur;	/* durable slot; 0: none */
 	bool overwrote; /* W2: bytes were overwritten under gen */
 	bool unknown;	/* as loaded, not known durable */
+	bool torn;	/* slot gen, or bytes that it names, are not all in the file: no barrier makes it durable */
 	uint64_t disk_names[2]; /* chunks whose places slot gen names */
 	uint64_t dur_names[2];	/* chunks whose places slot dur names */
 };
@@ -245,7 +248,7 @@ struct loaded {
 	struct header h;	/* h.size is the size */
 	bool header_dirty;
 	bool header_settle;	/* the header's slot is unclean */
-	struct header *base;	/* then the slot it was written beside, if that is valid */
+	struct header *base;	/* the slot that an unclean header was written beside, if that is valid */
 	_Atomic bool discarded;	/* W3: bytes were discarded since the last barrier */
 	_Atomic bool unsynced;	/* something was written since the last barrier */
 	_Atomic bool unclean_end; /* W4: a slot on disk may name something beyond the end */

@@ -128,9 +128,13 @@ void loaded_free(struct loaded *l)
 	if (!l)
 		return;
 	for (uint32_t i = 0; i < l->groups_cap; i++)
-		if (l->groups[i])
+		if (l->groups[i]) {
+			group_drop_held(l, l->groups[i]);
 			group_put(l->groups[i]);
+		}
 	free(l->groups);
+	if (l->g0)
+		group_drop_held(l, l->g0);
 	group_put(l->g0);
 	free(l->base);
 	secret_free(l->k);
@@ -264,6 +268,7 @@ static int loaded_from(struct object *o, const uint8_t *blocks, struct slot_try 
 		r = resolve_header(l, blocks, &t[1 - n], n);
 	} else if (l->h.session == session_current(o->st)) {
 		l->g0->pair.unknown = true;
+		l->discarded = true; /* by an earlier residence, perhaps */
 	} else {
 		l->g0->pair.dur = l->g0->pair.gen;
 		memcpy(l->g0->pair.dur_names, l->g0->pair.disk_names,
@@ -522,6 +527,8 @@ static int freshen_locked(struct object *o)
 	if (r)
 		return r;
 	l->discarded = true; /* what lies in the slots is not known to be durable */
+	l->o = o;
+	check_hint(l);
 	make_resident(o, l);
 	o->check_binding = false;
 	store_event(o->st, EVENT_RECOVERED, o, 0, 0, "it never reached the disk: now empty");

@@ -22,9 +22,9 @@ static bool names_from(const struct group *grp, uint32_t from, uint32_t to)
 /* The group for a change, settled first.  loaded.flush is held. */
 static int group_to_change(struct loaded *l, uint32_t g, struct group **ret)
 {
-	int r = group_get(l, g, false, ret);
+	int error, r = group_get(l, g, false, ret);
 
-	if (r || !(*ret)->settle)
+	if (r || !group_unclean(*ret, &error))
 		return r;
 	r = group_settle_locked(l, *ret);
 	if (r)
@@ -108,14 +108,16 @@ static void set_size(struct loaded *l, uint64_t size)
 static int shrink_locked(struct loaded *l, uint64_t size)
 {
 	uint64_t want = backing_length(l->h.suite, size);
-	bool durable = false;
-	int r = loaded_is_xts(l) ? xts_cut(l, size) : cut_gcm(l, size, &durable);
+	bool xts = loaded_is_xts(l), durable = xts && (l->g0->pair.dur || l->g0->pair.unknown);
+	int r = xts ? 0 : cut_gcm(l, size, &durable);
 
 	if (r)
 		return r;
 	set_size(l, size);
-	l->unclean_end = loaded_is_xts(l); /* which has no entries to tell: a barrier before it grows */
+	l->unclean_end = xts; /* which has no entries to tell: a barrier before it grows */
 	r = batch_locked(l, durable && l->o->st->vol.crash == CRASH_ORDERED);
+	if (!r && xts)
+		r = xts_cut(l, size);
 	if (r)
 		return r;
 	if (l->length > want) {
@@ -125,7 +127,7 @@ static int shrink_locked(struct loaded *l, uint64_t size)
 		l->discarded = true;
 		l->unsynced = true;
 	}
-	return r;
+	return r ? r : length_fix(l);
 }
 
 /* W4: what the slot of the end names beyond it is removed at the old size, then a barrier. */

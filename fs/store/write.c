@@ -73,11 +73,11 @@ static int write_gcm(struct loaded *l, uint8_t *p, size_t n, uint64_t off)
 		uint64_t end = (group_first(g) + group_chunks(g)) * CHUNK;
 		size_t k = (size_t)MIN((uint64_t)n, end - off);
 		struct group *grp;
-		int r = group_get(l, g, true, &grp);
+		int error, r = group_get(l, g, true, &grp);
 
 		if (r)
 			return r;
-		if (grp->settle) { /* its pair is unclean: before its first change */
+		if (group_unclean(grp, &error)) { /* its pair is unclean: before its first change */
 			group_put(grp);
 			if ((r = loaded_settle(l)) || (r = group_get(l, g, true, &grp)))
 				return r;
