@@ -296,6 +296,8 @@ void loaded_drop_tag(struct loaded *l, const uint8_t tag[TAG_LEN])
 {
 	struct header *h = &l->h;
 
+	if (l->header_settle && loaded_settle(l))
+		return; /* a tag too many is no harm, but an unclean header must not be written over */
 	pthread_rwlock_wrlock(&l->lock);
 	for (unsigned int i = 0; i < h->ntags; i++) {
 		if (!secret_equal(h->tags[i], tag, TAG_LEN))

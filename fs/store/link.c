@@ -82,11 +82,14 @@ int object_link(struct object *o, struct object *dir, const char *name, struct s
 	r = place_open(dir, name, true, &p);
 	if (r < 0)
 		return r;
+	atomic_fetch_add(&dir->st->moving, 1);
 	r = ns_lock(&dir, 1);
 	if (r == 0) {
 		r = link_locked(o, &p, ret_st);
 		ns_unlock(&dir, 1);
 	}
+	atomic_fetch_add(&dir->st->moves, 1);
+	atomic_fetch_sub(&dir->st->moving, 1);
 	place_close(&p);
 	return r;
 }

@@ -274,9 +274,12 @@ int object_rename(struct object *dir, const char *name, struct object *newdir, c
 	r = place_open(newdir, newname, true, &to);
 	if (r < 0)
 		goto out;
+	atomic_fetch_add(&dir->st->moving, 1);
 	do
 		r = rename_once(&from, &to, flags);
 	while (r == -EAGAIN);
+	atomic_fetch_add(&dir->st->moves, 1);
+	atomic_fetch_sub(&dir->st->moving, 1);
 	place_close(&to);
 out:
 	place_close(&from);

@@ -124,6 +124,7 @@ int group_resolve(struct loaded *l, struct group *grp, uint64_t base_gen,
 	memcpy(grp->pair.dur_names, grp->pair.disk_names, sizeof(failed));
 	if (!failed[0] && !failed[1])
 		goto out;
+	grp->pair.torn = true;
 	grp->pair.dur = base ? base_gen : 0;
 	grp->pair.dur_names[0] = grp->pair.dur_names[1] = 0;
 	if (base)
@@ -140,10 +141,10 @@ out:
 
 /* ---- settling ----------------------------------------------------------------------- */
 
-/* No entry and no length beyond the size. */
-static int strip_beyond(struct loaded *l, struct group *grp)
+/* No entry and no length beyond SIZE. */
+static int strip_beyond(struct loaded *l, struct group *grp, uint64_t size)
 {
-	uint64_t size = loaded_size(l), n = chunk_count(size), first = group_first(grp->g);
+	uint64_t n = chunk_count(size), first = group_first(grp->g);
 	int r = 0;
 
 	for (uint32_t i = 0; i < group_chunks(grp->g); i++)
@@ -157,13 +158,14 @@ static int strip_beyond(struct loaded *l, struct group *grp)
 
 int group_settle_locked(struct loaded *l, struct group *grp)
 {
+	uint64_t size = loaded_size(l);
 	int r = barrier_raw(l);
 
 	if (r)
 		return r;
 	pthread_rwlock_wrlock(&grp->lock);
 	if (grp->settle) {
-		r = strip_beyond(l, grp);
+		r = strip_beyond(l, grp, size);
 		if (!r)
 			grp->settle = false;
 		grp->dirty = true;
@@ -172,13 +174,26 @@ int group_settle_locked(struct loaded *l, struct group *grp)
 	return r ? r : batch_locked(l, true);
 }
 
+/*
+ * R, unless it says of what is damaged, and was reported since BEFORE, that it
+ * is: that stays as it is.  An I/O error must not pass for damage.
+ */
+static int unless_damaged(struct store *st, uint64_t before, int r)
+{
+	return r == -EIO && st->integrity_errors != before ? 0 : r;
+}
+
 /* Settle the groups of a file that are unclean: those in memory, or (ALL) each present one. */
 static int settle_groups(struct loaded *l, bool all)
 {
+	struct store *st = l->o->st;
 	int r = 0;
 
 	for (uint32_t g = 1; !r; g++) {
+		uint64_t before = st->integrity_errors;
 		struct group *grp;
+		bool unclean;
+		int error;
 
 		pthread_rwlock_rdlock(&l->lock);
 		g = group_next_present(&l->h, g);
@@ -190,9 +205,10 @@ static int settle_groups(struct loaded *l, bool all)
 		r = group_get(l, g, false, &grp);
 		if (r)
 			return r == -ENOENT ? 0 : r;
-		if (grp->error)
-			r = all ? 0 : grp->error; /* a damaged group stays as it is */
-		else if (grp->settle)
+		unclean = group_unclean(grp, &error);
+		if (error)
+			r = all ? unless_damaged(st, before, error) : error;
+		else if (unclean)
 			r = group_settle_locked(l, grp);
 		group_put(grp);
 	}
@@ -202,13 +218,14 @@ static int settle_groups(struct loaded *l, bool all)
 static int settle_header(struct loaded *l)
 {
 	int r = settle_groups(l, false);
+	uint64_t size = loaded_size(l);
 
 	if (r)
 		return r;
 	r = barrier_raw(l);
 	if (!r && l->g0->settle) {
 		pthread_rwlock_wrlock(&l->g0->lock);
-		r = strip_beyond(l, l->g0);
+		r = strip_beyond(l, l->g0, size);
 		l->g0->settle = false;
 		pthread_rwlock_unlock(&l->g0->lock);
 	}
@@ -217,8 +234,6 @@ static int settle_header(struct loaded *l)
 	pthread_rwlock_wrlock(&l->lock);
 	l->header_dirty = true;
 	l->header_settle = false;
-	free(l->base);
-	l->base = NULL;
 	pthread_rwlock_unlock(&l->lock);
 	return batch_locked(l, true);
 }
@@ -236,7 +251,9 @@ static int settle_loaded(struct loaded *l)
 	if (r)
 		return r;
 	for (uint32_t i = 0; i < n; i++) {
-		if (!r && all[i]->settle && !all[i]->error)
+		int error;
+
+		if (!r && group_unclean(all[i], &error))
 			r = group_settle_locked(l, all[i]);
 		group_put(all[i]);
 	}
@@ -271,14 +288,13 @@ struct walk {
 
 static int settle_object(struct object *o)
 {
+	uint64_t before = o->st->integrity_errors;
 	struct loaded *l;
 	int r = object_pin(o, &l);
 
-	if (r == -EIO)
-		return 0; /* damaged, and reported: nothing to settle */
 	if (r || !l)
-		return r;
-	r = loaded_settle(l);
+		return unless_damaged(o->st, before, r);
+	r = unless_damaged(o->st, before, loaded_settle(l));
 	if (!r && l->h.type == OBJECT_FILE) {
 		pthread_mutex_lock(&l->flush);
 		r = settle_groups(l, true);
@@ -320,7 +336,7 @@ static int settle_name(struct store *st, struct object *dir, const char *name,
 		       const _Atomic bool *stop)
 {
 	struct zone *z = object_zone(dir);
-	struct object *o;
+	struct object *o = NULL;
 	struct stat sb;
 	int r;
 
@@ -333,22 +349,21 @@ static int settle_name(struct store *st, struct object *dir, const char *name,
 	if (!r)
 		r = settle_object(o);
 	zone_leave(z, ZONE_NORMAL);
-	if (r)
-		return r == -ENOENT || r == -EIO ? 0 : r; /* it went meanwhile, or is damaged */
-	if (S_ISDIR(sb.st_mode))
+	if (!r && S_ISDIR(sb.st_mode))
 		r = settle_tree(st, o, stop);
 	object_put(o);
-	return r;
+	return r == -ENOENT ? 0 : r; /* it went meanwhile */
 }
 
 static int settle_tree(struct store *st, struct object *dir, const _Atomic bool *stop)
 {
 	struct walk w = { .st = st, .stop = stop };
+	uint64_t before = st->integrity_errors;
 	int r = zone_enter(object_zone(dir), ZONE_NORMAL);
 
 	if (r)
 		return r;
-	r = object_readdir(dir, 0, collect, &w);
+	r = unless_damaged(st, before, object_readdir(dir, 0, collect, &w));
 	zone_leave(object_zone(dir), ZONE_NORMAL);
 	if (!r && w.nomem)
 		r = -ENOMEM;
@@ -365,6 +380,7 @@ static int settle_tree(struct store *st, struct object *dir, const _Atomic bool 
 int store_settle(struct store *st, const _Atomic bool *stop)
 {
 	struct zone *z = store_root_zone(st);
+	uint64_t moves = st->moves;
 	int r;
 
 	if (store_read_only(st) || !session_nunclean(st))
@@ -376,6 +392,8 @@ int store_settle(struct store *st, const _Atomic bool *stop)
 	zone_leave(z, ZONE_NORMAL);
 	if (!r)
 		r = settle_tree(st, store_root(st), stop);
+	if (!r && (st->moving || st->moves != moves))
+		r = -EAGAIN; /* the walk may have missed what went from one name to another */
 	if (r)
 		return r;
 	r = zone_enter(z, ZONE_NORMAL);

@@ -276,7 +276,8 @@ void store_flush_aged(struct store *st, unsigned int age_ms);
 /*
  * Settle all that unclean sessions left (cmkfs-format(5), Settling), walking the
  * volume; then the list of unclean sessions is emptied.  For a thread of its
- * own; returns early with -EINTR when *STOP is set, or the lock errno.
+ * own; returns early with -EINTR when *STOP is set, or the lock errno; -EAGAIN:
+ * names were moved meanwhile, so that it must be done again.
  */
 int store_settle(struct store *st, const _Atomic bool *stop);
 /* Keep caches within bounds: unload idle objects, close idle descriptors. */
