@@ -103,7 +103,7 @@ int object_pin_fresh(struct object *o, struct loaded **ret);
 
 /* truncate.c: remove what slots name beyond the size (W4).  loaded.resize is held for writing. */
 int object_cut_end(struct loaded *l);
-/* Mend a backing length that disagrees, where this mount may write and the header is settled. */
+/* Mend a backing length that disagrees, where this mount may write and the header is settled.  loaded.flush is held. */
 void length_correct(struct loaded *l);
 
 /* ---- length.c ---- */

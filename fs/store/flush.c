@@ -76,6 +76,8 @@ static int flush_loaded(struct loaded *l, bool sync)
 	if (r) {
 		o->error = r;
 		loaded_mark_dirty(l);
+	} else if (l->stale_length) {
+		length_correct(l);
 	}
 	pthread_mutex_unlock(&l->flush);
 	if (owned)

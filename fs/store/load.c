@@ -426,8 +426,11 @@ static int pin(struct object *o, bool load, struct loaded **ret)
 	pthread_mutex_unlock(&o->lock);
 	if (r)
 		return r;
-	if (l && l->stale_length && load)
+	if (l && l->stale_length && load && !l->on_dirty) { /* else the flush mends it */
+		pthread_mutex_lock(&l->flush);
 		length_correct(l);
+		pthread_mutex_unlock(&l->flush);
+	}
 	if (ret)
 		*ret = l;
 	return 0;

@@ -159,8 +159,12 @@ static int length_correct_locked(struct loaded *l)
 	struct stat st;
 	int r = backing_fstat(l->o->fd, &st);
 
-	if (!r)
+	if (!r) {
+		l->length = (uint64_t)st.st_size; /* a write that failed may have made it longer */
 		r = cut_end_locked(l); /* no entry of the end names what is cut off */
+	}
+	if (!r && l->length > want)
+		r = batch_locked(l, l->o->st->vol.crash == CRASH_ORDERED); /* nor a header another end */
 	if (!r && l->length > want) {
 		r = backing_truncate(l->o->fd, want);
 		l->discarded = l->unsynced = true;
@@ -179,12 +183,11 @@ void length_correct(struct loaded *l)
 {
 	if (l->o->st->opt.read_only || l->o->fd_ro || l->header_settle)
 		return;
+	/* Against the order of locks, so only if it can be had; with a write under way the next one mends it. */
 	if (pthread_rwlock_trywrlock(&l->resize))
-		return; /* while others write it may be as long as they like: the next one mends it */
-	pthread_mutex_lock(&l->flush);
+		return;
 	if (l->stale_length && !length_correct_locked(l))
 		l->stale_length = false;
-	pthread_mutex_unlock(&l->flush);
 	pthread_rwlock_unlock(&l->resize);
 }
 
@@ -239,13 +242,18 @@ static int begin_change(struct object *o, struct loaded **ret)
 	return 0;
 }
 
-static void end_change(struct loaded *l)
+static int end_change(struct loaded *l, int r)
 {
 	struct object *o = l->o;
 
+	if (r) { /* what was begun is finished by a flush */
+		l->stale_length = true;
+		loaded_mark_dirty(l);
+	}
 	pthread_mutex_unlock(&l->flush);
 	pthread_rwlock_unlock(&l->resize);
 	object_unpin(o);
+	return r;
 }
 
 int object_truncate(struct object *o, uint64_t size)
@@ -258,9 +266,7 @@ int object_truncate(struct object *o, uint64_t size)
 	r = begin_change(o, &l);
 	if (r)
 		return r;
-	r = resize_locked(l, size);
-	end_change(l);
-	return r;
+	return end_change(l, resize_locked(l, size));
 }
 
 /* ---- fallocate --------------------------------------------------------------------- */
@@ -396,7 +402,5 @@ int object_fallocate(struct object *o, int mode, uint64_t off, uint64_t len)
 	r = begin_change(o, &l);
 	if (r)
 		return r;
-	r = fallocate_locked(l, mode, off, off + len);
-	end_change(l);
-	return r;
+	return end_change(l, fallocate_locked(l, mode, off, off + len));
 }

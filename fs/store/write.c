@@ -137,7 +137,7 @@ static int write_settled(struct loaded *l, uint8_t *buf, size_t n, uint64_t off,
 	}
 	/* What did go in is consistent, but what lies beyond the size was not asked for. */
 	if (off + n > loaded_size(l))
-		l->unclean_end = true;
+		l->unclean_end = l->stale_length = true;
 	loaded_mark_dirty(l);
 	return r;
 }
