@@ -41,7 +41,7 @@ static void fixture_event(void *arg, const struct store_event *e)
 {
 	struct fixture *f = arg;
 
-	f->events[e->kind]++;
+	__atomic_fetch_add(&f->events[e->kind], 1, __ATOMIC_RELAXED); /* from any thread */
 	if (getenv("CMKFS_EVENTS"))
 		print_message("  event: %s at %ju\n", e->reason, (uintmax_t)e->offset);
 }
