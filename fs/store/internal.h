@@ -246,8 +246,8 @@ struct loaded {
 	pthread_mutex_t flush;	/* one batch at a time */
 	pthread_rwlock_t lock;	/* protects the header's fields and the group table */
 	struct header h;	/* h.size is the size */
-	bool header_dirty;
-	bool header_settle;	/* the header's slot is unclean */
+	_Atomic bool header_dirty;
+	_Atomic bool header_settle; /* the header's slot is unclean */
 	struct header *base;	/* the slot that an unclean header was written beside, if that is valid */
 	_Atomic bool discarded;	/* W3: bytes were discarded since the last barrier */
 	_Atomic bool unsynced;	/* something was written since the last barrier */
@@ -259,7 +259,8 @@ struct loaded {
 	pthread_rwlock_t extent; /* innermost: for reading by who writes beyond length, for writing by who sets it */
 	struct group *g0;	/* files; also the write-rule pair of every header */
 	struct group **groups;	/* open hash of later groups */
-	uint32_t ngroups, groups_cap;
+	_Atomic uint32_t ngroups;
+	uint32_t groups_cap;
 };
 
 /*
