@@ -252,6 +252,7 @@ struct loaded {
 	_Atomic bool discarded;	/* W3: bytes were discarded since the last barrier */
 	_Atomic bool unsynced;	/* something was written since the last barrier */
 	_Atomic bool unclean_end; /* W4: a slot on disk may name something beyond the end */
+	bool cut_undone;	/* a cut failed half-way: a durable slot may name what memory knows no more */
 	_Atomic bool stale_length; /* the backing length disagreed when it was loaded, or after a fault */
 	bool synced_once;	/* path made durable by an fsync */
 	struct timespec mtime;	/* of the last write, restored after a later flush; tv_nsec UTIME_OMIT: none */

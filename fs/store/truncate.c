@@ -115,7 +115,11 @@ static int shrink_locked(struct loaded *l, uint64_t size)
 		return r;
 	set_size(l, size);
 	l->unclean_end = xts; /* which has no entries to tell: a barrier before it grows */
-	r = batch_locked(l, durable && l->o->st->vol.crash == CRASH_ORDERED);
+	r = batch_locked(l, (durable || l->cut_undone) && l->o->st->vol.crash == CRASH_ORDERED);
+	if (r)
+		l->cut_undone = l->unclean_end = true;
+	else
+		l->cut_undone = false;
 	if (!r && xts)
 		r = xts_cut(l, size);
 	if (r)
@@ -139,16 +143,18 @@ static int cut_end_locked(struct loaded *l)
 	if (!l->unclean_end)
 		return 0;
 	if (loaded_is_xts(l)) {
-		r = xts_cut(l, l->h.size);
+		r = l->cut_undone ? batch_locked(l, true) : 0;
+		if (!r)
+			r = xts_cut(l, l->h.size);
 		if (!r && l->discarded)
 			r = batch_locked(l, true);
 	} else {
 		r = cut_gcm(l, l->h.size, &durable);
-		if (!r && durable)
+		if (!r && (durable || l->cut_undone))
 			r = batch_locked(l, true);
 	}
 	if (!r)
-		l->unclean_end = false;
+		l->unclean_end = l->cut_undone = false;
 	return r;
 }
 
