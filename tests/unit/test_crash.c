@@ -6,7 +6,8 @@
  * last barrier, any subset of the blocks after it) are built in a copy of the
  * volume and opened.  What was fsynced must be there as that or a later
  * version; nothing may read as other bytes; zeros only where nothing was
- * fsynced; after settling and a clean end it all still reads the same.
+ * fsynced; after settling and a clean end it all still reads the same.  A
+ * second test lets calls fail before that.
  *
  * CMKFS_SEED replays a run, CMKFS_OPS sets the number of histories.
  */
@@ -49,6 +50,7 @@ struct run {
 	uint8_t *buf;
 	char copy[80], file[400];
 	uint8_t fill;
+	bool faulty; /* some calls fail */
 	unsigned int states;
 };
 
@@ -95,6 +97,8 @@ static int on_call(void *arg, const struct backing_call *c)
 
 	if (fstat(c->fd, &st) || st.st_ino != r->ino)
 		return 0;
+	if (r->faulty && c->op != BACKING_READ && !(rnd(r) % 8))
+		return -EIO;
 	switch (c->op) {
 	case BACKING_WRITE:
 		for (int i = 0; i < c->n; i++) {
@@ -137,6 +141,24 @@ static uint64_t rnd_chunk(struct run *r)
 	return some[rnd(r) % ARRAY_SIZE(some)];
 }
 
+/* An operation ended with E.  Where it failed the version is what the file reads as. */
+static void done(struct run *r, struct version *v, int e)
+{
+	uint8_t *buf, *p;
+	ssize_t n;
+
+	if (!e)
+		return;
+	assert_true(r->faulty && e == -EIO);
+	buf = malloc(LIMIT + 3 * CHUNK);
+	n = object_read(r->o, buf, LIMIT + 3 * CHUNK, LIMIT, 0, &p);
+	assert_true(n >= 0);
+	memset(v->data, 0, LIMIT);
+	memcpy(v->data, p, (size_t)n);
+	v->size = (uint64_t)n;
+	free(buf);
+}
+
 static void do_write(struct run *r, struct version *v, uint64_t off, uint64_t n)
 {
 	n = MIN(n, LIMIT - off);
@@ -144,31 +166,34 @@ static void do_write(struct run *r, struct version *v, uint64_t off, uint64_t n)
 	memset(r->buf, r->fill, n);
 	memset(v->data + off, r->fill, n);
 	v->size = MAX(v->size, off + n);
-	assert_int_equal(object_write(r->o, r->buf, n, off), 0);
+	done(r, v, object_write(r->o, r->buf, n, off));
 }
 
 static void do_truncate(struct run *r, struct version *v, uint64_t size)
 {
-	assert_int_equal(object_truncate(r->o, size), 0);
+	int e = object_truncate(r->o, size);
+
 	if (size < v->size)
 		memset(v->data + size, 0, v->size - size);
 	v->size = size;
+	done(r, v, e);
 }
 
 static void do_punch(struct run *r, struct version *v, uint64_t off, uint64_t n)
 {
 	uint64_t end = MIN(off + n, v->size);
+	int e = object_fallocate(r->o, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, off, n);
 
-	assert_int_equal(object_fallocate(r->o, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, off, n), 0);
 	if (off < end)
 		memset(v->data + off, 0, end - off);
+	done(r, v, e);
 }
 
 static void evict(struct run *r)
 {
 	uint64_t max = r->f.st->resident_max;
 
-	assert_int_equal(object_flush(r->o), 0);
+	assert_true(!object_flush(r->o) || r->faulty);
 	r->f.st->resident_max = 0;
 	store_trim(r->f.st);
 	store_trim(r->f.st);
@@ -178,6 +203,8 @@ static void evict(struct run *r)
 /* One operation; the new version is V.  True: it ended with an fsync. */
 static bool step(struct run *r, struct version *v)
 {
+	int e;
+
 	switch (rnd(r) % 10) {
 	case 0:
 		do_truncate(r, v, rnd_chunk(r) * CHUNK + rnd(r) % 3 * 1000);
@@ -192,12 +219,13 @@ static bool step(struct run *r, struct version *v)
 		evict(r);
 		break;
 	case 4:
-		assert_int_equal(object_flush(r->o), 0);
+		assert_true(!object_flush(r->o) || r->faulty);
 		break;
 	case 5:
 	case 6:
-		assert_int_equal(object_fsync(r->o, true), 0);
-		return true;
+		e = object_fsync(r->o, true);
+		assert_true(!e || r->faulty);
+		return !e;
 	default:
 		do_write(r, v, rnd_chunk(r) * CHUNK + (rnd(r) % 4 ? 0 : 500),
 			 rnd(r) % 2 ? CHUNK : 1 + rnd(r) % 9000);
@@ -424,7 +452,7 @@ static void read_base(struct run *r)
 	r->base_len = (uint64_t)pread(r->o->fd, r->base, cap, 0);
 }
 
-static void history(uint64_t seed, unsigned int *states)
+static void history(uint64_t seed, bool faulty, unsigned int *states)
 {
 	struct run *r = calloc(1, sizeof(*r));
 	struct backing_hooks hooks = { .before = on_call, .arg = r };
@@ -460,6 +488,7 @@ static void history(uint64_t seed, unsigned int *states)
 	snprintf(r->file, sizeof(r->file), "%s/tree/%s", r->copy, stored);
 
 	backing_hooks = &hooks;
+	r->faulty = faulty;
 	for (unsigned int i = 1; i <= STEPS; i++) {
 		r->v[i].size = r->v[i - 1].size;
 		memcpy(r->v[i].data, r->v[i - 1].data, LIMIT);
@@ -483,24 +512,36 @@ static void history(uint64_t seed, unsigned int *states)
 	free(r);
 }
 
-static void what_was_fsynced_survives_a_power_cut(void **state)
+static void histories(bool faulty)
 {
 	const char *seed = getenv("CMKFS_SEED"), *ops = getenv("CMKFS_OPS");
 	uint64_t first = seed ? strtoull(seed, NULL, 0) : (uint64_t)time(NULL) << 16 | 1;
 	unsigned int n = ops ? (unsigned int)atoi(ops) : 40, states = 0;
 
-	(void)state;
 	for (unsigned int i = 0; i < n; i++) {
 		print_message("seed %ju\n", (uintmax_t)(first + i * UINT64_C(0x9E3779B97F4A7C15)));
-		history(first + i * UINT64_C(0x9E3779B97F4A7C15), &states);
+		history(first + i * UINT64_C(0x9E3779B97F4A7C15), faulty, &states);
 	}
 	print_message("%u histories, %u cuts\n", n, states);
+}
+
+static void what_was_fsynced_survives_a_power_cut(void **state)
+{
+	(void)state;
+	histories(false);
+}
+
+static void what_was_fsynced_survives_faults_and_a_power_cut(void **state)
+{
+	(void)state;
+	histories(true);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_was_fsynced_survives_a_power_cut),
+		cmocka_unit_test(what_was_fsynced_survives_faults_and_a_power_cut),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
