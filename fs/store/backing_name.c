@@ -44,13 +44,19 @@ static int open_steps(int dirfd, const char *path, int flags, mode_t mode)
 	}
 	if (!strcmp(path, ".."))
 		return -EXDEV;
-	return (int)RETRY(openat(at >= 0 ? at : dirfd, path, flags | O_NOFOLLOW | O_CLOEXEC, mode));
+	return (int)RETRY(openat(at >= 0 ? at : dirfd, path, flags, mode));
+}
+
+/* What may lie there instead of a file, such as a FIFO or a terminal, must not hold us up. */
+static int safe_flags(int flags)
+{
+	return flags | O_NOFOLLOW | O_CLOEXEC | (flags & O_PATH ? 0 : O_NONBLOCK | O_NOCTTY);
 }
 
 static int open_beneath(int dirfd, const char *path, int flags, mode_t mode)
 {
 	struct open_how how = {
-		.flags = (uint64_t)(flags | O_NOFOLLOW | O_CLOEXEC),
+		.flags = (uint64_t)safe_flags(flags),
 		.mode = flags & O_CREAT ? mode : 0,
 		.resolve = BENEATH,
 	};
@@ -65,7 +71,7 @@ static int open_beneath(int dirfd, const char *path, int flags, mode_t mode)
 		if (fd == -ENOSYS)
 			atomic_store_explicit(&no_openat2, true, memory_order_relaxed);
 	}
-	return open_steps(dirfd, path, flags, mode);
+	return open_steps(dirfd, path, safe_flags(flags), mode);
 }
 
 int backing_open(int dirfd, const char *path, int flags, mode_t mode)

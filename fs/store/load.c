@@ -290,14 +290,17 @@ static int read_slots(struct object *o, uint8_t *blocks)
 {
 	_cleanup_close_ int own = -1;
 	int fd = o->fd;
+	struct stat sb;
 	ssize_t got;
 
 	if (S_ISDIR(o->type)) {
 		fd = own = backing_open(o->fd, ".D", O_RDONLY, 0);
-		if (fd == -ENOENT)
+		if (fd == -ENOENT || fd == -ELOOP || fd == -ENXIO)
 			return integrity(o, "directory without a header");
 		if (fd < 0)
-			return fd == -ELOOP ? -EIO : fd;
+			return fd;
+		if (backing_fstat(fd, &sb) || !S_ISREG(sb.st_mode))
+			return integrity(o, "the header of a directory is no file");
 	}
 	got = backing_read(fd, blocks, 2 * SLOT, 0);
 	if (got < 0)
