@@ -243,15 +243,15 @@ void store_flush_aged(struct store *st, unsigned int age_ms)
 
 unsigned int store_flush_zone(struct zone *z, uint64_t deadline_ms)
 {
+	const struct timespec ms = { 0, 1000000 };
 	uint64_t before = now_ms();
 	unsigned int failed = 0;
 	struct object *o;
 
+	nanosleep(&ms, NULL); /* what fails is listed anew, as later than this: not again */
 	while (now_ms() < deadline_ms && (o = next_dirty(z->st, z, before))) {
-		if (object_flush(o)) {
+		if (object_flush(o))
 			failed++;
-			before = MIN(before, now_ms() - 1); /* what failed is listed anew: not again */
-		}
 		object_put(o);
 	}
 	return failed;
