@@ -117,7 +117,7 @@ static int shrink_locked(struct loaded *l, uint64_t size)
 	l->unclean_end = xts; /* which has no entries to tell: a barrier before it grows */
 	r = batch_locked(l, (durable || l->cut_undone) && l->o->st->vol.crash == CRASH_ORDERED);
 	if (r)
-		l->cut_undone = l->unclean_end = true;
+		l->unclean_end = l->cut_undone = true;
 	else
 		l->cut_undone = false;
 	if (!r && xts)
