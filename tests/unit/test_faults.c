@@ -204,6 +204,8 @@ static void fault_over(struct run *r)
 	r->step++;
 	if (object_fsync(r->o, false))
 		give_up(r, "fsync after the fault");
+	if (r->f.st->pending)
+		give_up(r, "%ju bytes pend for ever", (uintmax_t)r->f.st->pending);
 	check(r, 0, 0, r->size);
 }
 

@@ -4,7 +4,8 @@
  * chunk, so that they always change chunks together; beside them flushes,
  * fsyncs, evictions, readers, and, where a test says so, truncations and
  * punches.  A writer always reads what it wrote last; nobody ever gets an error
- * or bytes that nobody wrote; a remount changes nothing.
+ * or bytes that nobody wrote; a remount changes nothing.  The last test does so
+ * on a copy made of the volume in use, as a crash leaves it, while it is settled.
  *
  * CMKFS_OPS sets the steps of each writer.  Meant for ThreadSanitizer too.
  */
@@ -16,6 +17,7 @@
 #include "fs/store/internal.h"
 
 #define WRITERS 4u
+#define WORKERS (WRITERS + 5)
 #define FILES_MAX 6u
 #define CELL (CHUNK / WRITERS)
 #define SAFE 97u /* chunks from here on are cut and punched */
@@ -38,6 +40,7 @@ struct worker {
 	unsigned int id;
 	uint64_t rng;
 	uint32_t seq[FILES_MAX][ARRAY_SIZE(chunks)]; /* the last one written; 0: none */
+	bool known[FILES_MAX][ARRAY_SIZE(chunks)];   /* that it is what the cell holds */
 	uint8_t *buf;
 };
 
@@ -109,6 +112,7 @@ static void cell_write(struct worker *w, unsigned int file, unsigned int k)
 
 	cell_fill(w->buf, word_of(w->id, chunks[k], ++w->seq[file][k]));
 	e = object_write(w->r->o[file], w->buf, CELL, off);
+	w->known[file][k] = true;
 	if (e)
 		fail_with(w->r, "write of chunk %u: %s", chunks[k], strerror(-e));
 }
@@ -119,7 +123,7 @@ static void cell_check(struct worker *w, unsigned int file, unsigned int k)
 	uint8_t *p;
 	ssize_t n = object_read(w->r->o[file], w->buf, 3 * CHUNK, CELL, off, &p);
 
-	if (!w->seq[file][k] || (w->r->cuts && chunks[k] >= SAFE)) {
+	if (!w->known[file][k] || (w->r->cuts && chunks[k] >= SAFE)) {
 		if (n < 0)
 			fail_with(w->r, "read of chunk %u: %s", chunks[k], strerror((int)-n));
 		return;
@@ -238,6 +242,22 @@ static void *cutter(void *arg)
 	return NULL;
 }
 
+/* What an unclean session left. */
+static void *settler(void *arg)
+{
+	struct worker *w = arg;
+	struct store *st = w->r->f.st;
+	static const _Atomic bool never;
+
+	while (!w->r->stop) {
+		int e = store_settle(st, &never);
+
+		if (e && e != -EAGAIN)
+			fail_with(w->r, "settle: %s", strerror(-e));
+	}
+	return NULL;
+}
+
 /* ---- a race ------------------------------------------------------------------------------- */
 
 static void open_files(struct race *r, bool create)
@@ -293,15 +313,21 @@ static void check_all(struct race *r, struct worker *w)
 		fail_msg("%u failures, the first: %s", r->failures, r->why);
 }
 
-static void run_threads(struct race *r, struct worker *w)
+static void make_workers(struct race *r, struct worker *w)
 {
-	void *(*const beside[])(void *) = { flusher, trimmer, reader, cutter };
-	unsigned int n = r->cuts ? 4 : 3;
-	pthread_t t[WRITERS + 4];
-
-	for (unsigned int i = 0; i < WRITERS + n; i++) {
+	for (unsigned int i = 0; i < WORKERS; i++)
 		w[i] = (struct worker){ .r = r, .id = i, .rng = (uint64_t)random() << 20 | (i + 1),
 					.buf = malloc(40 * CHUNK) };
+}
+
+static void run_threads(struct race *r, struct worker *w)
+{
+	void *(*const beside[])(void *) = { flusher, trimmer, reader, settler, cutter };
+	unsigned int n = r->cuts ? 5 : 4;
+	pthread_t t[WORKERS];
+
+	r->stop = false;
+	for (unsigned int i = 0; i < WRITERS + n; i++) {
 		assert_int_equal(pthread_create(&t[i], NULL, i < WRITERS ? writer : beside[i - WRITERS],
 						&w[i]), 0);
 	}
@@ -316,7 +342,7 @@ static void run_race(enum suite suite, unsigned int files, bool cuts)
 {
 	const char *ops = getenv("CMKFS_OPS");
 	struct race *r = calloc(1, sizeof(*r));
-	struct worker *w = calloc(WRITERS + 4, sizeof(*w));
+	struct worker *w = calloc(WORKERS, sizeof(*w));
 	ssize_t before[FILES_MAX], after[FILES_MAX];
 	uint8_t *a, *b;
 
@@ -327,6 +353,7 @@ static void run_race(enum suite suite, unsigned int files, bool cuts)
 	r->f.st->resident_max = 0;
 	r->f.st->groups_max = 0;
 	open_files(r, true);
+	make_workers(r, w);
 	run_threads(r, w);
 	check_all(r, w);
 	a = read_all(r, before);
@@ -345,10 +372,78 @@ static void run_race(enum suite suite, unsigned int files, bool cuts)
 	assert_int_equal(r->f.events[EVENT_HINT], 0);
 	close_files(r);
 	fixture_destroy(&r->f);
-	for (unsigned int i = 0; i < WRITERS + 4; i++)
+	for (unsigned int i = 0; i < WORKERS; i++)
 		free(w[i].buf);
 	free(a);
 	free(b);
+	free(w);
+	free(r);
+}
+
+/* Which cells hold what was written last. */
+static void learn(struct worker *w)
+{
+	struct race *r = w->r;
+	uint8_t *p;
+
+	for (unsigned int i = 0; i < r->files; i++)
+		for (unsigned int k = 0; k < ARRAY_SIZE(chunks); k++) {
+			ssize_t n = object_read(r->o[i], w->buf, 3 * CHUNK, CELL,
+						(uint64_t)chunks[k] * CHUNK + w->id * CELL, &p);
+			uint32_t seq = n == CELL ? (uint32_t)get_le64(p) : 0;
+
+			assert_true(n >= 0);
+			assert_true(seq <= w->seq[i][k]);
+			w->known[i][k] = seq && seq == w->seq[i][k];
+		}
+}
+
+/* A copy of the volume in use: what is not flushed yet is lost. */
+static void crash(struct race *r)
+{
+	struct fixture left = r->f;
+	char cmd[300];
+
+	snprintf(r->f.dir, sizeof(r->f.dir), "%.60s.crash", left.dir);
+	snprintf(cmd, sizeof(cmd), "cp -a %s %s", left.dir, r->f.dir);
+	assert_int_equal(system(cmd), 0);
+	close_files(r);
+	fixture_destroy(&left);
+	fixture_open(&r->f, false);
+	r->f.st->resident_max = 0;
+	r->f.st->groups_max = 0;
+	open_files(r, false);
+}
+
+static void settling_beside_writers_loses_nothing(void **state)
+{
+	struct race *r = calloc(1, sizeof(*r));
+	struct worker *w = calloc(WORKERS, sizeof(*w));
+	const char *ops = getenv("CMKFS_OPS");
+
+	(void)state;
+	r->files = FILES_MAX;
+	fixture_make(&r->f, SUITE_GCM);
+	open_files(r, true);
+	make_workers(r, w);
+	for (unsigned int round = 0; round < 8; round++) {
+		r->ops = (ops ? (unsigned int)atoi(ops) : 1500) / 8;
+		run_threads(r, w);
+		check_all(r, w);
+		crash(r);
+		assert_true(enter(r));
+		for (unsigned int id = 0; id < WRITERS; id++) {
+			memset(w[id].known, 0, sizeof(w[id].known));
+			if (round % 2) /* else the threads are the first to look */
+				learn(&w[id]);
+		}
+		leave(r);
+	}
+	assert_int_equal(r->f.events[EVENT_INTEGRITY], 0);
+	close_files(r);
+	fixture_destroy(&r->f);
+	for (unsigned int i = 0; i < WORKERS; i++)
+		free(w[i].buf);
 	free(w);
 	free(r);
 }
@@ -391,6 +486,7 @@ int main(void)
 		cmocka_unit_test(cutting_a_gcm_file_spares_the_rest),
 		cmocka_unit_test(writers_of_one_xts_file_lose_nothing),
 		cmocka_unit_test(cutting_an_xts_file_spares_the_rest),
+		cmocka_unit_test(settling_beside_writers_loses_nothing),
 	};
 
 	srandom((unsigned int)now_ms());
