@@ -1,0 +1,342 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a tree may look like after a crash, from the operations that were begun and acknowledged.
+
+A file's chunk is a list of states: the one known to be durable, then each that came after it; an
+acknowledged fsync leaves the last.  A name is a list of what it may stand for, to which an fsync
+of its directory does the same.  After a crash a chunk must be one of its states, the size must lie
+within what it was since the last fsync, and a name must stand for one of its nodes.  Only a chunk
+that has no durable state may give an error.
+"""
+import errno
+import os
+import random
+import stat
+
+CHUNK = 4096
+LIMIT = 920000    # into the third group of a file
+
+
+def payload(key, n):
+    return random.Random(key).randbytes(n)
+
+
+class Node:
+    def __init__(self, kind, number, target=None):
+        self.kind, self.number, self.target = kind, number, target
+        self.chunks = {}
+        self.size = self.low = self.high = 0
+        self.mixed = set()        # chunks written through a map: any mix of the states
+        self.synced = False       # some fsync of it was acknowledged
+        self.must = False         # its name was acknowledged and not taken away since
+        self.xattr = [None]
+        self.entries = {}         # of a directory: name → candidates, the current one last
+
+    def states(self, i):
+        return self.chunks.setdefault(i, [b""])
+
+    # ---- what an operation may have done -------------------------------------------------
+
+    def write(self, off, data, mixed=False):
+        end = off + len(data)
+        for i in range(off // CHUNK, (end - 1) // CHUNK + 1):
+            base, states = i * CHUNK, self.states(i)
+            part = data[max(0, base - off):base + CHUNK - off]
+            at = max(0, off - base)
+            cur = states[-1]
+            states.append(cur.ljust(at, b"\0")[:at] + part + cur[at + len(part):])
+            if mixed:
+                self.mixed.add(i)
+        self.resize(max(self.size, end))
+
+    def resize(self, size):
+        self.size = size
+        self.low, self.high = min(self.low, size), max(self.high, size)
+
+    def truncate(self, size):
+        for i, states in self.chunks.items():
+            keep = max(0, size - i * CHUNK)
+            if len(states[-1]) > keep:
+                states.append(states[-1][:keep])
+        self.resize(size)
+
+    def punch(self, off, n):
+        for i, states in self.chunks.items():
+            a, b = max(0, off - i * CHUNK), min(CHUNK, off + n - i * CHUNK)
+            cur = states[-1]
+            b = min(b, len(cur))
+            if a < b:
+                states.append(cur[:a] + bytes(b - a) + cur[b:])
+
+    def fsync(self):
+        self.chunks = {i: [s[-1]] for i, s in self.chunks.items() if s[-1]}
+        self.low = self.high = self.size
+        self.mixed.clear()
+        self.xattr = self.xattr[-1:]
+        self.synced = True
+
+    def sync_range(self, off, n):    # O_SYNC, msync: these bytes, and a size that has them
+        for i in range(off // CHUNK, (off + n - 1) // CHUNK + 1):
+            self.chunks[i] = self.states(i)[-1:]
+            self.mixed.discard(i)
+        self.low = max(self.low, min(self.high, off + n))
+        self.synced = True
+
+    # ---- what is there ---------------------------------------------------------------------
+
+    def chunk_fits(self, i, got):
+        states = [s.ljust(CHUNK, b"\0")[:len(got)] for s in self.chunks.get(i, [b""])]
+        if got in states:
+            return True
+        return i in self.mixed and all(g in column for g, *column in zip(got, *states))
+
+    def compare(self, path):
+        """(complaints, contents by chunk, size, chunks that gave an error, xattr)"""
+        fd = os.open(path, os.O_RDONLY)
+        try:
+            wrong, got, bad = [], {}, []
+            self.look(fd)
+            size = os.fstat(fd).st_size
+            if not self.low <= size <= self.high:
+                wrong.append("size: expected %d to %d, found %d" % (self.low, self.high, size))
+            for i in range((size + CHUNK - 1) // CHUNK):
+                want = min(CHUNK, size - i * CHUNK)
+                try:
+                    got[i] = os.pread(fd, want, i * CHUNK)
+                except OSError as e:
+                    bad.append(i)
+                    if e.errno == errno.EIO and not self.synced:
+                        raise
+                    if e.errno != errno.EIO or self.chunks.get(i, [b""])[0]:
+                        wrong.append("chunk %d, durable: expected its data, read %s" % (i, e))
+                    continue
+                if len(got[i]) != want:
+                    wrong.append("chunk %d: expected %d bytes, read %d" % (i, want, len(got[i])))
+                elif not self.chunk_fits(i, got[i]):
+                    wrong.append("chunk %d: %s" % (i, self.describe(i, got[i])))
+            value = None
+            try:
+                value = os.getxattr(fd, "user.v")
+            except OSError as e:
+                if e.errno == errno.EIO and not self.synced:
+                    raise
+                if e.errno != errno.ENODATA:
+                    wrong.append("xattr: %s" % e)
+            if value not in self.xattr:
+                wrong.append("xattr: expected one of %s, found %s" % (self.xattr, value))
+            return wrong, got, size, bad, value
+        finally:
+            os.close(fd)
+
+    def look(self, fd):
+        """The first read brings to light a size that the stored length had wrong."""
+        try:
+            os.pread(fd, 1, 0)
+        except OSError as e:
+            if e.errno != errno.EIO:
+                raise
+
+    def describe(self, i, got):
+        states = [s.ljust(CHUNK, b"\0")[:len(got)] for s in self.chunks.get(i, [b""])]
+        near = max(range(len(states)),
+                   key=lambda k: sum(a == b for a, b in zip(states[k], got)))
+        at = next(k for k in range(len(got)) if states[near][k] != got[k])
+        return ("expected one of %d states (the first is durable), e.g. number %d, which differs "
+                "at byte %d: expected %s, read %s" %
+                (len(states), near, at, states[near][at:at + 8].hex(), got[at:at + 8].hex()))
+
+    def adopt(self, got, size, value, cut):
+        """Go on from what was found; after a cut that is what is durable."""
+        for i in set(self.chunks) | set(got):
+            states, found = self.states(i), got.get(i, b"")
+            if cut:
+                self.chunks[i] = [found]
+            elif states[-1] != found:
+                states.append(found)
+        self.resize(size)
+        if cut:
+            self.low = self.high = size
+            self.xattr = [value]
+            self.mixed.clear()
+        elif self.xattr[-1] != value:
+            self.xattr.append(value)
+
+
+class Model:
+    def __init__(self):
+        self.nodes = {0: Node("d", 0)}
+        self.next = 1
+
+    def new(self, kind, target=None):
+        node = Node(kind, self.next, target)
+        self.nodes[self.next] = node
+        self.next += 1
+        return node
+
+    def places(self):
+        """Of the current tree: node → [(directory, name)], directories from the root."""
+        out, todo = {0: []}, [0]
+        while todo:
+            d = todo.pop()
+            for name, cands in self.nodes[d].entries.items():
+                if cands[-1] is not None:
+                    out.setdefault(cands[-1], []).append((d, name))
+                    if self.nodes[cands[-1]].kind == "d":
+                        todo.append(cands[-1])
+        return out
+
+    def path(self, places, number):
+        parts = []
+        while number:
+            d, name = places[number][0]
+            parts.append(name)
+            number = d
+        return "/".join(reversed(parts))
+
+    def set_name(self, d, name, number):
+        cands = self.nodes[d].entries.setdefault(name, [None])
+        if cands[-1] is not None:
+            self.nodes[cands[-1]].must = False
+        cands.append(number)
+
+    # ---- an operation, begun and acknowledged ----------------------------------------------
+
+    def begin(self, op, key):
+        kind, node = op["op"], self.nodes.get(op.get("node"))
+        if kind in ("create", "mkdir", "symlink"):
+            made = self.new({"create": "f", "mkdir": "d", "symlink": "l"}[kind], op.get("target"))
+            self.set_name(op["dir"], op["name"], made.number)
+        elif kind in ("write", "osync", "msync"):
+            node.write(op["off"], payload(key, op["n"]), kind == "msync")
+        elif kind == "truncate":
+            node.truncate(op["n"])
+        elif kind == "punch":
+            node.punch(op["off"], op["n"])
+        elif kind == "setxattr":
+            node.xattr.append(key.encode())
+        elif kind == "link":
+            self.set_name(op["dir"], op["name"], node.number)
+        elif kind == "rename":
+            must = node.must
+            self.set_name(op["from"], op["old"], None)
+            self.set_name(op["dir"], op["name"], node.number)
+            node.must = must
+        elif kind in ("unlink", "rmdir"):
+            self.set_name(op["dir"], op["name"], None)
+
+    def end(self, op):
+        kind, node = op["op"], self.nodes.get(op.get("node"))
+        if kind in ("fsync", "fdatasync"):
+            node.fsync()
+        elif kind in ("osync", "msync"):
+            node.sync_range(op["off"], op["n"])
+        elif kind == "fsyncdir":
+            for name, cands in list(node.entries.items()):
+                if cands[-1] is None:
+                    del node.entries[name]
+                else:
+                    node.entries[name] = cands[-1:]
+                    self.nodes[cands[-1]].must = self.durable(node.number)
+
+    def durable(self, d):
+        """Whether the names on the way to directory D are durable."""
+        return d == 0 or any(self.durable(up.number) for up in list(self.nodes.values())
+                             if [d] in up.entries.values())
+
+    # ---- after a crash -----------------------------------------------------------------------
+
+    def check(self, top, cut):
+        """Complaints; the model goes on from what was found.  Also counts."""
+        wrong, found, counts = [], {}, {"files": 0, "errors": 0, "unsynced": 0}
+        self.check_dir(0, top, "", cut, wrong, found, counts)
+        for node in self.nodes.values():
+            home = [d for d in self.nodes.values() if d.kind == "d" and d.number in found and
+                    any(node.number in c for c in d.entries.values())]
+            if node.must and node.number not in found and home:
+                wrong.append("node %d: its name was acknowledged; found nowhere" % node.number)
+        return wrong, counts
+
+    def check_dir(self, d, top, path, cut, wrong, found, counts):
+        found.setdefault(d, []).append(path)
+        here = os.path.join(top, path)
+        entries = self.nodes[d].entries
+        try:
+            names = set(os.listdir(here))
+        except OSError as e:
+            wrong.append("directory %s: %s" % (path or "/", e))
+            return
+        for name in sorted(names - set(entries)):
+            wrong.append("%s: expected no such name" % os.path.join(path, name))
+        for name in sorted(entries):
+            cands, where = entries[name], os.path.join(path, name)
+            if name not in names:
+                if None not in cands:
+                    wrong.append("%s: its name was acknowledged (node %s); not listed" %
+                                 (where, cands))
+                number = None
+            else:
+                number = self.check_name(cands, top, where, cut, wrong, found, counts)
+            if number == "gone":
+                entries[name] = cands + [None]
+            elif cut:
+                entries[name] = [number]
+            elif cands[-1] != number:
+                cands.append(number)
+
+    def check_name(self, cands, top, where, cut, wrong, found, counts):
+        full, complaints = os.path.join(top, where), []
+        try:
+            st = os.lstat(full)
+        except OSError as e:
+            st = None
+            complaints.append("lstat: %s" % e)
+        for number in [c for c in dict.fromkeys(reversed(cands)) if c is not None] if st else []:
+            node = self.nodes[number]
+            kind = {stat.S_IFREG: "f", stat.S_IFDIR: "d", stat.S_IFLNK: "l"}.get(
+                stat.S_IFMT(st.st_mode))
+            if kind != node.kind:
+                complaints.append("node %d: expected type %s, found %s" % (number, node.kind, kind))
+            elif kind == "d" and number in found:
+                complaints.append("node %d: found as %s as well" % (number, found[number]))
+            elif kind == "d":
+                self.check_dir(number, top, where, cut, wrong, found, counts)
+                return number
+            elif kind == "l":
+                if os.readlink(full) == node.target:
+                    found.setdefault(number, []).append(where)
+                    return number
+                complaints.append("node %d: expected the target %s, found %s" %
+                                  (number, node.target, os.readlink(full)))
+            else:
+                done = self.check_file(node, full, cut, complaints, counts)
+                if done:
+                    found.setdefault(number, []).append(where)
+                    return number if done == "ok" else done
+        wrong.append("%s (mode %s, %s bytes):\n    %s" % (
+            where, st and oct(st.st_mode), st and st.st_size, "\n    ".join(complaints[:12])))
+        return None
+
+    def check_file(self, node, full, cut, complaints, counts):
+        counts["files"] += 1
+        try:
+            wrong, got, size, bad, value = node.compare(full)
+        except OSError as e:
+            if e.errno == errno.EIO and not node.synced:    # no header: it never reached the disk
+                counts["unsynced"] += 1
+                return self.remove(node, full)
+            complaints.append("node %d, %s: open: %s" % (
+                node.number, "fsynced" if node.synced else "never fsynced", e))
+            return None
+        if wrong:
+            complaints += ["node %d: %s" % (node.number, w) for w in wrong]
+            return None
+        if bad:
+            counts["errors"] += len(bad)
+            return self.remove(node, full)
+        node.adopt(got, size, value, cut)
+        return "ok"
+
+    def remove(self, node, full):
+        """What gives errors, because it never reached the disk, can be removed."""
+        os.unlink(full)
+        node.must = False
+        return "gone"
