@@ -28,8 +28,13 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 
 	conn->want = conn->capable &
 		     (FUSE_CAP_ASYNC_READ | FUSE_CAP_ASYNC_DIO | FUSE_CAP_PARALLEL_DIROPS |
-		      FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_CACHE_SYMLINKS |
-		      FUSE_CAP_AUTO_INVAL_DATA);
+		      FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_CACHE_SYMLINKS);
+	/*
+	 * Only where another host writes: a page dropped because mtime has moved may
+	 * be one whose write is still on its way to us, and be read back too early.
+	 */
+	if (m->opt->read_only)
+		conn->want |= conn->capable & FUSE_CAP_AUTO_INVAL_DATA;
 	/*
 	 * Not wanted: ATOMIC_O_TRUNC, since O_TRUNC would be lost with opens
 	 * that are not sent; splicing, since every byte must be touched;
