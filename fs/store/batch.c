@@ -266,8 +266,10 @@ int loaded_write_header(struct loaded *l, int fd)
 {
 	struct batch b = { .l = l };
 	struct header h = l->h;
-	int r = write_header(&b, &h, fd);
+	int r;
 
+	l->unsynced = true;
+	r = write_header(&b, &h, fd);
 	free(b.held);
 	if (!r) {
 		pair_whole(l->g0);
