@@ -142,4 +142,16 @@ const struct kp_ops *kp_provider_named(const char *name);
 int kp_acceptable(const struct kp_info *info, const struct kp_context *ctx, int64_t now,
 		  struct kp_error *e);
 
+/*
+ * The host's append-only, hash-chained audit log, in STATE_DIR: what the
+ * filesystem itself has to put on record.  One thread at a time.
+ * 0; -EIO, -EAGAIN as the embedded vault's database.
+ */
+struct kp_audit;
+int kp_audit_open(const char *state_dir, struct kp_audit **ret, struct kp_error *e);
+/* OPERATION, e.g. "mount.lock", of OBJECT, with its OUTCOME and a DETAIL; no secret, no plain name. */
+int kp_audit_note(struct kp_audit *a, const char *principal, const char *operation,
+		  const char *object, const char *outcome, const char *detail, struct kp_error *e);
+void kp_audit_close(struct kp_audit *a); /* NULL-safe */
+
 #endif

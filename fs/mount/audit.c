@@ -12,7 +12,7 @@
 #include "fs/lib/log.h"
 #include "fs/lib/state.h"
 #include "fs/mount/audit.h"
-#include "keyprov/local/local.h"
+#include "keyprov/keyprov.h"
 
 #define WAITING_MAX 512
 
@@ -59,7 +59,7 @@ void audit_note(struct audit *a, const char *operation, uint64_t ino, const char
 	pthread_mutex_unlock(&a->lock);
 }
 
-static void write_note(struct audit *a, struct local *l, const struct note *n)
+static void write_note(struct audit *a, struct kp_audit *log, const struct note *n)
 {
 	static struct log_rate rate;
 	struct kp_error e = { 0 };
@@ -67,7 +67,7 @@ static void write_note(struct audit *a, struct local *l, const struct note *n)
 
 	if (n->ino)
 		snprintf(object, sizeof(object), "inode %ju", (uintmax_t)n->ino);
-	if (local_audit_note(l, a->principal, n->operation, n->ino ? object : a->m->dir, n->outcome,
+	if (kp_audit_note(log, a->principal, n->operation, n->ino ? object : a->m->dir, n->outcome,
 			     n->detail, &e) &&
 	    log_allow(&rate))
 		log_error(e.hint, "the audit log cannot be written: %s", e.message);
@@ -93,21 +93,21 @@ static bool take_locked(struct audit *a, struct note *ret)
 static void write_waiting(struct audit *a)
 {
 	struct kp_error e = { 0 };
-	struct local *l = NULL;
+	struct kp_audit *log = NULL;
 	struct note n;
 	bool more;
 
 	/* Opened for the while: the database may be restored or moved between two records. */
-	if (local_open(a->state_dir, NULL, true, &l, &e))
+	if (kp_audit_open(a->state_dir, &log, &e))
 		log_error(e.hint, "the audit log cannot be opened: %s", e.message);
 	do {
 		pthread_mutex_lock(&a->lock);
 		more = take_locked(a, &n);
 		pthread_mutex_unlock(&a->lock);
-		if (more && l)
-			write_note(a, l, &n);
+		if (more && log)
+			write_note(a, log, &n);
 	} while (more);
-	local_close(l);
+	kp_audit_close(log);
 	crypto_forget();
 }
 
