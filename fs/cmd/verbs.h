@@ -45,6 +45,8 @@
 	X(vault_policy_set)                                                                        \
 	X(vault_policy_delete)                                                                     \
 	X(vault_policy_list)                                                                       \
+	X(verify)                                                                                  \
+	X(fsck)                                                                                    \
 	X(audit_show)                                                                              \
 	X(audit_verify)                                                                            \
 	X(providers)                                                                               \

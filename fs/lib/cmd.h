@@ -22,7 +22,9 @@ enum cmd_exit {
 	CMD_LOCKED = 4,	     /* locked, or refused by the key's owner or his vault's state */
 	CMD_UNREACHABLE = 5, /* the key provider cannot be reached or understood */
 	CMD_BUSY = 6,	     /* in use: mounted, held by another process */
-	CMD_INTEGRITY = 7    /* integrity errors or a rollback were found */
+	CMD_INTEGRITY = 7,   /* integrity errors or a rollback were found */
+	CMD_REPAIRED = 8,    /* a check found what it has mended, and nothing else */
+	CMD_UNCHECKED = 9    /* a check could not look at everything, and found no damage */
 };
 
 /* One option of a verb.  A table of them ends with a NULL name. */

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The files beside tree/: that they authenticate was seen when the zone was
+ * unlocked; here, what else lies there, and what the session file says.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "fs/store/check_internal.h"
+#include "fs/store/volume.h"
+
+static const struct check_range whole = { 0, 0 };
+
+static bool is_known(const char *name)
+{
+	static const char *const names[] = {
+		".", "..", TREE, VOLUME_FILE, KEYRING_FILE, SESSION_FILE, LOCK_FILE, "cmkfs.zones",
+		"cmkfs.journal", "cmkfs.seals", "lost+found",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (!strcmp(name, names[i]))
+			return true;
+	return false;
+}
+
+/* What an interrupted replacement left; the next one writes over it. */
+static bool is_new(const char *name)
+{
+	return !strcmp(name, VOLUME_FILE ".new") || !strcmp(name, KEYRING_FILE ".new") ||
+	       !strcmp(name, SESSION_FILE ".new");
+}
+
+static void check_sessions(struct check *c)
+{
+	const struct check_path p = { (char *)(uintptr_t)SESSION_FILE, NULL };
+	uint8_t raw[FIXED_BLOCK];
+	struct session_block b;
+	char detail[80];
+	unsigned int n;
+
+	/* It authenticated a moment ago: what cannot be read now is being replaced. */
+	if (fixed_read(c->st->root_fd, SESSION_FILE, raw, NULL) || session_parse(raw, &b, NULL))
+		return;
+	n = b.nunclean + (b.open != 0 && b.open != session_current(c->st));
+	if (!n)
+		return;
+	snprintf(detail, sizeof(detail), "%u did not end; the next mount settles what %s left", n,
+		 n == 1 ? "it" : "they");
+	check_report(c, CHECK_UNCLEAN, &p, whole, detail);
+}
+
+int check_fixed(struct check *c)
+{
+	_Alignas(struct dirent64) char buf[4096];
+	_cleanup_close_ int fd = backing_reopen_dir(c->st->root_fd);
+	ssize_t n = fd;
+
+	while (fd >= 0 && (n = backing_getdents(fd, buf, sizeof(buf))) > 0) {
+		struct dirent64 *d;
+
+		for (ssize_t i = 0; i < n; i += d->d_reclen) {
+			d = (struct dirent64 *)(buf + i);
+			const struct check_path p = { d->d_name, NULL };
+
+			if (is_new(d->d_name))
+				check_report(c, CHECK_TEMPORARY, &p, whole, NULL);
+			else if (!is_known(d->d_name))
+				check_report(c, CHECK_UNKNOWN, &p, whole, NULL);
+		}
+	}
+	check_sessions(c);
+	return n < 0 ? (int)n : 0;
+}
