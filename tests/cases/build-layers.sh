@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Dependencies point one way: fs → keyprov.h → crypto.
+. "$(dirname "$0")/../lib/case.sh"
+
+cd "$TOP"
+O="$O" tests/lib/layers.sh
