@@ -37,6 +37,19 @@ static int check_empty(const char *path, struct mount_failure *f)
 				  "%s is not empty", path);
 }
 
+/* libfuse says it to its log alone. */
+static int check_device(struct mount_failure *f)
+{
+	const char *const dev = "/dev/fuse";
+
+	if (!access(dev, R_OK | W_OK))
+		return 0;
+	return mount_fail(f, CMD_FAILED, -errno,
+			  errno == EACCES ? "let its mode be 0666, as Debian's fuse3 sets it up" :
+					    "load the kernel's module: modprobe fuse",
+			  "%s: %s", dev, strerror(errno));
+}
+
 int check_places(const struct mount *m, struct mount_failure *f)
 {
 	struct stat st;
@@ -52,5 +65,11 @@ int check_places(const struct mount *m, struct mount_failure *f)
 		return mount_fail(f, CMD_USAGE, -EINVAL,
 				  "mount outside of the backing directory, and not above it",
 				  "%s and %s are within each other", m->mountpoint, m->dir);
-	return m->opt->nonempty ? 0 : check_empty(m->mountpoint, f);
+	if (!m->opt->nonempty) {
+		int r = check_empty(m->mountpoint, f);
+
+		if (r)
+			return r;
+	}
+	return check_device(f);
 }
