@@ -137,14 +137,8 @@ static int set_times(struct object *o, int fd, const struct stat *st, unsigned i
 		time_for(&st->st_atim, what & SET_ATIME, what & SET_ATIME_NOW),
 		time_for(&st->st_mtim, what & SET_MTIME, what & SET_MTIME_NOW),
 	};
-	int r = backing_utimens(fd, NULL, ts);
 
-	if (!r && S_ISREG(o->type) && (what & (SET_MTIME | SET_MTIME_NOW))) {
-		if (ts[1].tv_nsec == UTIME_NOW)
-			clock_gettime(CLOCK_REALTIME, &ts[1]);
-		object_mtime_is(o, &ts[1]);
-	}
-	return r;
+	return S_ISREG(o->type) ? object_utimens(o, fd, ts) : backing_utimens(fd, NULL, ts);
 }
 
 int object_setattr(struct object *o, const struct stat *st, unsigned int what)

@@ -432,20 +432,38 @@ void keep_mtime(struct loaded *l)
 	pthread_rwlock_wrlock(&l->lock);
 	if (l->mtime.tv_nsec == UTIME_OMIT && !backing_fstat(l->o->fd, &st))
 		l->mtime = st.st_mtim;
+	l->mtime_moved = true;
 	pthread_rwlock_unlock(&l->lock);
 }
 
-/* A change of ours is no change of the file: the time of its last write stays. */
-static void restore_mtime(struct loaded *l)
+void restore_mtime(struct loaded *l)
 {
-	struct timespec ts[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_nsec = UTIME_OMIT } };
+	struct timespec ts[2] = { { .tv_nsec = UTIME_OMIT } };
 
 	pthread_rwlock_wrlock(&l->lock);
 	ts[1] = l->mtime;
-	l->mtime.tv_nsec = UTIME_OMIT;
+	if (l->mtime_moved && !backing_utimens(l->o->fd, NULL, ts))
+		l->mtime_moved = false;
 	pthread_rwlock_unlock(&l->lock);
-	if (ts[1].tv_nsec != UTIME_OMIT)
-		backing_utimens(l->o->fd, NULL, ts);
+}
+
+int object_utimens(struct object *o, int fd, const struct timespec ts[2])
+{
+	struct loaded *l;
+	struct stat st;
+	int r;
+
+	pthread_mutex_lock(&o->lock);
+	l = o->l;
+	if (l)
+		pthread_rwlock_wrlock(&l->lock);
+	r = backing_utimens(fd, NULL, ts);
+	if (l && !r && ts[1].tv_nsec != UTIME_OMIT && !backing_fstat(fd, &st))
+		l->mtime = st.st_mtim;
+	if (l)
+		pthread_rwlock_unlock(&l->lock);
+	pthread_mutex_unlock(&o->lock);
+	return r;
 }
 
 int batch_locked(struct loaded *l, bool sync)
@@ -463,10 +481,10 @@ int batch_locked(struct loaded *l, bool sync)
 	if (!r)
 		r = batch_write(&b, &h, header);
 	release_held(&b, r);
-	if (!r && (header || b.ngroups)) {
+	if (!r && (header || b.ngroups))
 		r = length_fix(l);
+	if (!r)
 		restore_mtime(l);
-	}
 	if (r && header) {
 		pthread_rwlock_wrlock(&l->lock);
 		l->header_dirty = true;

@@ -130,8 +130,13 @@ int batch_locked(struct loaded *l, bool sync);
 int barrier_locked(struct loaded *l);
 /* A barrier alone: what it makes durable is not noted. */
 int barrier_raw(struct loaded *l);
-/* Remember mtime as it is now, unless it is known: the next flush gives it back. */
+/*
+ * A change of ours is no change of the file: the time of its last write stays.
+ * Before one: remember mtime, unless it is known.  After it, and by each flush:
+ * give it back.
+ */
 void keep_mtime(struct loaded *l);
+void restore_mtime(struct loaded *l);
 uint64_t loaded_size(struct loaded *l);
 /* Descriptor for the header: the file's own, or a directory's .D (to be closed: *RET_CLOSE). */
 int header_fd(struct loaded *l, int *ret_close);

@@ -107,17 +107,6 @@ int object_flush(struct object *o)
 	return o->st->opt.read_only ? 0 : flush_object(o, false);
 }
 
-void object_mtime_is(struct object *o, const struct timespec *mtime)
-{
-	pthread_mutex_lock(&o->lock);
-	if (o->l) {
-		pthread_rwlock_wrlock(&o->l->lock);
-		o->l->mtime = *mtime;
-		pthread_rwlock_unlock(&o->l->lock);
-	}
-	pthread_mutex_unlock(&o->lock);
-}
-
 /* ---- fsync ------------------------------------------------------------------------- */
 
 /* The directories on the path of O, their headers and O's own name, from the root down. */

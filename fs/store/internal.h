@@ -255,7 +255,8 @@ struct loaded {
 	bool cut_undone;	/* a cut failed half-way: a durable slot may name what memory knows no more */
 	_Atomic bool stale_length; /* the backing length disagreed when it was loaded, or after a fault */
 	bool synced_once;	/* path made durable by an fsync */
-	struct timespec mtime;	/* of the last write, restored after a later flush; tv_nsec UTIME_OMIT: none */
+	struct timespec mtime;	/* what the file is to have; tv_nsec UTIME_OMIT: what the backing file has */
+	bool mtime_moved;	/* writes of ours have, or will have, moved the backing file's */
 	_Atomic uint64_t length; /* backing length as we left it */
 	pthread_rwlock_t extent; /* innermost: for reading by who writes beyond length, for writing by who sets it */
 	struct group *g0;	/* files; also the write-rule pair of every header */
@@ -297,8 +298,8 @@ int loaded_write_header(struct loaded *l, int fd);
 
 /* If O is resident: its true size, and the mtime that a flush will give it. */
 bool object_loaded_attr(struct object *o, struct stat *sb);
-/* mtime was set: a flush that is under way or comes later gives the file this one. */
-void object_mtime_is(struct object *o, const struct timespec *mtime);
+/* Set the times of a file by FD; no write of ours that is under way or comes later undoes it. */
+int object_utimens(struct object *o, int fd, const struct timespec ts[2]);
 
 /* Binding tags of the header, for link, rename, unlink.  The object is pinned. */
 int loaded_add_tag(struct loaded *l, const uint8_t tag[TAG_LEN]);

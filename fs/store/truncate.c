@@ -99,6 +99,7 @@ static void set_size(struct loaded *l, uint64_t size)
 	l->h.size = size;
 	l->header_dirty = true;
 	clock_gettime(CLOCK_REALTIME, &l->mtime);
+	l->mtime_moved = true;
 	pthread_rwlock_unlock(&l->lock);
 	loaded_mark_dirty(l);
 }
@@ -192,8 +193,12 @@ void length_correct(struct loaded *l)
 	/* Against the order of locks, so only if it can be had; with a write under way the next one mends it. */
 	if (pthread_rwlock_trywrlock(&l->resize))
 		return;
-	if (l->stale_length && !length_correct_locked(l))
-		l->stale_length = false;
+	if (l->stale_length) {
+		keep_mtime(l);
+		if (!length_correct_locked(l))
+			l->stale_length = false;
+		restore_mtime(l);
+	}
 	pthread_rwlock_unlock(&l->resize);
 }
 
@@ -255,6 +260,9 @@ static int end_change(struct loaded *l, int r)
 	if (r) { /* what was begun is finished by a flush */
 		l->stale_length = true;
 		loaded_mark_dirty(l);
+	} else { /* what was discarded after the batch has moved it again */
+		keep_mtime(l);
+		restore_mtime(l);
 	}
 	pthread_mutex_unlock(&l->flush);
 	pthread_rwlock_unlock(&l->resize);

@@ -122,6 +122,7 @@ static void grown(struct loaded *l, uint64_t end, bool times)
 	}
 	if (times)
 		clock_gettime(CLOCK_REALTIME, &l->mtime);
+	l->mtime_moved = true;
 	pthread_rwlock_unlock(&l->lock);
 	loaded_mark_dirty(l);
 }
