@@ -230,6 +230,8 @@ int object_mkdir(struct object *dir, const char *name, mode_t mode, const struct
 		r = make_dir(&p, tmp, mode, cred, ret, ret_st);
 		if (r < 0)
 			dir_remove(dir->fd, tmp);
+		else
+			place_new_name(&p);
 	}
 	if (r < 0 && sidecar)
 		place_remove_sidecar(&p);

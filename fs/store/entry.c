@@ -110,6 +110,12 @@ int place_make_durable(const struct place *p, struct loaded *l)
 	return may_be_durable(l) && !is_durable(p->dl) ? object_fsyncdir(p->dir) : 0;
 }
 
+void place_new_name(const struct place *p)
+{
+	atomic_store(&p->dl->new_names, true);
+	atomic_fetch_add(&p->dir->st->names_made, 1);
+}
+
 /* ---- sidecars of long names ------------------------------------------------------ */
 
 static void sidecar_name(const char *stored, char ret[static 256])
@@ -152,7 +158,21 @@ int place_make_sidecar(const struct place *p, bool *ret_made)
 		r = backing_truncate(fd, p->sn.sidecar_len);
 	if (r < 0 && *ret_made)
 		place_remove_sidecar(p);
+	else if (!r)
+		place_new_name(p);
 	return r;
+}
+
+int place_sync_sidecar(const struct place *p)
+{
+	_cleanup_close_ int fd = -1;
+	char side[256];
+
+	if (!p->sn.sidecar_len)
+		return 0;
+	sidecar_name(p->sn.s, side);
+	fd = backing_open(p->dir->fd, side, O_RDONLY, 0);
+	return fd < 0 ? fd : backing_sync(fd);
 }
 
 void place_remove_sidecar(const struct place *p)

@@ -43,6 +43,10 @@ int place_tag(const struct place *p, uint8_t ret[static TAG_LEN]);
 int place_make_durable(const struct place *p, struct loaded *l);
 /* A long name's sidecar, before the object is made; *RET_MADE: it was not there. */
 int place_make_sidecar(const struct place *p, bool *ret_made);
+/* Bring it to the disk: before something durable comes under this name. */
+int place_sync_sidecar(const struct place *p);
+/* What P's name leads to, or its sidecar, is not on disk: a fsync of the directory is to see to it. */
+void place_new_name(const struct place *p);
 /* After the object is gone. */
 void place_remove_sidecar(const struct place *p);
 

@@ -147,6 +147,27 @@ out:
 	return r;
 }
 
+/* A rename's old tag; the new name is made durable for it. */
+static int sync_move(struct object *o, struct loaded *l)
+{
+	struct object *parent;
+	char stored[256];
+	int r;
+
+	if (!l->late)
+		return 0;
+	r = object_path(o, &parent, stored);
+	if (r || !parent)
+		return r == -ENOENT ? 0 : r;
+	r = object_pin(parent, NULL);
+	if (!r) {
+		r = loaded_drop_late(l, parent->fd);
+		object_unpin(parent);
+	}
+	object_put(parent);
+	return r;
+}
+
 int object_fsync(struct object *o, bool datasync)
 {
 	struct loaded *l;
@@ -162,12 +183,34 @@ int object_fsync(struct object *o, bool datasync)
 		l->synced_once = !r;
 	}
 	if (!r)
+		r = sync_move(o, l);
+	if (!r)
 		r = flush_loaded(l, true);
 	if (!r && !datasync)
 		r = backing_sync(o->fd);
 	earlier = atomic_exchange(&o->error, 0);
 	object_unpin(o);
 	return r ? r : earlier;
+}
+
+/*
+ * A name is durable when what it leads to can be opened: the headers of new
+ * directories and the sidecars of long names go first, wherever they lie.
+ */
+static int sync_new_names(struct loaded *l)
+{
+	struct store *st = l->o->st;
+	uint64_t made = atomic_load(&st->names_made);
+	int r;
+
+	if (!atomic_exchange(&l->new_names, false))
+		return 0;
+	r = backing_syncfs(st->root_fd);
+	if (r)
+		l->new_names = true;
+	else
+		atomic_store(&st->names_synced, made);
+	return r;
 }
 
 int object_fsyncdir(struct object *dir)
@@ -180,7 +223,11 @@ int object_fsyncdir(struct object *dir)
 	r = object_pin(dir, &l);
 	if (r)
 		return r;
-	r = flush_loaded(l, true);
+	r = sync_move(dir, l);
+	if (!r)
+		r = flush_loaded(l, true);
+	if (!r)
+		r = sync_new_names(l);
 	if (!r)
 		r = backing_sync_dir(dir->fd);
 	if (!r && !l->synced_once) {
@@ -269,6 +316,8 @@ int loaded_add_tag(struct loaded *l, const uint8_t tag[TAG_LEN])
 	if (r)
 		return r;
 	pthread_rwlock_wrlock(&l->lock);
+	if (l->late && secret_equal(l->late_tag, tag, TAG_LEN))
+		l->late = false;
 	for (unsigned int i = 0; i < h->ntags; i++)
 		if (secret_equal(h->tags[i], tag, TAG_LEN))
 			goto out;
@@ -301,6 +350,43 @@ void loaded_drop_tag(struct loaded *l, const uint8_t tag[TAG_LEN])
 	}
 	pthread_rwlock_unlock(&l->lock);
 	loaded_mark_dirty(l);
+}
+
+void loaded_drop_tag_late(struct loaded *l, const uint8_t tag[TAG_LEN])
+{
+	if (!l->g0->pair.dur && !l->g0->pair.unknown) {
+		loaded_drop_tag(l, tag);
+		return;
+	}
+	pthread_rwlock_wrlock(&l->lock);
+	memcpy(l->late_tag, tag, TAG_LEN);
+	l->late = true;
+	pthread_rwlock_unlock(&l->lock);
+}
+
+int loaded_drop_late(struct loaded *l, int dirfd)
+{
+	uint8_t tag[TAG_LEN];
+	bool late;
+	int r;
+
+	pthread_rwlock_rdlock(&l->lock);
+	late = l->late;
+	memcpy(tag, l->late_tag, TAG_LEN);
+	pthread_rwlock_unlock(&l->lock);
+	if (!late)
+		return 0;
+	r = backing_sync_dir(dirfd);
+	if (r)
+		return r;
+	pthread_rwlock_wrlock(&l->lock);
+	late = l->late && secret_equal(l->late_tag, tag, TAG_LEN);
+	if (late)
+		l->late = false;
+	pthread_rwlock_unlock(&l->lock);
+	if (late)
+		loaded_drop_tag(l, tag);
+	return 0;
 }
 
 int loaded_commit_tags(struct loaded *l)

@@ -101,6 +101,7 @@ struct store {
 	_Atomic uint64_t pending, pending_max; /* bytes of held ciphertext */
 	_Atomic uint64_t moves; /* renames and links made so far: a walk may have missed what they moved */
 	_Atomic unsigned int moving; /* under way */
+	_Atomic uint64_t names_made, names_synced; /* loaded.new_names: how often set; of these a syncfs covered */
 	_Atomic uint64_t objects, ndirty, bytes_read, bytes_written, integrity_errors;
 };
 
@@ -255,6 +256,9 @@ struct loaded {
 	bool cut_undone;	/* a cut failed half-way: a durable slot may name what memory knows no more */
 	_Atomic bool stale_length; /* the backing length disagreed when it was loaded, or after a fault */
 	bool synced_once;	/* path made durable by an fsync */
+	bool late;		/* late_tag is an old name's, and goes when the new name is durable */
+	uint8_t late_tag[TAG_LEN];
+	_Atomic bool new_names;	/* directories: perhaps a name's header (of a directory) or sidecar is not on disk */
 	struct timespec mtime;	/* what the file is to have; tv_nsec UTIME_OMIT: what the backing file has */
 	bool mtime_moved;	/* writes of ours have, or will have, moved the backing file's */
 	_Atomic uint64_t length; /* backing length as we left it */
@@ -306,6 +310,13 @@ int loaded_add_tag(struct loaded *l, const uint8_t tag[TAG_LEN]);
 void loaded_drop_tag(struct loaded *l, const uint8_t tag[TAG_LEN]);
 /* Write the header now, and a barrier if the object has a durable slot (cmkfs-format(5), Binding). */
 int loaded_commit_tags(struct loaded *l);
+/*
+ * A rename left TAG behind.  It stays until the new name is durable, since a
+ * power cut may bring the old name back; at once if nothing of L is durable.
+ */
+void loaded_drop_tag_late(struct loaded *l, const uint8_t tag[TAG_LEN]);
+/* DIRFD: where the name is now.  It is synced, if there is such a tag, and that goes. */
+int loaded_drop_late(struct loaded *l, int dirfd);
 
 /* flush.c: flush all dirty objects of Z until DEADLINE_MS (CLOCK_MONOTONIC); the number that failed. */
 unsigned int store_flush_zone(struct zone *z, uint64_t deadline_ms);

@@ -277,6 +277,7 @@ static int loaded_from(struct object *o, const uint8_t *blocks, struct slot_try 
 	if (r)
 		goto fail;
 	l->unsynced = !o->st->opt.read_only; /* by an earlier residence, perhaps */
+	l->new_names = atomic_load(&o->st->names_made) != atomic_load(&o->st->names_synced);
 	l->unclean_end = end_unclean(l);
 	check_hint(l);
 	*ret = l;
@@ -353,6 +354,26 @@ static int path_tag(struct object *o, uint8_t tag[static TAG_LEN])
 	return r;
 }
 
+/*
+ * What a clean session left has the tag of its only name, and perhaps those of
+ * names that it had: these go with the next header.  o->lock is held.
+ */
+static void forget_old_tags(struct object *o, const uint8_t tag[TAG_LEN])
+{
+	struct loaded *l = o->l;
+	struct stat sb;
+
+	if (l->h.ntags < 2 || l->header_settle || l->header_dirty ||
+	    l->h.session == session_current(o->st) || session_unclean(o->st, l->h.session) ||
+	    backing_fstat(o->fd, &sb) || (S_ISREG(o->type) && sb.st_nlink > 1))
+		return;
+	pthread_rwlock_wrlock(&l->lock);
+	memset(l->h.tags, 0, sizeof(l->h.tags));
+	memcpy(l->h.tags[0], tag, TAG_LEN);
+	l->h.ntags = 1;
+	pthread_rwlock_unlock(&l->lock);
+}
+
 static int check_binding(struct object *o)
 {
 	struct header *h = &o->l->h;
@@ -366,8 +387,10 @@ static int check_binding(struct object *o)
 	if (r)
 		return r == -EBADMSG ? integrity(o, "name") : r;
 	for (unsigned int i = 0; i < h->ntags; i++)
-		if (secret_equal(h->tags[i], tag, TAG_LEN))
+		if (secret_equal(h->tags[i], tag, TAG_LEN)) {
+			forget_old_tags(o, tag);
 			return 0;
+		}
 	r = integrity(o, "it is not bound to this name");
 	return o->st->vol.binding == BINDING_ENFORCE ? r : 0;
 }

@@ -2,7 +2,8 @@
 /*
  * Rename (cmkfs-format(5), Binding): an object learns the tag of its new name,
  * and its header reaches the disk with it, before the name changes; the old tag
- * goes afterwards.  A power cut in between leaves an object that knows both.
+ * goes when the new name is durable.  A power cut in between leaves an object
+ * that knows both.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -31,13 +32,23 @@ static int bind_new_name(struct mover *m)
 	}
 	r = place_tag(m->to, m->tag);
 	if (r == 0)
+		r = loaded_drop_late(m->l, m->from->dir->fd);
+	if (r == 0)
 		r = place_make_durable(m->to, m->l);
 	if (r == 0)
 		r = loaded_add_tag(m->l, m->tag);
 	if (r == 0)
 		r = loaded_commit_tags(m->l);
+	if (r == 0 && S_ISDIR(m->sb->st_mode) && !m->l->g0->pair.dur)
+		place_new_name(m->to);
 	m->l->synced_once = false;
 	return r;
+}
+
+/* What is durable stays so under its new name: a cut must not leave that without a sidecar. */
+static int name_durable(const struct mover *m)
+{
+	return m->l && m->l->g0->pair.dur ? place_sync_sidecar(m->to) : 0;
 }
 
 static int mover_prepare(struct mover *m)
@@ -64,7 +75,7 @@ static void mover_finish(struct mover *m, bool done)
 	if (m->l && !done)
 		loaded_drop_tag(m->l, m->tag);
 	else if (m->l && !place_tag(m->from, old))
-		loaded_drop_tag(m->l, old);
+		loaded_drop_tag_late(m->l, old);
 	if (m->remade && !done)
 		backing_unlink(m->to->dir->fd, m->tmp, 0);
 	if (m->o && done) {
@@ -149,6 +160,8 @@ static int rename_one(const struct place *from, const struct place *to, const st
 	r = mover_prepare(&m);
 	if (r == 0)
 		r = place_make_sidecar(to, &sidecar);
+	if (r == 0)
+		r = name_durable(&m);
 	if (r == 0 && dst)
 		gone_prepare(to, dst, &g);
 	if (r == 0)
@@ -175,6 +188,10 @@ static int rename_exchange(const struct place *from, const struct place *to, con
 
 	if (r == 0)
 		r = mover_prepare(&b);
+	if (r == 0)
+		r = name_durable(&a);
+	if (r == 0)
+		r = name_durable(&b);
 	if (r == 0)
 		r = backing_rename(from->dir->fd, from->sn.s, to->dir->fd, to->sn.s,
 				   RENAME_EXCHANGE);
