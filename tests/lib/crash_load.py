@@ -10,6 +10,7 @@ import json
 import mmap
 import os
 import random
+import time
 
 from crash_model import CHUNK, LIMIT, payload
 
@@ -39,7 +40,8 @@ class Load:
 
     def name(self, prefix):
         self.names += 1
-        return "%s-%s-%d" % (prefix, self.key.rsplit("/", 1)[-1], self.names)
+        name = "%s-%s-%d" % (prefix, self.key.rsplit("/", 1)[-1], self.names)
+        return name.ljust(self.random.choice([180, 255]), "x") if self.random.random() < 0.1 else name
 
     def choose(self):
         r, places = self.random, self.model.places()
@@ -201,6 +203,8 @@ class Load:
             return True
         self.count += 1
         key, places = "%s/%d" % (self.key, self.count), self.model.places()
+        if op["op"] in ("create", "mkdir", "symlink"):
+            op["made"] = self.model.next
         os.write(journal, (json.dumps({"key": key, "begin": op}) + "\n").encode())
         self.model.begin(op, key)
         try:
@@ -210,7 +214,7 @@ class Load:
             os.write(journal, (json.dumps({"key": key, "error": word}) + "\n").encode())
             return False
         self.model.end(op)
-        os.write(journal, (json.dumps({"key": key, "end": 0}) + "\n").encode())
+        os.write(journal, (json.dumps({"key": key, "end": time.monotonic()}) + "\n").encode())
         return True
 
 
@@ -221,8 +225,11 @@ def punch(fd, off, n):
         raise OSError(ctypes.get_errno(), "fallocate")
 
 
-def replay(model, path):
-    """Bring MODEL to where a worker's journal says; returns the error that ended it, or None."""
+def replay(model, path, before):
+    """Bring MODEL to where a worker's journal says; returns the error that ended it, or None.
+    What was acknowledged later than BEFORE is not counted: a filesystem that was shut down has
+    been seen to say yes to an fsync.
+    """
     begun, error = None, None
     with open(path, encoding="utf-8") as file:
         for line in file:
@@ -231,7 +238,8 @@ def replay(model, path):
                 begun = entry["begin"]
                 model.begin(begun, entry["key"])
             elif "end" in entry:
-                model.end(begun)
+                if entry["end"] < before:
+                    model.end(begun)
             else:
                 error = entry["error"]
     return error
@@ -245,6 +253,6 @@ def history(path, number, last=25):
     ends = {e["key"]: e.get("error", "ok") for e in lines if "begin" not in e}
     for e in lines:
         op = e.get("begin")
-        if op and op.get("node") == number:
+        if op and number in (op.get("node"), op.get("made"), op.get("dir")):
             out.append("%s %s → %s" % (e["key"], op, ends.get(e["key"], "no answer")))
     return out[-last:]

@@ -165,6 +165,7 @@ class Model:
     def __init__(self):
         self.nodes = {0: Node("d", 0)}
         self.next = 1
+        self.lost = set()    # (directory, name) of directories that never reached the disk
 
     def new(self, kind, target=None):
         node = Node(kind, self.next, target)
@@ -249,22 +250,26 @@ class Model:
         wrong, found, counts = [], {}, {"files": 0, "errors": 0, "unsynced": 0}
         self.check_dir(0, top, "", cut, wrong, found, counts)
         for node in self.nodes.values():
-            home = [d for d in self.nodes.values() if d.kind == "d" and d.number in found and
+            home = [d for d in self.nodes.values() if d.number in found and
                     any(node.number in c for c in d.entries.values())]
             if node.must and node.number not in found and home:
                 wrong.append("node %d: its name was acknowledged; found nowhere" % node.number)
         return wrong, counts
 
     def check_dir(self, d, top, path, cut, wrong, found, counts):
+        """Directory D and all below.  False: it gives an error, and may."""
         found.setdefault(d, []).append(path)
         here = os.path.join(top, path)
         entries = self.nodes[d].entries
         try:
             names = set(os.listdir(here))
         except OSError as e:
-            wrong.append("directory %s: %s" % (path or "/", e))
-            return
-        for name in sorted(names - set(entries)):
+            if e.errno != errno.EIO or d == 0 or self.nodes[d].must or not cut:
+                wrong.append("directory %s (node %d), whose name was %sacknowledged: %s" % (
+                    path or "/", d, "" if d == 0 or self.nodes[d].must else "not ", e))
+            counts["unsynced"] += 1
+            return False
+        for name in sorted(names - set(entries) - {n for up, n in self.lost if up == d}):
             wrong.append("%s: expected no such name" % os.path.join(path, name))
         for name in sorted(entries):
             cands, where = entries[name], os.path.join(path, name)
@@ -275,12 +280,16 @@ class Model:
                 number = None
             else:
                 number = self.check_name(cands, top, where, cut, wrong, found, counts)
-            if number == "gone":
+            if number == "lost":
+                self.lost.add((d, name))
+                del entries[name]
+            elif number == "gone":
                 entries[name] = cands + [None]
             elif cut:
                 entries[name] = [number]
             elif cands[-1] != number:
                 cands.append(number)
+        return True
 
     def check_name(self, cands, top, where, cut, wrong, found, counts):
         full, complaints = os.path.join(top, where), []
@@ -298,8 +307,8 @@ class Model:
             elif kind == "d" and number in found:
                 complaints.append("node %d: found as %s as well" % (number, found[number]))
             elif kind == "d":
-                self.check_dir(number, top, where, cut, wrong, found, counts)
-                return number
+                there = self.check_dir(number, top, where, cut, wrong, found, counts)
+                return number if there else "lost"
             elif kind == "l":
                 if os.readlink(full) == node.target:
                     found.setdefault(number, []).append(where)

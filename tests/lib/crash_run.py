@@ -136,6 +136,7 @@ class Crash:
         workers = [work(self.models[k], self.top(k), "%s/%d/%d" % (self.seed, k, number),
                         self.journal(k)) for k in range(WORKERS)]
         time.sleep(wait)
+        moment = time.monotonic() if cut else float("inf")
         if cut:
             v.cut()
             time.sleep(0.02)
@@ -145,7 +146,7 @@ class Crash:
         for k, status in enumerate(ends):
             if status not in (0, signal.SIGBUS):
                 raise SystemExit("worker %d ended with status %d" % (k, status))
-            replay(self.models[k], self.journal(k))
+            replay(self.models[k], self.journal(k), moment)
             with open(self.journal(k), encoding="utf-8") as file:
                 self.totals["operations"] += sum('"end"' in line for line in file)
         if cut:
