@@ -51,20 +51,32 @@ int group_rekey(struct loaded *l, struct group *grp, uint32_t epoch, uint32_t s)
 int group_get(struct loaded *l, uint32_t g, bool create, struct group **ret);
 /* Once GRP is loaded: its pair is unclean, to be settled before a change.  *RET_ERROR: group.error. */
 bool group_unclean(struct group *grp, int *ret_error);
-/* Whether the header has G present.  loaded.lock is held. */
-bool group_present(const struct header *h, uint32_t g);
-/* The first present group ≥ G, or UINT32_MAX.  loaded.lock is held. */
-uint32_t group_next_present(const struct header *h, uint32_t g);
-/* Take groups from G up out of a header. */
-void header_cut(struct header *h, uint32_t g);
-/* Take groups from G up out of the header and the table; who still has one reads holes.  loaded.lock is held for writing. */
-void group_cut_locked(struct loaded *l, uint32_t g);
-/* Let go of clean groups of L beyond the bound. */
-void group_trim(struct loaded *l);
 /* Chunks whose places the entries name now. */
 void group_names(const struct group *grp, uint64_t ret[static 2]);
+
+/* ---- presence.c: which groups a header has; loaded.lock is held ---- */
+
+bool group_present(const struct header *h, uint32_t g);
+/* The first present group ≥ G, or UINT32_MAX. */
+uint32_t group_next_present(const struct header *h, uint32_t g);
+/* Make G present in the header; for writing. */
+int group_make_present(struct loaded *l, uint32_t g);
+/* Take groups from G up out of a header. */
+void header_cut(struct header *h, uint32_t g);
+
+/* ---- group_table.c: the groups in memory; loaded.lock is held, for writing where something changes ---- */
+
+struct group *group_find_locked(struct loaded *l, uint32_t g);
+int group_insert_locked(struct loaded *l, struct group *grp);
+void group_drop_locked(struct loaded *l, uint32_t g);
+/* Take groups from G up out of the header and the table; who still has one reads holes. */
+void group_cut_locked(struct loaded *l, uint32_t g);
 /* Each group of the table (g ≥ 1), with references taken: *RET is malloc'd. */
 int group_snapshot(struct loaded *l, bool dirty_only, struct group ***ret, uint32_t *ret_n);
+/* Let go of clean groups of L beyond the bound; takes loaded.lock itself. */
+void group_trim(struct loaded *l);
+
+/* ---- chunk.c: held ciphertext and the plaintext of chunks ---- */
 
 /* Held ciphertext; COUNTED: waits for its batch.  group.lock is held for writing. */
 int group_hold(struct loaded *l, struct group *grp, uint32_t slot, const uint8_t *c, uint32_t len,

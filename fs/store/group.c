@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The groups of a loaded file: an open hash of those in memory, loading,
- * presence in the header, letting go.
+ * Groups of a loaded file: made, loaded from their slots, let go.
  */
 #include <errno.h>
 
@@ -59,313 +58,6 @@ void group_put(struct group *grp)
 {
 	if (grp && atomic_fetch_sub(&grp->refs, 1) == 1)
 		group_free(grp);
-}
-
-/* ---- presence -------------------------------------------------------------- */
-
-bool group_present(const struct header *h, uint32_t g)
-{
-	if (g >= h->group_count)
-		return false;
-	for (unsigned int i = 0; i < h->nruns; i++)
-		if (g >= h->runs[i].first && g - h->runs[i].first < h->runs[i].count)
-			return false;
-	return true;
-}
-
-uint32_t group_next_present(const struct header *h, uint32_t g)
-{
-	for (unsigned int i = 0; i < h->nruns; i++)
-		if (g >= h->runs[i].first && g - h->runs[i].first < h->runs[i].count)
-			g = h->runs[i].first + h->runs[i].count;
-	return g < h->group_count ? g : UINT32_MAX;
-}
-
-static void run_remove(struct header *h, unsigned int i)
-{
-	memmove(&h->runs[i], &h->runs[i + 1], (h->nruns - i - 1) * sizeof(h->runs[0]));
-	h->nruns--;
-}
-
-static void run_insert(struct header *h, unsigned int i, uint32_t first, uint32_t count)
-{
-	memmove(&h->runs[i + 1], &h->runs[i], (h->nruns - i) * sizeof(h->runs[0]));
-	h->runs[i] = (struct hole_run){ first, count };
-	h->nruns++;
-}
-
-/* Slots without an entry for every group of run I, so that the run can go. */
-static int run_fill(struct loaded *l, unsigned int i)
-{
-	struct hole_run run = l->h.runs[i];
-	static const struct entry none[GROUP_CHUNKS];
-	uint8_t gk[GK_LEN], block[2 * SLOT];
-	int r = l->discarded ? backing_barrier(l->o->fd) : 0;
-
-	for (uint32_t g = run.first; !r && g - run.first < run.count; g++) {
-		struct group_slot s = { .g = g, .gen = 1, .session = session_current(l->o->st),
-					.epoch = l->h.epoch };
-
-		memset(block, 0, sizeof(block));
-		r = kdf_group(l->k->dek, l->h.object_id, l->h.epoch, g, 0, gk);
-		if (!r)
-			r = group_seal(&s, none, gk + AEAD_KEY_LEN, block + SLOT);
-		if (!r)
-			r = place_write(l, block, sizeof(block), group_base(g));
-	}
-	secret_wipe(gk, sizeof(gk));
-	if (!r)
-		run_remove(&l->h, i);
-	return r;
-}
-
-/* One more run is needed: the smallest one is made present instead. */
-static int run_make_room(struct loaded *l)
-{
-	unsigned int small = 0;
-
-	for (unsigned int i = 1; i < l->h.nruns; i++)
-		if (l->h.runs[i].count < l->h.runs[small].count)
-			small = i;
-	return run_fill(l, small);
-}
-
-/* Make G present in the header.  loaded.lock is held for writing. */
-static int make_present(struct loaded *l, uint32_t g)
-{
-	struct header *h = &l->h;
-	unsigned int i;
-	int r;
-
-	if (g >= h->group_count) {
-		uint32_t gap_first = MAX(h->group_count, 1u);
-
-		if (g > gap_first && h->nruns == MAX_RUNS && (r = run_make_room(l)))
-			return r;
-		if (g > gap_first)
-			run_insert(h, h->nruns, gap_first, g - gap_first);
-		h->group_count = g + 1;
-		l->header_dirty = true;
-		return 0;
-	}
-	for (i = 0; i < h->nruns; i++)
-		if (g >= h->runs[i].first && g - h->runs[i].first < h->runs[i].count)
-			break;
-	if (i == h->nruns)
-		return 0;
-
-	uint32_t first = h->runs[i].first, before = g - first;
-	uint32_t after = h->runs[i].count - before - 1;
-
-	if (before && after) {
-		if (h->nruns == MAX_RUNS) {
-			if ((r = run_make_room(l)))
-				return r;
-			return make_present(l, g); /* the run it lay in may be gone */
-		}
-		h->runs[i].count = before;
-		run_insert(h, i + 1, g + 1, after);
-	} else if (before) {
-		h->runs[i].count = before;
-	} else if (after) {
-		h->runs[i] = (struct hole_run){ g + 1, after };
-	} else {
-		run_remove(h, i);
-	}
-	l->header_dirty = true;
-	return 0;
-}
-
-/* ---- the table ---------------------------------------------------------------- */
-
-static uint32_t hash(uint32_t g)
-{
-	return (uint32_t)(g * UINT64_C(0x9E3779B97F4A7C15) >> 32);
-}
-
-static struct group *find_locked(struct loaded *l, uint32_t g)
-{
-	if (!l->groups_cap)
-		return NULL;
-	for (uint32_t i = hash(g);; i++) {
-		struct group *grp = l->groups[i & (l->groups_cap - 1)];
-
-		if (!grp)
-			return NULL;
-		if (grp->g == g)
-			return grp;
-	}
-}
-
-static void place_locked(struct group **t, uint32_t cap, struct group *grp)
-{
-	uint32_t i = hash(grp->g);
-
-	while (t[i & (cap - 1)])
-		i++;
-	t[i & (cap - 1)] = grp;
-}
-
-static int rehash_locked(struct loaded *l, uint32_t cap)
-{
-	struct group **t = calloc(cap, sizeof(*t));
-
-	if (!t)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < l->groups_cap; i++)
-		if (l->groups[i])
-			place_locked(t, cap, l->groups[i]);
-	free(l->groups);
-	l->groups = t;
-	l->groups_cap = cap;
-	return 0;
-}
-
-static int insert_locked(struct loaded *l, struct group *grp)
-{
-	int r;
-
-	if (2 * (l->ngroups + 1) > l->groups_cap &&
-	    (r = rehash_locked(l, l->groups_cap ? 2 * l->groups_cap : 8)))
-		return r;
-	place_locked(l->groups, l->groups_cap, grp);
-	l->ngroups++;
-	atomic_fetch_add(&l->o->st->groups, 1);
-	return 0;
-}
-
-/* Backward-shift deletion: no tombstones, no allocation. */
-static void delete_at_locked(struct loaded *l, uint32_t i)
-{
-	uint32_t mask = l->groups_cap - 1, j = i;
-
-	for (;;) {
-		struct group *next;
-
-		j = (j + 1) & mask;
-		next = l->groups[j];
-		if (!next)
-			break;
-		/* NEXT may move to I unless its home lies between them. */
-		if (((j - hash(next->g)) & mask) >= ((j - i) & mask)) {
-			l->groups[i] = next;
-			i = j;
-		}
-	}
-	l->groups[i] = NULL;
-	l->ngroups--;
-	atomic_fetch_sub(&l->o->st->groups, 1);
-}
-
-static void filter_locked(struct loaded *l, bool (*drop)(struct group *grp, uint32_t arg),
-			  uint32_t arg)
-{
-	for (uint32_t i = 0; i < l->groups_cap; i++)
-		while (l->groups[i] && drop(l->groups[i], arg)) {
-			struct group *grp = l->groups[i];
-
-			delete_at_locked(l, i);
-			group_put(grp);
-		}
-}
-
-static bool drop_one(struct group *grp, uint32_t g)
-{
-	return grp->g == g;
-}
-
-static bool drop_from(struct group *grp, uint32_t g)
-{
-	return grp->g >= g;
-}
-
-/* Second chance.  A group with users or changes stays. */
-static bool drop_idle(struct group *grp, uint32_t unused)
-{
-	(void)unused;
-	if (grp->refs > 1 || grp->dirty || atomic_exchange(&grp->used, false))
-		return false;
-	if (grp->held)
-		for (uint32_t i = 0; i < group_chunks(grp->g); i++)
-			if (grp->held[i])
-				return false;
-	return true;
-}
-
-void group_trim(struct loaded *l)
-{
-	struct store *st = l->o->st;
-
-	if (st->groups <= st->groups_max)
-		return;
-	pthread_rwlock_wrlock(&l->lock);
-	filter_locked(l, drop_idle, 0);
-	pthread_rwlock_unlock(&l->lock);
-}
-
-void header_cut(struct header *h, uint32_t g)
-{
-	if (h->group_count > g)
-		h->group_count = g;
-	while (h->nruns) {
-		struct hole_run *last = &h->runs[h->nruns - 1];
-
-		if (last->first >= h->group_count) {
-			h->nruns--;
-		} else if (last->first + last->count >= h->group_count) {
-			h->group_count = last->first; /* the last group counted is a present one */
-			h->nruns--;
-		} else {
-			break;
-		}
-	}
-}
-
-/* It goes: a reader who has it already must not look for bytes that are cut off. */
-static void group_empty(struct loaded *l, struct group *grp)
-{
-	pthread_rwlock_wrlock(&grp->lock);
-	memset(grp->e, 0, group_chunks(grp->g) * sizeof(grp->e[0]));
-	memset(grp->bad, 0, sizeof(grp->bad));
-	group_drop_held(l, grp);
-	grp->dirty = false;
-	pthread_rwlock_unlock(&grp->lock);
-}
-
-void group_cut_locked(struct loaded *l, uint32_t g)
-{
-	for (uint32_t i = 0; i < l->groups_cap; i++)
-		if (l->groups[i] && drop_from(l->groups[i], g))
-			group_empty(l, l->groups[i]);
-	filter_locked(l, drop_from, g);
-	header_cut(&l->h, g);
-	l->header_dirty = true;
-}
-
-int group_snapshot(struct loaded *l, bool dirty_only, struct group ***ret, uint32_t *ret_n)
-{
-	uint32_t n = 0;
-	struct group **list;
-
-	if (!l->ngroups) {
-		*ret = NULL;
-		*ret_n = 0;
-		return 0;
-	}
-	list = malloc(l->ngroups * sizeof(*list));
-	if (!list)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < l->groups_cap; i++) {
-		struct group *grp = l->groups[i];
-
-		if (grp && (!dirty_only || grp->dirty)) {
-			atomic_fetch_add(&grp->refs, 1);
-			list[n++] = grp;
-		}
-	}
-	*ret = list;
-	*ret_n = n;
-	return 0;
 }
 
 /* ---- loading -------------------------------------------------------------------- */
@@ -501,14 +193,14 @@ static int group_add_locked(struct loaded *l, struct group *grp, bool present)
 	int r = present ? 0 : slots_clear(l, grp->g);
 
 	if (!r)
-		r = insert_locked(l, grp);
+		r = group_insert_locked(l, grp);
 	if (r || present)
 		return r;
 	grp->dirty = true;
-	r = make_present(l, grp->g);
+	r = group_make_present(l, grp->g);
 	if (r) {
 		atomic_fetch_add(&grp->refs, 1);
-		filter_locked(l, drop_one, grp->g);
+		group_drop_locked(l, grp->g);
 	}
 	return r;
 }
@@ -522,7 +214,7 @@ static int group_bring(struct loaded *l, uint32_t g, bool create, struct group *
 	if (!grp)
 		return -ENOMEM;
 	pthread_rwlock_wrlock(&l->lock);
-	other = find_locked(l, g);
+	other = group_find_locked(l, g);
 	if (other) {
 		atomic_fetch_add(&other->refs, 1);
 		pthread_rwlock_unlock(&l->lock);
@@ -550,8 +242,8 @@ static int group_bring(struct loaded *l, uint32_t g, bool create, struct group *
 	pthread_rwlock_unlock(&grp->lock);
 	if (r) {
 		pthread_rwlock_wrlock(&l->lock);
-		if (find_locked(l, g) == grp)
-			filter_locked(l, drop_one, g);
+		if (group_find_locked(l, g) == grp)
+			group_drop_locked(l, g);
 		pthread_rwlock_unlock(&l->lock);
 	}
 	*ret = grp;
@@ -579,7 +271,7 @@ int group_get(struct loaded *l, uint32_t g, bool create, struct group **ret)
 		return 0;
 	}
 	pthread_rwlock_rdlock(&l->lock);
-	grp = find_locked(l, g);
+	grp = group_find_locked(l, g);
 	if (grp)
 		atomic_fetch_add(&grp->refs, 1);
 	else if (!create && !group_present(&l->h, g)) {
