@@ -123,11 +123,13 @@ static int open_store(struct checker *k)
 static int open_volume(struct checker *k, const char *what)
 {
 	struct store_error err = { "", "" };
+	struct keyring *ring = NULL;
 	int r = find_dir(k, what);
 
 	if (r)
 		return r;
-	r = volume_peek(k->dir, NULL, NULL, &err);
+	r = volume_peek(k->dir, NULL, &ring, &err);
+	keyring_free(ring);
 	if (r)
 		return fail_store(k, r, &err);
 	r = volkeys_load(k->cmd, k->dir, &k->keys);

@@ -159,10 +159,11 @@ static int print_document(struct checker *k, const struct check_result *r, const
 
 static void print_counts(const struct checker *k, const struct check_result *r, const char *word)
 {
+	_cleanup_free_ char *dir = check_text(k->dir);
 	char size[24];
 
 	progress_bytes(r->bytes, size);
-	printf("%s: %ju objects", word, (uintmax_t)r->objects);
+	printf("%s: %s, %ju objects", dir ? dir : "?", word, (uintmax_t)r->objects);
 	if (k->opt.contents)
 		printf(", %s", size);
 	if (r->damaged)

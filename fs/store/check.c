@@ -175,24 +175,34 @@ static void save(struct check *c)
 	c->saved = now_ms();
 }
 
-int check_reached(struct check *c, const struct check_path *p, uint64_t unit)
+static int set_position(struct check *c, const struct check_path *p, uint64_t unit)
 {
 	const char *below = strchr(p->stored, '/');
 
-	if (c->stop)
-		return c->stop;
-	if (c->opt->checkpoint) {
-		below = below ? below + 1 : "";
-		if (!c->at || strcmp(c->at, below)) {
-			free(c->at);
-			c->at = strdup(below);
-			if (!c->at)
-				return -ENOMEM;
-		}
-		c->unit = unit;
-		if (now_ms() - c->saved >= SAVE_MS)
-			save(c);
+	below = below ? below + 1 : "";
+	if (!c->at || strcmp(c->at, below)) {
+		free(c->at);
+		c->at = strdup(below);
+		if (!c->at)
+			return -ENOMEM;
 	}
+	c->unit = unit;
+	return 0;
+}
+
+int check_reached(struct check *c, const struct check_path *p, uint64_t unit)
+{
+	int r = c->opt->checkpoint ? set_position(c, p, unit) : 0;
+
+	if (r)
+		return r;
+	if (unit == UINT64_MAX) { /* the position and the count must agree */
+		pthread_mutex_lock(&c->lock);
+		c->result.objects++;
+		pthread_mutex_unlock(&c->lock);
+	}
+	if (!c->stop && c->opt->checkpoint && now_ms() - c->saved >= SAVE_MS)
+		save(c);
 	return check_tick(c);
 }
 

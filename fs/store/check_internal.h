@@ -58,7 +58,10 @@ void check_unreadable(struct check *c, const struct check_path *p, struct check_
 bool check_live(struct check *c);
 /* What is done from time to time; not 0: stop. */
 int check_tick(struct check *c);
-/* All before UNIT of the object at P has been given to the pool.  Not 0: stop. */
+/*
+ * All before UNIT of the object at P has been given to the pool; UINT64_MAX:
+ * all of it.  Not 0: stop, and this is where to go on.
+ */
 int check_reached(struct check *c, const struct check_path *p, uint64_t unit);
 /* Whether this inode of several names is seen for the first time.  -ENOMEM, 0, 1. */
 int check_first_link(struct check *c, const struct stat *sb);
@@ -137,8 +140,8 @@ struct check_scratch {
 /* ---- check_pool.c ---- */
 
 int check_pool_start(struct check *c);
-/* One unit of F (a reference is taken).  Waits for room; not 0: stop. */
-int check_pool_add(struct check *c, struct check_file *f, uint64_t unit);
+/* One unit of F (a reference is taken).  Waits for room. */
+void check_pool_add(struct check *c, struct check_file *f, uint64_t unit);
 /* Wait until all that was added is done. */
 void check_pool_drain(struct check *c);
 void check_pool_stop(struct check *c); /* NULL-safe */

@@ -159,9 +159,8 @@ static int check_contents(struct check_file *f, uint64_t unit)
 	int r = 0;
 
 	while (!r && (unit = check_next_unit(f, unit)) != UINT64_MAX) {
-		r = check_pool_add(f->c, f, unit);
-		if (!r)
-			r = check_reached(f->c, &f->path, ++unit);
+		check_pool_add(f->c, f, unit);
+		r = check_reached(f->c, &f->path, ++unit);
 	}
 	return r;
 }

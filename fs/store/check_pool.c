@@ -113,20 +113,17 @@ static void wait_locked(struct check *c)
 	pthread_mutex_lock(&c->pool->lock);
 }
 
-int check_pool_add(struct check *c, struct check_file *f, uint64_t unit)
+void check_pool_add(struct check *c, struct check_file *f, uint64_t unit)
 {
 	struct check_pool *p = c->pool;
 
 	pthread_mutex_lock(&p->lock);
-	while (p->n == QUEUE && !c->stop)
+	while (p->n == QUEUE)
 		wait_locked(c);
-	if (!c->stop) {
-		atomic_fetch_add(&f->refs, 1);
-		p->jobs[(p->head + p->n++) % QUEUE] = (struct job){ f, unit };
-		pthread_cond_signal(&p->work);
-	}
+	atomic_fetch_add(&f->refs, 1);
+	p->jobs[(p->head + p->n++) % QUEUE] = (struct job){ f, unit };
+	pthread_cond_signal(&p->work);
 	pthread_mutex_unlock(&p->lock);
-	return c->stop;
 }
 
 void check_pool_drain(struct check *c)

@@ -148,9 +148,6 @@ static int check_known(struct check *c, const struct entry_at *e, struct object 
 	int r = 0;
 
 	if (!e->below) {
-		pthread_mutex_lock(&c->lock);
-		c->result.objects++;
-		pthread_mutex_unlock(&c->lock);
 		r = check_reached(c, p, e->unit);
 		if (!r && S_ISLNK(o->type))
 			check_symlink(c, o, p);

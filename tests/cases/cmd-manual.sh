@@ -28,7 +28,7 @@ while read -r option; do
 	has "${option%%=*}" "$manual"
 done < <(cmkfs mount --help | sed -n '/^Mount options/,/^ and/s/^ \([a-z_-]*\)[= ].*/\1/p')
 
-for code in 0 1 2 3 4 5 6 7; do
+for code in 0 1 2 3 4 5 6 7 8 9; do
 	grep -qE "EXIT STATUS.* $code " <<<"$manual" || fail "exit code $code is not in the manual"
 done
 
