@@ -35,6 +35,22 @@ static inline bool loaded_is_xts(const struct loaded *l)
 	return l->h.suite == SUITE_XTS;
 }
 
+/* ---- load.c ---- */
+
+/* An object whose header never reached the disk: object_pin() makes it -EIO, a change a fresh header. */
+#define NEVER_WRITTEN (-ENODATA)
+/* The loaded state of O from its header's slots.  o->lock is held, the descriptor open.  NEVER_WRITTEN; -EIO. */
+int object_load(struct object *o, struct loaded **ret);
+/* An integrity error of O: the event, and -EIO. */
+int object_damaged(struct object *o, const char *why);
+
+/* ---- binding.c; o->lock is held ---- */
+
+/* The tag of the path that O has now. */
+int path_tag(struct object *o, uint8_t tag[static TAG_LEN]);
+/* Whether the header of O, resident, has it: 0, -EIO (an event), or what reading the name met. */
+int check_binding(struct object *o);
+
 /* ---- group.c ---- */
 
 /* An empty group G of L with its key derived, one reference.  NULL: -ENOMEM. */

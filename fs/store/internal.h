@@ -270,7 +270,7 @@ struct loaded {
 };
 
 /*
- * load.c.  Make O resident and pin it; *RET (may be NULL) is its loaded state,
+ * resident.c.  Make O resident and pin it; *RET (may be NULL) is its loaded state,
  * NULL for symlinks and special files, which have none (then only the pin on
  * a path is taken).  Checks the binding when a lookup asked for it.
  * -EIO: integrity, an event was raised.

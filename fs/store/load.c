@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Making objects resident: which header slot counts, its keys, what is known
- * of its durability, the binding of the name that led to it.
+ * The loaded state of an object: which header slot counts, its keys, what is
+ * known of its durability; and that of a new one.
  */
 #include <errno.h>
 
@@ -11,15 +11,7 @@
 #include "crypto/xts.h"
 #include "fs/store/content.h"
 
-/* An object whose header never reached the disk: object_pin() makes it -EIO, a change a fresh header. */
-#define NEVER_WRITTEN (-ENODATA)
-
-static bool has_header(const struct object *o)
-{
-	return S_ISREG(o->type) || S_ISDIR(o->type);
-}
-
-static int integrity(struct object *o, const char *why)
+int object_damaged(struct object *o, const char *why)
 {
 	atomic_fetch_add(&o->st->integrity_errors, 1);
 	store_event(o->st, EVENT_INTEGRITY, o, 0, 0, why);
@@ -297,11 +289,11 @@ static int read_slots(struct object *o, uint8_t *blocks)
 	if (S_ISDIR(o->type)) {
 		fd = own = backing_open(o->fd, ".D", O_RDONLY, 0);
 		if (fd == -ENOENT || fd == -ELOOP || fd == -ENXIO)
-			return integrity(o, "directory without a header");
+			return object_damaged(o, "directory without a header");
 		if (fd < 0)
 			return fd;
 		if (backing_fstat(fd, &sb) || !S_ISREG(sb.st_mode))
-			return integrity(o, "the header of a directory is no file");
+			return object_damaged(o, "the header of a directory is no file");
 	}
 	got = backing_read(fd, blocks, 2 * SLOT, 0);
 	if (got < 0)
@@ -310,7 +302,7 @@ static int read_slots(struct object *o, uint8_t *blocks)
 	return 0;
 }
 
-static int object_load(struct object *o, struct loaded **ret)
+int object_load(struct object *o, struct loaded **ret)
 {
 	uint8_t *blocks = malloc(2 * SLOT);
 	struct slot_try *t = secret_alloc(2 * sizeof(*t));
@@ -322,7 +314,7 @@ static int object_load(struct object *o, struct loaded **ret)
 		t[i].why = slot_why(o, blocks + i * SLOT, i, &t[i]);
 	if (t[0].why && t[1].why)
 		r = t[0].blank && t[1].blank ? NEVER_WRITTEN :
-					       integrity(o, t[0].blank ? t[1].why : t[0].why);
+					       object_damaged(o, t[0].blank ? t[1].why : t[0].why);
 	else
 		r = loaded_from(o, blocks, t, ret);
 out:
@@ -331,166 +323,7 @@ out:
 	return r;
 }
 
-/* ---- binding ----------------------------------------------------------------------- */
-
-/* The tag of the path that O has now.  o->lock is held. */
-static int path_tag(struct object *o, uint8_t tag[static TAG_LEN])
-{
-	static const uint8_t no_dir[ID_LEN];
-	char name[256];
-	struct loaded *dir;
-	size_t n;
-	int r;
-
-	if (o == o->st->root)
-		return binding_tag(o->zone->keys->bk, no_dir, "", 0, tag);
-	r = object_pin(o->parent, &dir);
-	if (r)
-		return r;
-	r = entry_plain_name(o->parent, dir, o->stored, name, &n);
-	if (!r)
-		r = binding_tag(o->zone->keys->bk, dir->h.object_id, name, n, tag);
-	object_unpin(o->parent);
-	return r;
-}
-
-/*
- * What a clean session left has the tag of its only name, and perhaps those of
- * names that it had: these go with the next header.  o->lock is held.
- */
-static void forget_old_tags(struct object *o, const uint8_t tag[TAG_LEN])
-{
-	struct loaded *l = o->l;
-	struct stat sb;
-
-	if (l->h.ntags < 2 || l->header_settle || l->header_dirty ||
-	    l->h.session == session_current(o->st) || session_unclean(o->st, l->h.session) ||
-	    backing_fstat(o->fd, &sb) || (S_ISREG(o->type) && sb.st_nlink > 1))
-		return;
-	pthread_rwlock_wrlock(&l->lock);
-	memset(l->h.tags, 0, sizeof(l->h.tags));
-	memcpy(l->h.tags[0], tag, TAG_LEN);
-	l->h.ntags = 1;
-	pthread_rwlock_unlock(&l->lock);
-}
-
-static int check_binding(struct object *o)
-{
-	struct header *h = &o->l->h;
-	uint8_t tag[TAG_LEN];
-	int r;
-
-	if (o->st->vol.binding == BINDING_OFF || (h->flags & FLAG_BIND_OVERFLOW) ||
-	    (o->unlinked && !o->stored))
-		return 0;
-	r = path_tag(o, tag);
-	if (r)
-		return r == -EBADMSG ? integrity(o, "name") : r;
-	for (unsigned int i = 0; i < h->ntags; i++)
-		if (secret_equal(h->tags[i], tag, TAG_LEN)) {
-			forget_old_tags(o, tag);
-			return 0;
-		}
-	r = integrity(o, "it is not bound to this name");
-	return o->st->vol.binding == BINDING_ENFORCE ? r : 0;
-}
-
-/* ---- pins ------------------------------------------------------------------------------ */
-
-static void make_resident(struct object *o, struct loaded *l)
-{
-	struct store *st = o->st;
-
-	l->o = o;
-	l->used = true;
-	o->l = l;
-	atomic_fetch_add(&st->resident, 1);
-	pthread_mutex_lock(&o->zone->lock);
-	LIST_INSERT_HEAD(&o->zone->resident, l, zone_link);
-	pthread_mutex_unlock(&o->zone->lock);
-	pthread_mutex_lock(&st->clock_lock);
-	TAILQ_INSERT_TAIL(&st->clock, l, clock_link);
-	pthread_mutex_unlock(&st->clock_lock);
-}
-
-/* o->lock is held. */
-static int pin_locked(struct object *o, bool load)
-{
-	struct loaded *l;
-	int r = 0;
-
-	if (o->fd < 0 && has_header(o))
-		r = object_open_fd(o, &o->fd_ro);
-	if (!r && load && !o->l && has_header(o)) {
-		r = object_load(o, &l);
-		if (!r)
-			make_resident(o, l);
-	}
-	if (!r && o->check_binding && o->l && load) {
-		r = check_binding(o);
-		o->check_binding = r != 0;
-	}
-	if (r)
-		return r;
-	if (o->l && !o->l->used)
-		o->l->used = true;
-	o->pins++;
-	return 0;
-}
-
-static int pin(struct object *o, bool load, struct loaded **ret)
-{
-	struct store *st = o->st;
-	struct loaded *l;
-	int r;
-
-	if (st->resident > st->resident_max)
-		store_trim(st);
-	pthread_mutex_lock(&o->lock);
-	r = pin_locked(o, load);
-	l = o->l;
-	pthread_mutex_unlock(&o->lock);
-	if (r)
-		return r;
-	if (l && l->stale_length && load && !l->on_dirty) { /* else the flush mends it */
-		pthread_mutex_lock(&l->flush);
-		length_correct(l);
-		pthread_mutex_unlock(&l->flush);
-	}
-	if (ret)
-		*ret = l;
-	return 0;
-}
-
-int object_pin(struct object *o, struct loaded **ret)
-{
-	int r = pin(o, true, ret);
-
-	return r == NEVER_WRITTEN ? integrity(o, "it never reached the disk") : r;
-}
-
-int object_check(struct object *o)
-{
-	int r = object_pin(o, NULL);
-
-	if (!r)
-		object_unpin(o);
-	return r;
-}
-
-int object_pin_fd(struct object *o)
-{
-	return pin(o, false, NULL);
-}
-
-void object_unpin(struct object *o)
-{
-	pthread_mutex_lock(&o->lock);
-	o->pins--;
-	pthread_mutex_unlock(&o->lock);
-}
-
-/* ---- new objects ------------------------------------------------------------------------ */
+/* ---- new ones ------------------------------------------------------------------------ */
 
 int loaded_new(struct zone *z, enum object_type type, enum suite suite, const uint8_t tag[TAG_LEN],
 	       struct loaded **ret)
@@ -531,70 +364,4 @@ int loaded_new(struct zone *z, enum object_type type, enum suite suite, const ui
 	l->length = 0;
 	*ret = l;
 	return 0;
-}
-
-void object_attach(struct object *o, struct loaded *l, int fd)
-{
-	pthread_mutex_lock(&o->lock);
-	o->fd = fd;
-	o->fd_ro = false;
-	make_resident(o, l);
-	o->check_binding = false;
-	o->pins++;
-	pthread_mutex_unlock(&o->lock);
-}
-
-/* Tags that every later header of O carries: that of the path we know. */
-static int freshen_locked(struct object *o)
-{
-	uint8_t tag[TAG_LEN];
-	struct loaded *l;
-	int r = path_tag(o, tag);
-
-	if (!r)
-		r = loaded_new(o->zone, OBJECT_FILE, store_suite(o->st), tag, &l);
-	if (r)
-		return r;
-	l->discarded = true; /* what lies in the slots is not known to be durable */
-	l->o = o;
-	check_hint(l);
-	make_resident(o, l);
-	o->check_binding = false;
-	store_event(o->st, EVENT_RECOVERED, o, 0, 0, "it never reached the disk: now empty");
-	return 0;
-}
-
-int object_pin_fresh(struct object *o, struct loaded **ret)
-{
-	int r = pin(o, true, ret);
-
-	if (r != NEVER_WRITTEN || !S_ISREG(o->type) || o->st->opt.read_only)
-		return r == NEVER_WRITTEN ? integrity(o, "it never reached the disk") : r;
-	pthread_mutex_lock(&o->lock);
-	r = o->l ? 0 : freshen_locked(o);
-	if (!r)
-		r = pin_locked(o, true);
-	if (!r)
-		*ret = o->l;
-	pthread_mutex_unlock(&o->lock);
-	return r;
-}
-
-bool object_loaded_attr(struct object *o, struct stat *sb)
-{
-	struct loaded *l;
-	bool known;
-
-	pthread_mutex_lock(&o->lock);
-	l = o->l;
-	known = l && l->h.type == OBJECT_FILE;
-	if (known) {
-		pthread_rwlock_rdlock(&l->lock);
-		sb->st_size = (off_t)l->h.size;
-		if (l->mtime.tv_nsec != UTIME_OMIT)
-			sb->st_mtim = l->mtime;
-		pthread_rwlock_unlock(&l->lock);
-	}
-	pthread_mutex_unlock(&o->lock);
-	return known;
 }

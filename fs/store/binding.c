@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Whether an object is bound to the name that led to it (cmkfs-format(5),
+ * Binding an object to its directory entry).
+ */
+#include <errno.h>
+
+#include "crypto/secret.h"
+#include "fs/store/content.h"
+
+/* The tag of the path that O has now.  o->lock is held. */
+int path_tag(struct object *o, uint8_t tag[static TAG_LEN])
+{
+	static const uint8_t no_dir[ID_LEN];
+	char name[256];
+	struct loaded *dir;
+	size_t n;
+	int r;
+
+	if (o == o->st->root)
+		return binding_tag(o->zone->keys->bk, no_dir, "", 0, tag);
+	r = object_pin(o->parent, &dir);
+	if (r)
+		return r;
+	r = entry_plain_name(o->parent, dir, o->stored, name, &n);
+	if (!r)
+		r = binding_tag(o->zone->keys->bk, dir->h.object_id, name, n, tag);
+	object_unpin(o->parent);
+	return r;
+}
+
+/*
+ * What a clean session left has the tag of its only name, and perhaps those of
+ * names that it had: these go with the next header.  o->lock is held.
+ */
+static void forget_old_tags(struct object *o, const uint8_t tag[TAG_LEN])
+{
+	struct loaded *l = o->l;
+	struct stat sb;
+
+	if (l->h.ntags < 2 || l->header_settle || l->header_dirty ||
+	    l->h.session == session_current(o->st) || session_unclean(o->st, l->h.session) ||
+	    backing_fstat(o->fd, &sb) || (S_ISREG(o->type) && sb.st_nlink > 1))
+		return;
+	pthread_rwlock_wrlock(&l->lock);
+	memset(l->h.tags, 0, sizeof(l->h.tags));
+	memcpy(l->h.tags[0], tag, TAG_LEN);
+	l->h.ntags = 1;
+	pthread_rwlock_unlock(&l->lock);
+}
+
+int check_binding(struct object *o)
+{
+	struct header *h = &o->l->h;
+	uint8_t tag[TAG_LEN];
+	int r;
+
+	if (o->st->vol.binding == BINDING_OFF || (h->flags & FLAG_BIND_OVERFLOW) ||
+	    (o->unlinked && !o->stored))
+		return 0;
+	r = path_tag(o, tag);
+	if (r)
+		return r == -EBADMSG ? object_damaged(o, "name") : r;
+	for (unsigned int i = 0; i < h->ntags; i++)
+		if (secret_equal(h->tags[i], tag, TAG_LEN)) {
+			forget_old_tags(o, tag);
+			return 0;
+		}
+	r = object_damaged(o, "it is not bound to this name");
+	return o->st->vol.binding == BINDING_ENFORCE ? r : 0;
+}

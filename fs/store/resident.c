@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Residence: pins that bring an object's descriptor and header in and hold
+ * them there, and objects that are resident from their making.
+ */
+#include <errno.h>
+
+#include "fs/store/content.h"
+
+static bool has_header(const struct object *o)
+{
+	return S_ISREG(o->type) || S_ISDIR(o->type);
+}
+
+static void make_resident(struct object *o, struct loaded *l)
+{
+	struct store *st = o->st;
+
+	l->o = o;
+	l->used = true;
+	o->l = l;
+	atomic_fetch_add(&st->resident, 1);
+	pthread_mutex_lock(&o->zone->lock);
+	LIST_INSERT_HEAD(&o->zone->resident, l, zone_link);
+	pthread_mutex_unlock(&o->zone->lock);
+	pthread_mutex_lock(&st->clock_lock);
+	TAILQ_INSERT_TAIL(&st->clock, l, clock_link);
+	pthread_mutex_unlock(&st->clock_lock);
+}
+
+/* o->lock is held. */
+static int pin_locked(struct object *o, bool load)
+{
+	struct loaded *l;
+	int r = 0;
+
+	if (o->fd < 0 && has_header(o))
+		r = object_open_fd(o, &o->fd_ro);
+	if (!r && load && !o->l && has_header(o)) {
+		r = object_load(o, &l);
+		if (!r)
+			make_resident(o, l);
+	}
+	if (!r && o->check_binding && o->l && load) {
+		r = check_binding(o);
+		o->check_binding = r != 0;
+	}
+	if (r)
+		return r;
+	if (o->l && !o->l->used)
+		o->l->used = true;
+	o->pins++;
+	return 0;
+}
+
+static int pin(struct object *o, bool load, struct loaded **ret)
+{
+	struct store *st = o->st;
+	struct loaded *l;
+	int r;
+
+	if (st->resident > st->resident_max)
+		store_trim(st);
+	pthread_mutex_lock(&o->lock);
+	r = pin_locked(o, load);
+	l = o->l;
+	pthread_mutex_unlock(&o->lock);
+	if (r)
+		return r;
+	if (l && l->stale_length && load && !l->on_dirty) { /* else the flush mends it */
+		pthread_mutex_lock(&l->flush);
+		length_correct(l);
+		pthread_mutex_unlock(&l->flush);
+	}
+	if (ret)
+		*ret = l;
+	return 0;
+}
+
+int object_pin(struct object *o, struct loaded **ret)
+{
+	int r = pin(o, true, ret);
+
+	return r == NEVER_WRITTEN ? object_damaged(o, "it never reached the disk") : r;
+}
+
+int object_check(struct object *o)
+{
+	int r = object_pin(o, NULL);
+
+	if (!r)
+		object_unpin(o);
+	return r;
+}
+
+int object_pin_fd(struct object *o)
+{
+	return pin(o, false, NULL);
+}
+
+void object_unpin(struct object *o)
+{
+	pthread_mutex_lock(&o->lock);
+	o->pins--;
+	pthread_mutex_unlock(&o->lock);
+}
+
+/* ---- made here ------------------------------------------------------------------------- */
+
+void object_attach(struct object *o, struct loaded *l, int fd)
+{
+	pthread_mutex_lock(&o->lock);
+	o->fd = fd;
+	o->fd_ro = false;
+	make_resident(o, l);
+	o->check_binding = false;
+	o->pins++;
+	pthread_mutex_unlock(&o->lock);
+}
+
+/* Tags that every later header of O carries: that of the path we know. */
+static int freshen_locked(struct object *o)
+{
+	uint8_t tag[TAG_LEN];
+	struct loaded *l;
+	int r = path_tag(o, tag);
+
+	if (!r)
+		r = loaded_new(o->zone, OBJECT_FILE, store_suite(o->st), tag, &l);
+	if (r)
+		return r;
+	l->discarded = true; /* what lies in the slots is not known to be durable */
+	l->o = o;
+	check_hint(l);
+	make_resident(o, l);
+	o->check_binding = false;
+	store_event(o->st, EVENT_RECOVERED, o, 0, 0, "it never reached the disk: now empty");
+	return 0;
+}
+
+int object_pin_fresh(struct object *o, struct loaded **ret)
+{
+	int r = pin(o, true, ret);
+
+	if (r != NEVER_WRITTEN || !S_ISREG(o->type) || o->st->opt.read_only)
+		return r == NEVER_WRITTEN ? object_damaged(o, "it never reached the disk") : r;
+	pthread_mutex_lock(&o->lock);
+	r = o->l ? 0 : freshen_locked(o);
+	if (!r)
+		r = pin_locked(o, true);
+	if (!r)
+		*ret = o->l;
+	pthread_mutex_unlock(&o->lock);
+	return r;
+}
+
+bool object_loaded_attr(struct object *o, struct stat *sb)
+{
+	struct loaded *l;
+	bool known;
+
+	pthread_mutex_lock(&o->lock);
+	l = o->l;
+	known = l && l->h.type == OBJECT_FILE;
+	if (known) {
+		pthread_rwlock_rdlock(&l->lock);
+		sb->st_size = (off_t)l->h.size;
+		if (l->mtime.tv_nsec != UTIME_OMIT)
+			sb->st_mtim = l->mtime;
+		pthread_rwlock_unlock(&l->lock);
+	}
+	pthread_mutex_unlock(&o->lock);
+	return known;
+}
