@@ -41,6 +41,8 @@ static inline bool loaded_is_xts(const struct loaded *l)
 #define NEVER_WRITTEN (-ENODATA)
 /* The loaded state of O from its header's slots.  o->lock is held, the descriptor open.  NEVER_WRITTEN; -EIO. */
 int object_load(struct object *o, struct loaded **ret);
+/* Compare the backing length with the header. */
+void check_hint(struct loaded *l);
 /* An integrity error of O: the event, and -EIO. */
 int object_damaged(struct object *o, const char *why);
 

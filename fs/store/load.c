@@ -218,7 +218,7 @@ static bool end_unclean(struct loaded *l)
 }
 
 /* A length that disagrees is a stale hint, never an error: the header counts.  object_pin() mends it. */
-static void check_hint(struct loaded *l)
+void check_hint(struct loaded *l)
 {
 	struct object *o = l->o;
 	struct stat st;
