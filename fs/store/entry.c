@@ -85,12 +85,13 @@ int place_tag(const struct place *p, uint8_t ret[static TAG_LEN])
 	return binding_tag(p->dir->zone->keys->bk, p->dl->h.object_id, p->name, p->n, ret);
 }
 
+/* A new directory is on disk too, for all we know, if the one that it lies in was synced. */
 static bool may_be_durable(struct loaded *l)
 {
 	bool r;
 
 	pthread_rwlock_rdlock(&l->g0->lock);
-	r = l->g0->pair.dur || l->g0->pair.unknown;
+	r = S_ISDIR(l->o->type) || l->g0->pair.dur || l->g0->pair.unknown;
 	pthread_rwlock_unlock(&l->g0->lock);
 	return r;
 }

@@ -391,6 +391,9 @@ int loaded_drop_late(struct loaded *l, int dirfd)
 
 int loaded_commit_tags(struct loaded *l)
 {
-	/* Without a durable slot a power cut loses the object whole: nothing to order. */
-	return flush_loaded(l, l->g0->pair.dur || l->g0->pair.unknown);
+	/*
+	 * Without a durable slot a power cut loses the object whole: nothing to order.
+	 * But a new directory is on disk when the one that it lies in was synced.
+	 */
+	return flush_loaded(l, S_ISDIR(l->o->type) || l->g0->pair.dur || l->g0->pair.unknown);
 }

@@ -39,8 +39,6 @@ static int bind_new_name(struct mover *m)
 		r = loaded_add_tag(m->l, m->tag);
 	if (r == 0)
 		r = loaded_commit_tags(m->l);
-	if (r == 0 && S_ISDIR(m->sb->st_mode) && !m->l->g0->pair.dur)
-		place_new_name(m->to);
 	m->l->synced_once = false;
 	return r;
 }
