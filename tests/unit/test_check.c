@@ -191,12 +191,13 @@ static int setup_full(void **state)
 static void stored_path(struct fixture *f, const char *path, char ret[static 2048])
 {
 	struct object *o = at(f, path), *up;
-	char name[256], below[1024] = "", more[1024];
+	char name[256], below[1024] = "", more[1300];
 
 	assert_non_null(o);
 	while (o != store_root(f->st)) {
 		assert_int_equal(object_path(o, &up, name), 0);
 		snprintf(more, sizeof(more), "%s/%s", name, below);
+		assert_true(strlen(more) < sizeof(below));
 		strcpy(below, more);
 		object_put(o);
 		o = up;
