@@ -10,6 +10,7 @@
 #   O=build           where everything that is made goes
 #   PREFIX=/usr/local, DESTDIR=   for install and uninstall
 #   TEST_WRAPPER=     put before each unit test, e.g. valgrind
+#   BENCH=            options of tests/bench/bench.py, e.g. --quick for two minutes
 #   CASES=GLOB        only these of tests/cases, e.g. CASES='cmd-*'
 
 VERSION := 0.1.0
@@ -178,9 +179,9 @@ lint: deps-lint ## gcc and clang without a warning, shell scripts, man pages, sp
 layers: all ## dependencies point down only
 	@O=$(O) tests/lib/layers.sh
 
-bench: deps ## figures beside the raw directory and other encrypted filesystems
+bench: deps ## figures beside the raw directory and other encrypted filesystems (BENCH=--quick)
 	+@$(MAKE) --no-print-directory -j$(JOBS) tests
-	@O='$(abspath $(O))' tests/bench/run.sh
+	@O='$(abspath $(O))' python3 tests/bench/bench.py $(BENCH)
 
 # ---- installation ---------------------------------------------------------------
 

@@ -151,7 +151,7 @@ def main():
     store = MountStore(made, r.Secrets(rsa_keys=[private]), options.mnt)
     # The host remembers the sessions that it has seen; a first mount pins them.
     bad = judged = refused = 0
-    end = time.monotonic() + (1500 if LONG else 75)
+    end = time.monotonic() + (1500 if LONG else 45)
     before = store.lost(store.read(), made.expected)
     if store.wrong(store.read()) or before - FURTHER:
         print("untouched, it reads wrong: %s" % sorted(before))
