@@ -8,7 +8,7 @@
 
 int kp_audit_open(const char *state_dir, struct kp_audit **ret, struct kp_error *e)
 {
-	return local_open(state_dir, NULL, true, (struct local **)ret, e);
+	return local_open(state_dir, NULL, false, (struct local **)ret, e);
 }
 
 int kp_audit_note(struct kp_audit *a, const char *principal, const char *operation,

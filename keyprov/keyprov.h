@@ -145,7 +145,7 @@ int kp_acceptable(const struct kp_info *info, const struct kp_context *ctx, int6
 /*
  * The host's append-only, hash-chained audit log, in STATE_DIR: what the
  * filesystem itself has to put on record.  One thread at a time.
- * 0; -EIO, -EAGAIN as the embedded vault's database.
+ * 0; -EIO, -EAGAIN: no database, which is never made here, or it cannot be used.
  */
 struct kp_audit;
 int kp_audit_open(const char *state_dir, struct kp_audit **ret, struct kp_error *e);
