@@ -137,7 +137,9 @@ long search_memory(int pid, const char *needle, uint64_t *ret_bytes)
 	if (!maps || fd < 0)
 		found = -1;
 	while (found >= 0 && fgets(line, sizeof(line), maps))
-		if (sscanf(line, "%llx-%llx %7s", &from, &to, perms) == 3 && perms[1] == 'w')
+		/* A sanitizer's shadow takes terabytes of addresses, and no copy of data. */
+		if (sscanf(line, "%llx-%llx %7s", &from, &to, perms) == 3 && perms[1] == 'w' &&
+		    to - from < SHADOW)
 			found += search_range(fd, from, to, needle, ret_bytes);
 	if (maps)
 		fclose(maps);
