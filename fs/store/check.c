@@ -206,57 +206,6 @@ int check_reached(struct check *c, const struct check_path *p, uint64_t unit)
 	return check_tick(c);
 }
 
-/* ---- inodes of several names --------------------------------------------------------- */
-
-struct check_links {
-	size_t cap, n;
-	ino_t t[]; /* open hash; 0: free */
-};
-
-static struct check_links *links_new(size_t cap)
-{
-	struct check_links *l = calloc(1, sizeof(*l) + cap * sizeof(l->t[0]));
-
-	if (l)
-		l->cap = cap;
-	return l;
-}
-
-/* Whether INO was not there. */
-static bool links_add(struct check_links *l, ino_t ino)
-{
-	size_t i = (size_t)(ino * UINT64_C(0x9E3779B97F4A7C15) >> 20);
-
-	for (;; i++) {
-		ino_t *at = &l->t[i & (l->cap - 1)];
-
-		if (*at == ino)
-			return false;
-		if (!*at) {
-			*at = ino;
-			l->n++;
-			return true;
-		}
-	}
-}
-
-int check_first_link(struct check *c, const struct stat *sb)
-{
-	struct check_links *l = c->links, *more;
-
-	if (!l || 2 * (l->n + 1) > l->cap) {
-		more = links_new(l ? 2 * l->cap : 64);
-		if (!more)
-			return -ENOMEM;
-		for (size_t i = 0; l && i < l->cap; i++)
-			if (l->t[i])
-				links_add(more, l->t[i]);
-		free(l);
-		c->links = l = more;
-	}
-	return links_add(l, sb->st_ino);
-}
-
 /* ---- all of it -------------------------------------------------------------------------- */
 
 static int check_root(struct check *c)
@@ -316,43 +265,4 @@ int store_check(struct store *st, const struct check_options *opt, struct check_
 	free(c.links);
 	free(c.at);
 	return r;
-}
-
-/* ---- how much there is ---------------------------------------------------------------------- */
-
-static uint64_t estimate(int dirfd, unsigned int depth)
-{
-	_Alignas(struct dirent64) char buf[8192];
-	_cleanup_close_ int list = backing_reopen_dir(dirfd);
-	uint64_t sum = 0;
-	ssize_t n;
-
-	while (list >= 0 && (n = backing_getdents(list, buf, sizeof(buf))) > 0) {
-		const struct dirent64 *d;
-
-		for (ssize_t i = 0; i < n; i += d->d_reclen) {
-			_cleanup_close_ int sub = -1;
-			struct stat sb;
-
-			d = (const struct dirent64 *)(buf + i);
-			if (!strcmp(d->d_name, ".") || !strcmp(d->d_name, "..") ||
-			    backing_stat(list, d->d_name, &sb))
-				continue;
-			if (S_ISREG(sb.st_mode))
-				sum += (uint64_t)MIN(sb.st_blocks * 512, sb.st_size);
-			if (!S_ISDIR(sb.st_mode) || !depth)
-				continue;
-			sub = backing_open(list, d->d_name, O_RDONLY | O_DIRECTORY, 0);
-			if (sub >= 0)
-				sum += estimate(sub, depth - 1);
-		}
-	}
-	return sum;
-}
-
-uint64_t check_estimate(struct store *st)
-{
-	_cleanup_close_ int tree = backing_open(st->root_fd, TREE, O_RDONLY | O_DIRECTORY, 0);
-
-	return tree < 0 ? 0 : estimate(tree, 64);
 }

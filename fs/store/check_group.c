@@ -163,8 +163,9 @@ static uint64_t name_chunks(const struct check_view *v, const struct pair_view *
 	return bytes;
 }
 
-static void check_chunks(struct check_file *f, const struct check_view *v, const struct pair_view *p,
-			 struct check_scratch *s, struct check_verdict *ret)
+static void check_chunks(struct check_file *f, const struct check_view *v,
+			 const struct pair_view *p, struct check_scratch *s,
+			 struct check_verdict *ret)
 {
 	uint64_t todo[2] = { 0, 0 }, cut[2] = { 0, 0 };
 

@@ -63,6 +63,8 @@ int check_tick(struct check *c);
  * all of it.  Not 0: stop, and this is where to go on.
  */
 int check_reached(struct check *c, const struct check_path *p, uint64_t unit);
+/* ---- check_count.c ---- */
+
 /* Whether this inode of several names is seen for the first time.  -ENOMEM, 0, 1. */
 int check_first_link(struct check *c, const struct stat *sb);
 

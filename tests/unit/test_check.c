@@ -58,11 +58,12 @@ static void check(struct fixture *f, struct check_options opt, struct found *ret
 	store_close(st);
 }
 
-static const struct check_options structure = { .contents = false }, contents = { .contents = true },
-				  repair = { .repair = true };
+static const struct check_options structure = { .contents = false },
+				  contents = { .contents = true }, repair = { .repair = true };
 
 /* KIND is found N times, and nothing else. */
-static void expect(struct fixture *f, struct check_options opt, enum check_kind kind, unsigned int n)
+static void expect(struct fixture *f, struct check_options opt, enum check_kind kind,
+		   unsigned int n)
 {
 	struct found x;
 
@@ -247,7 +248,7 @@ static void make_empty(const char *path)
 	close(fd);
 }
 
-/* ---- sound volumes ---------------------------------------------------------------------- */
+/* ---- sound volumes ----------------------------------------------------------------- */
 
 static void a_sound_volume_has_no_finding(void **state)
 {
@@ -306,7 +307,7 @@ static void every_position_can_be_gone_on_from(void **state)
 	open_volume(f);
 }
 
-/* ---- objects ------------------------------------------------------------------------------- */
+/* ---- objects ----------------------------------------------------------------------- */
 
 static void a_damaged_header_is_found(void **state)
 {
@@ -459,7 +460,7 @@ static void a_damaged_attribute_is_found(void **state)
 	open_volume(f);
 }
 
-/* ---- names ------------------------------------------------------------------------------------ */
+/* ---- names ------------------------------------------------------------------------- */
 
 static void swapped_files_are_found_and_bound_anew(void **state)
 {
@@ -540,7 +541,7 @@ static void a_damaged_symlink_is_found(void **state)
 	open_volume(f);
 }
 
-/* ---- leftovers ---------------------------------------------------------------------------------- */
+/* ---- leftovers --------------------------------------------------------------------- */
 
 #define TEMP "/.TAAAAAAAAAAAAAAAAAAAAAA"
 
@@ -629,7 +630,7 @@ static void an_unclean_session_is_settled(void **state)
 	open_volume(f);
 }
 
-/* ---- beside a writer -------------------------------------------------------------------------------- */
+/* ---- beside a writer --------------------------------------------------------------- */
 
 static void what_a_mount_has_not_written_yet_is_no_damage(void **state)
 {
