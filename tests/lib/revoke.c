@@ -14,6 +14,8 @@
 
 #include "revoke.h"
 
+#define SHADOW (1ull << 34) /* a mapping of more bytes holds no data */
+
 double clock_ms(void)
 {
 	struct timespec t;
