@@ -13,7 +13,7 @@
 
 #define SECRET_ASSUMED (1u << 20) /* the arena that is made without secret_setup() */
 #define FDS_KEPT 256u		  /* descriptors for everything but resident objects */
-#define RESIDENT_MIN 64u
+#define RESIDENT_MIN 16u
 #define RESIDENT_MAX 65536u
 #define GROUPS_MIN 256u
 #define GROUPS_MAX 16384u
@@ -31,7 +31,7 @@ void store_set_limits(struct store *st)
 	resident = total / 2 / (sizeof(struct object_keys) + 2 * KEY_LEN);
 	groups = total / 4 / GK_LEN;
 	if (!getrlimit(RLIMIT_NOFILE, &fds) && fds.rlim_cur != RLIM_INFINITY)
-		resident = MIN(resident, fds.rlim_cur - MIN(fds.rlim_cur / 2, FDS_KEPT));
+		resident = MIN(resident, fds.rlim_cur - MIN(fds.rlim_cur * 5 / 8, FDS_KEPT));
 	st->resident_max = MAX(RESIDENT_MIN, MIN(resident, RESIDENT_MAX));
 	st->groups_max = MAX(GROUPS_MIN, MIN(groups, GROUPS_MAX));
 	st->pending_max = PENDING_MAX;
