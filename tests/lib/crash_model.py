@@ -144,16 +144,16 @@ class Node:
                 "at byte %d: expected %s, read %s" %
                 (len(states), near, at, states[near][at:at + 8].hex(), got[at:at + 8].hex()))
 
-    def adopt(self, got, size, value, cut):
-        """Go on from what was found; after a cut that is what is durable."""
+    def adopt(self, got, size, value, final):
+        """Go on from what was found; FINAL: that is what is durable."""
         for i in set(self.chunks) | set(got):
             states, found = self.states(i), got.get(i, b"")
-            if cut:
+            if final:
                 self.chunks[i] = [found]
             elif states[-1] != found:
                 states.append(found)
         self.resize(size)
-        if cut:
+        if final:
             self.low = self.high = size
             self.xattr = [value]
             self.mixed.clear()
@@ -245,10 +245,12 @@ class Model:
 
     # ---- after a crash -----------------------------------------------------------------------
 
-    def check(self, top, cut):
-        """Complaints; the model goes on from what was found.  Also counts."""
+    def check(self, top, cut, final):
+        """Complaints, and counts.  The model goes on from what was found: FINAL, that alone is from
+        now on what was; else a cut that comes may bring back what was durable before.
+        """
         wrong, found, counts = [], {}, {"files": 0, "errors": 0, "unsynced": 0}
-        self.check_dir(0, top, "", cut, wrong, found, counts)
+        self.check_dir(0, top, "", cut, final, wrong, found, counts)
         for node in self.nodes.values():
             home = [d for d in self.nodes.values() if d.number in found and
                     any(node.number in c for c in d.entries.values())]
@@ -256,7 +258,7 @@ class Model:
                 wrong.append("node %d: its name was acknowledged; found nowhere" % node.number)
         return wrong, counts
 
-    def check_dir(self, d, top, path, cut, wrong, found, counts):
+    def check_dir(self, d, top, path, cut, final, wrong, found, counts):
         """Directory D and all below.  False: it gives an error, and may."""
         found.setdefault(d, []).append(path)
         here = os.path.join(top, path)
@@ -279,19 +281,20 @@ class Model:
                                  (where, cands))
                 number = None
             else:
-                number = self.check_name(cands, top, where, cut, wrong, found, counts)
+                number = self.check_name(cands, top, where, cut, final, wrong, found,
+                                         counts)
             if number == "lost":
                 self.lost.add((d, name))
                 del entries[name]
             elif number == "gone":
                 entries[name] = cands + [None]
-            elif cut:
+            elif final:
                 entries[name] = [number]
             elif cands[-1] != number:
                 cands.append(number)
         return True
 
-    def check_name(self, cands, top, where, cut, wrong, found, counts):
+    def check_name(self, cands, top, where, cut, final, wrong, found, counts):
         full, complaints = os.path.join(top, where), []
         try:
             st = os.lstat(full)
@@ -307,7 +310,7 @@ class Model:
             elif kind == "d" and number in found:
                 complaints.append("node %d: found as %s as well" % (number, found[number]))
             elif kind == "d":
-                there = self.check_dir(number, top, where, cut, wrong, found, counts)
+                there = self.check_dir(number, top, where, cut, final, wrong, found, counts)
                 return number if there else "lost"
             elif kind == "l":
                 if os.readlink(full) == node.target:
@@ -316,7 +319,7 @@ class Model:
                 complaints.append("node %d: expected the target %s, found %s" %
                                   (number, node.target, os.readlink(full)))
             else:
-                done = self.check_file(node, full, cut, complaints, counts)
+                done = self.check_file(node, full, final, complaints, counts)
                 if done:
                     found.setdefault(number, []).append(where)
                     return number if done == "ok" else done
@@ -324,7 +327,7 @@ class Model:
             where, st and oct(st.st_mode), st and st.st_size, "\n    ".join(complaints[:12])))
         return None
 
-    def check_file(self, node, full, cut, complaints, counts):
+    def check_file(self, node, full, final, complaints, counts):
         counts["files"] += 1
         try:
             wrong, got, size, bad, value = node.compare(full)
@@ -341,7 +344,7 @@ class Model:
         if bad:
             counts["errors"] += len(bad)
             return self.remove(node, full)
-        node.adopt(got, size, value, cut)
+        node.adopt(got, size, value, final)
         return "ok"
 
     def remove(self, node, full):

@@ -154,7 +154,7 @@ class Crash:
         v.mount()
         bad, wrong_all = set(), []
         for k in range(WORKERS):
-            wrong, counts = self.models[k].check(self.top(k), cut)
+            wrong, counts = self.models[k].check(self.top(k), cut, cut or self.how == "kill")
             for what in counts:
                 self.totals[what] += counts[what]
             wrong_all += wrong
