@@ -21,9 +21,10 @@ doumount mnt
 
 domount vol mnt
 python3 "$tree" compare src.json mnt/copied || fail "after a remount the copy differs"
-cp -a mnt/copied back
-python3 "$tree" compare src.json back || fail "copied back it differs"
-find mnt/copied -type f | wc -l
+if [ -n "${CMKFS_LONG:-}" ]; then
+	cp -a mnt/copied back
+	python3 "$tree" compare src.json back || fail "copied back it differs"
+fi
 rm -rf mnt/copied mnt/special
 [ -z "$(ls -A mnt)" ] || fail "rm -rf left something"
 doumount mnt
