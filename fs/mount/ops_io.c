@@ -174,11 +174,16 @@ void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off, off_t len
 		  struct fuse_file_info *fi)
 {
 	struct inode *i = request_enter(req, ino, ZONE_NORMAL);
+	int r;
 
 	(void)fi;
 	if (!i)
 		return;
-	reply_err(req, object_fallocate(i->object, mode, (uint64_t)off, (uint64_t)len));
+	r = object_fallocate(i->object, mode, (uint64_t)off, (uint64_t)len);
+	/* The kernel says nothing of set-id bits here. */
+	if (!r && fuse_req_ctx(req)->uid)
+		r = kill_setid(i->object);
+	reply_err(req, r);
 	request_leave(ZONE_NORMAL);
 }
 

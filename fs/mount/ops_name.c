@@ -11,7 +11,7 @@ static struct cred cred_of(fuse_req_t req)
 {
 	const struct fuse_ctx *c = fuse_req_ctx(req);
 
-	return (struct cred){ .uid = c->uid, .gid = c->gid };
+	return (struct cred){ .uid = c->uid, .gid = c->gid, .umask = c->umask };
 }
 
 /* Where a set-group-ID directory's new entries get their group from. */

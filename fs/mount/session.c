@@ -22,13 +22,22 @@
 
 extern char **environ;
 
+/* ACLs are enforced if the backing filesystem keeps them; the umask is then ours to apply. */
+static unsigned int acl_wanted(struct mount *m)
+{
+	ssize_t r = object_getxattr(store_root(m->store), "system.posix_acl_access", NULL, 0);
+
+	return r == -EOPNOTSUPP ? 0 : FUSE_CAP_POSIX_ACL | FUSE_CAP_DONT_MASK;
+}
+
 static void op_init(void *userdata, struct fuse_conn_info *conn)
 {
 	struct mount *m = userdata;
 
 	conn->want = conn->capable &
 		     (FUSE_CAP_ASYNC_READ | FUSE_CAP_ASYNC_DIO | FUSE_CAP_PARALLEL_DIROPS |
-		      FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_CACHE_SYMLINKS);
+		      FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_CACHE_SYMLINKS |
+		      acl_wanted(m));
 	/*
 	 * Only where another host writes: a page dropped because mtime has moved may
 	 * be one whose write is still on its way to us, and be read back too early.

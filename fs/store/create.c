@@ -10,6 +10,15 @@
 
 #define HEADER_MODE 0644 /* of .D: it hides nothing that the directory's own mode does not */
 
+/* A default ACL takes the place of the umask: the backing filesystem applies it. */
+static mode_t mode_for(const struct object *dir, const struct cred *cred, mode_t mode)
+{
+	if (!(mode & cred->umask) ||
+	    backing_getxattr(dir->fd, NULL, "system.posix_acl_default", NULL, 0) > 0)
+		return mode;
+	return mode & ~cred->umask;
+}
+
 /* The group that something new gets in DIR: its own, if it is set-group-ID. */
 static gid_t group_for(const struct object *dir, const struct cred *cred, const struct stat *sb,
 		       bool *ret_setgid)
@@ -30,17 +39,18 @@ int give_owner(const struct object *dir, int fd, const char *name, const struct 
 	gid_t gid = group_for(dir, cred, sb, &setgid);
 	int r;
 
-	mode &= 07777;
 	if (S_ISDIR(sb->st_mode) && setgid)
 		mode |= S_ISGID;
+	mode &= 07777;
 	if (sb->st_uid != cred->uid || sb->st_gid != gid) {
 		r = backing_chown(fd, name, cred->uid, gid);
 		if (r < 0)
 			return r;
 		chowned = true;
 	}
-	/* A change of owner takes the set-id bits away; a directory was made with a mode of its own. */
-	if (S_ISDIR(sb->st_mode) || (chowned && (mode & (S_ISUID | S_ISGID)))) {
+	/* A change of owner takes the set-id bits away; a directory may have lent itself to us. */
+	if (S_ISDIR(sb->st_mode) ? mode != (sb->st_mode & 07777) :
+				   chowned && (mode & (S_ISUID | S_ISGID))) {
 		r = backing_chmod(fd, name, mode);
 		if (r < 0)
 			return r;
@@ -89,7 +99,7 @@ static int make_file(const struct place *p, mode_t mode, const struct cred *cred
 		return fd;
 	r = backing_fstat(fd, ret_st);
 	if (r == 0)
-		r = give_owner(p->dir, fd, NULL, cred, mode, ret_st);
+		r = give_owner(p->dir, fd, NULL, cred, ret_st->st_mode, ret_st);
 	if (r == 0)
 		r = file_object(p, fd, ret_st, ret);
 	if (r < 0) {
@@ -112,7 +122,7 @@ static int make_special(const struct place *p, mode_t mode, dev_t rdev, const st
 		return r;
 	r = place_stat(p, ret_st);
 	if (r == 0)
-		r = give_owner(p->dir, p->dir->fd, p->sn.s, cred, mode, ret_st);
+		r = give_owner(p->dir, p->dir->fd, p->sn.s, cred, ret_st->st_mode, ret_st);
 	if (r == 0) {
 		*ret = table_new(p->dir->st, p->dir, p->sn.s, ret_st);
 		r = *ret ? 0 : -ENOMEM;
@@ -137,6 +147,7 @@ int object_mknod(struct object *dir, const char *name, mode_t mode, dev_t rdev,
 	r = ns_lock(&dir, 1);
 	if (r < 0)
 		goto out;
+	mode = mode_for(dir, cred, mode);
 	r = place_make_sidecar(&p, &sidecar);
 	if (r == 0)
 		r = regular ? make_file(&p, mode, cred, ret, ret_st) :
@@ -173,6 +184,16 @@ static int make_header(const struct place *p, struct object *o, int fd, struct l
 	return r;
 }
 
+/* Open the new directory TMP; its owner must be able to work in it until it is whole. */
+static int open_new_dir(const struct place *p, const char *tmp, const struct stat *sb)
+{
+	int r = 0;
+
+	if ((sb->st_mode & 0700) != 0700)
+		r = backing_chmod(p->dir->fd, tmp, (sb->st_mode & 07777) | 0700);
+	return r < 0 ? r : backing_open(p->dir->fd, tmp, O_RDONLY | O_DIRECTORY, 0);
+}
+
 /* Under a temporary name, until it is whole.  *RET is in the table, but nobody can find it yet. */
 static int make_dir(const struct place *p, const char *tmp, mode_t mode, const struct cred *cred,
 		    struct object **ret, struct stat *ret_st)
@@ -182,12 +203,15 @@ static int make_dir(const struct place *p, const char *tmp, mode_t mode, const s
 	struct object *o;
 	int r;
 
-	fd = backing_open(p->dir->fd, tmp, O_RDONLY | O_DIRECTORY, 0);
-	if (fd < 0)
-		return fd;
-	r = backing_fstat(fd, ret_st);
+	r = backing_stat(p->dir->fd, tmp, ret_st);
 	if (r < 0)
 		return r;
+	/* What it was made with, a default ACL applied, less what was added for us. */
+	mode = (ret_st->st_mode & (mode | ~(mode_t)0700)) | (mode & (S_ISUID | S_ISGID));
+	fd = open_new_dir(p, tmp, ret_st);
+	if (fd < 0)
+		return fd;
+	ret_st->st_mode |= 0700;
 	o = table_new(p->dir->st, p->dir, p->sn.s, ret_st);
 	if (!o)
 		return -ENOMEM;
@@ -221,11 +245,12 @@ int object_mkdir(struct object *dir, const char *name, mode_t mode, const struct
 	r = ns_lock(&dir, 1);
 	if (r < 0)
 		goto out;
+	mode = mode_for(dir, cred, mode);
 	r = place_make_sidecar(&p, &sidecar);
 	if (r == 0)
 		r = temp_name(tmp);
 	if (r == 0)
-		r = backing_mkdir(dir->fd, tmp, 0700);
+		r = backing_mkdir(dir->fd, tmp, mode | 0700);
 	if (r == 0) {
 		r = make_dir(&p, tmp, mode, cred, ret, ret_st);
 		if (r < 0)

@@ -58,6 +58,7 @@ struct store_options {
 	int binding;	       /* -1: as the volume says; else enum binding_mode */
 	int crash;	       /* -1: as the volume says; else enum crash_mode */
 	bool accept_rollback;
+	bool adopt;	       /* go on though the list of unclean sessions is full: only to settle */
 	const char *state_dir; /* host state: pins; NULL: none kept */
 	const char *holder;    /* who has it, for others' -EBUSY: "mounted at /mnt"; may be NULL */
 	/* Called from any thread, with locks held: must not call back into the store. */
@@ -214,11 +215,12 @@ int object_setattr(struct object *o, const struct stat *st, unsigned int what);
 struct cred { /* who asks: owner of what is made */
 	uid_t uid;
 	gid_t gid;
+	mode_t umask; /* taken off the mode, unless the directory has a default ACL */
 };
 
 /*
  * Make a regular file (S_IFREG) or special file.  The header of a regular file
- * is in memory only until it is flushed.  MODE has the umask applied.
+ * is in memory only until it is flushed.
  */
 int object_mknod(struct object *dir, const char *name, mode_t mode, dev_t rdev,
 		 const struct cred *cred, struct object **ret, struct stat *ret_st);

@@ -10,7 +10,7 @@
 
 #include "fs/store/internal.h"
 
-static const struct cred ROOT = { 0, 0 };
+static const struct cred ROOT = { .uid = 0, .gid = 0 };
 
 static inline void enter(struct fixture *f)
 {

@@ -203,7 +203,7 @@ static void shadow(enum suite suite)
 {
 	const char *seed = getenv("CMKFS_SEED"), *ops = getenv("CMKFS_OPS");
 	unsigned int n = ops ? (unsigned int)atoi(ops) : 3000;
-	struct cred cred = { geteuid(), getegid() };
+	struct cred cred = { .uid = geteuid(), .gid = getegid() };
 	struct model m = { .rng = seed ? strtoull(seed, NULL, 0) : (uint64_t)time(NULL) << 8 | suite };
 	struct stat st;
 

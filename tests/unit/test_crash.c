@@ -456,7 +456,7 @@ static void history(uint64_t seed, bool faulty, unsigned int *states)
 {
 	struct run *r = calloc(1, sizeof(*r));
 	struct backing_hooks hooks = { .before = on_call, .arg = r };
-	struct cred cred = { geteuid(), getegid() };
+	struct cred cred = { .uid = geteuid(), .gid = getegid() };
 	struct stat st;
 	char stored[256];
 	struct object *parent;

@@ -220,7 +220,7 @@ static void look_up(struct run *r)
 /* False: the history has fewer calls than AT. */
 static bool run_once(struct run *r)
 {
-	struct cred cred = { geteuid(), getegid() };
+	struct cred cred = { .uid = geteuid(), .gid = getegid() };
 	struct stat st;
 
 	r->hooks = (struct backing_hooks){ .before = on_call, .arg = r };

@@ -92,7 +92,7 @@ static void names_are_any_bytes_up_to_255(void **state)
 
 static void an_owner_and_a_mode_are_as_asked(void **state)
 {
-	static const struct cred other = { 1234, 5678 };
+	static const struct cred other = { .uid = 1234, .gid = 5678 };
 	struct fixture *f = *state;
 	struct object *root = store_root(f->st), *o, *dir;
 	struct stat sb;
@@ -643,7 +643,7 @@ static int mode_of(struct fixture *f, const char *path)
 /* In a process of its own: 0, or 1 and the line that failed. */
 static int owner_without_permission(void)
 {
-	const struct cred me = { 65534, 65534 };
+	const struct cred me = { .uid = 65534, .gid = 65534 };
 	struct object *o;
 	struct fixture f;
 	struct stat sb;

@@ -262,7 +262,7 @@ static void *settler(void *arg)
 
 static void open_files(struct race *r, bool create)
 {
-	struct cred cred = { geteuid(), getegid() };
+	struct cred cred = { .uid = geteuid(), .gid = getegid() };
 	struct stat st;
 
 	assert_true(enter(r));
