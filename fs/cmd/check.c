@@ -104,7 +104,7 @@ static int open_store(struct checker *k)
 	char holder[64];
 	const struct store_options opt = {
 		.read_only = !k->opt.repair, .binding = BINDING_OFF, .crash = -1,
-		.state_dir = k->keys.ctx.dir, .holder = holder,
+		.state_dir = k->keys.ctx.dir, .holder = holder, .adopt = k->opt.repair,
 	};
 	struct store_error err = { "", "" };
 	int r;

@@ -13,6 +13,7 @@ struct session {
 	pthread_rwlock_t lock; /* protects all */
 	struct session_block b; /* as on disk */
 	uint64_t current;	/* ours; 0: none */
+	bool adopted;		/* a dead mount wrote under our number: it is unclean for us, too */
 	bool closed;
 	uint8_t closing[FIXED_BLOCK]; /* ends our session; sealed while there was a key */
 };
@@ -103,6 +104,24 @@ static int write_block(struct store *st, const struct session_block *b,
 	return r;
 }
 
+/* The list is full: as the session that was left open, all of which stays unclean until it is settled. */
+static int adopt(struct store *st, const uint8_t sm[static KEY_LEN], struct store_error *err)
+{
+	struct session_block b = st->session->b;
+	int r;
+
+	if (!st->opt.adopt)
+		return store_fail(err, -EUCLEAN, "run cmkfs fsck --repair",
+				  "too many sessions ended without an unmount");
+	b.seq++;
+	r = write_block(st, &b, sm);
+	if (r)
+		return store_fail(err, r, NULL, "cannot write " SESSION_FILE ": %s", strerror(-r));
+	st->session->adopted = true;
+	st->session->current = b.open;
+	return 0;
+}
+
 int session_start(struct store *st, const uint8_t sm[static KEY_LEN], struct store_error *err)
 {
 	struct session *s = st->session;
@@ -115,8 +134,7 @@ int session_start(struct store *st, const uint8_t sm[static KEY_LEN], struct sto
 	b = s->b;
 	if (b.open) { /* its writer is dead: we hold the lock */
 		if (b.nunclean == SESSION_UNCLEAN_MAX) {
-			r = store_fail(err, -EUCLEAN, "run cmkfs fsck --repair",
-				       "too many sessions ended without an unmount");
+			r = adopt(st, sm, err);
 			goto out;
 		}
 		b.unclean[b.nunclean++] = b.open;
@@ -151,6 +169,8 @@ int session_clear_unclean(struct store *st)
 		b.nunclean = 0;
 		memset(b.unclean, 0, sizeof(b.unclean));
 		r = write_block(st, &b, st->zone->keys->sm);
+		if (r == 0)
+			s->adopted = false;
 	}
 	pthread_rwlock_unlock(&s->lock);
 	return r;
@@ -162,7 +182,7 @@ int session_close(struct store *st)
 	int r = 0;
 
 	pthread_rwlock_wrlock(&s->lock);
-	if (s->current && !s->closed) {
+	if (s->current && !s->closed && !s->adopted) {
 		r = backing_replace(st->root_fd, SESSION_FILE, s->closing, FIXED_BLOCK,
 				    FIXED_MODE);
 		if (r == 0) {
@@ -184,7 +204,7 @@ uint64_t session_current(struct store *st)
 
 static bool unclean_locked(const struct session *s, uint64_t session)
 {
-	if (session == s->b.open && session != s->current)
+	if (session == s->b.open && (session != s->current || s->adopted))
 		return true;
 	for (uint32_t i = 0; i < s->b.nunclean; i++)
 		if (s->b.unclean[i] == session)

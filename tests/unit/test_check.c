@@ -38,7 +38,8 @@ static void note(void *arg, const struct check_finding *f)
 /* Check the volume of F, which is not opened by F now (but by a writer, perhaps). */
 static void check(struct fixture *f, struct check_options opt, struct found *ret)
 {
-	struct store_options so = { .read_only = !opt.repair, .binding = BINDING_OFF, .crash = -1 };
+	struct store_options so = { .read_only = !opt.repair, .binding = BINDING_OFF, .crash = -1,
+				    .adopt = opt.repair };
 	struct store_error err = { .message = "" };
 	struct store *st;
 	int r;
@@ -630,6 +631,59 @@ static void an_unclean_session_is_settled(void **state)
 	open_volume(f);
 }
 
+/* The session file says that as many sessions as it can hold did not end, and one more. */
+static void fill_list(struct fixture *f, const uint8_t sm[static KEY_LEN])
+{
+	uint8_t raw[FIXED_BLOCK];
+	struct session_block b;
+	char path[256];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/cmkfs.session", f->dir);
+	fd = open(path, O_RDWR);
+	assert_true(fd >= 0);
+	assert_int_equal(read(fd, raw, sizeof(raw)), sizeof(raw));
+	assert_int_equal(session_parse(raw, &b, NULL), 0);
+	assert_true(b.open);
+	for (b.nunclean = 0; b.nunclean < SESSION_UNCLEAN_MAX; b.nunclean++)
+		b.unclean[b.nunclean] = b.seq + 1 + b.nunclean;
+	b.seq += SESSION_UNCLEAN_MAX;
+	assert_int_equal(session_seal(&b, sm, raw), 0);
+	assert_int_equal(pwrite(fd, raw, sizeof(raw), 0), sizeof(raw));
+	close(fd);
+}
+
+static void even_a_full_list_of_sessions_is_settled(void **state)
+{
+	struct store_options opt = { .binding = -1, .crash = -1 };
+	struct fixture *f = *state;
+	struct object *o = at(f, "d/big");
+	uint8_t sm[KEY_LEN];
+	struct store_error err;
+	char path[2048];
+	struct store *st;
+
+	stored_path(f, "d/big", path);
+	write_at(o, 2 * CHUNK, 100 * CHUNK);
+	assert_int_equal(object_fsync(o, false), 0);
+	write_at(o, 2 * CHUNK, 100 * CHUNK);
+	assert_int_equal(object_flush(o), 0);
+	object_put(o);
+	memcpy(sm, f->st->zone->keys->sm, KEY_LEN);
+	leave(f);
+	store_close(f->st);
+	f->st = NULL;
+	flip(path, chunk_place(100)); /* as a power cut leaves it: neither version is whole */
+	fill_list(f, sm);
+	assert_int_equal(store_open(f->dir, &opt, &st, &err), 0);
+	assert_int_equal(zone_unlock(store_root_zone(st), f->vk, &err), -EUCLEAN);
+	store_close(st);
+	expect(f, structure, CHECK_UNCLEAN, 1);
+	expect(f, repair, CHECK_UNCLEAN, 0);
+	expect(f, contents, CHECK_CHUNK, 1); /* settled, so that it counts as damage */
+	open_volume(f);
+}
+
 /* ---- beside a writer --------------------------------------------------------------- */
 
 static void what_a_mount_has_not_written_yet_is_no_damage(void **state)
@@ -714,6 +768,7 @@ int main(void)
 		T(temporaries_that_hold_something_stay),
 		T(other_files_are_noted),
 		T(an_unclean_session_is_settled),
+		T(even_a_full_list_of_sessions_is_settled),
 		T(what_a_mount_has_not_written_yet_is_no_damage),
 		T(a_busy_volume_has_no_finding),
 	};
