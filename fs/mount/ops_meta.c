@@ -124,6 +124,8 @@ void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 	request_leave(use);
 }
 
+#define CAPABILITY "security.capability"
+
 int kill_setid(struct object *o)
 {
 	struct stat st;
@@ -141,8 +143,11 @@ int kill_setid(struct object *o)
 		if (r < 0)
 			return r;
 	}
-	r = object_removexattr(o, "security.capability");
-	return r == -ENODATA || r == -EOPNOTSUPP ? 0 : r;
+	if (object_getxattr(o, CAPABILITY, NULL, 0) < 0)
+		return 0;
+	/* A daemon without privileges may not: then the backing filesystem does it. */
+	r = object_removexattr(o, CAPABILITY);
+	return r == -EPERM || r == -ENODATA ? 0 : r;
 }
 
 void op_statfs(fuse_req_t req, fuse_ino_t ino)
