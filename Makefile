@@ -63,6 +63,7 @@ testlib_src := $(wildcard tests/lib/*.c)
 unit_src := $(wildcard tests/unit/test_*.c)
 fuzz_src := $(wildcard tests/fuzz/fuzz_*.c)
 bench_src := $(wildcard tests/bench/*.c)
+posix_src := $(wildcard tests/posix/*.c)
 
 obj = $(patsubst %.c,$(O)/%.o,$(1))
 libs := $(O)/libcmk_fs.a $(O)/libcmk_store.a $(O)/libcmk_keyprov.a $(O)/libcmk_crypto.a
@@ -71,7 +72,7 @@ unit_bin := $(patsubst tests/unit/%.c,$(O)/%,$(unit_src))
 fuzz_bin := $(patsubst tests/fuzz/%.c,$(O)/%,$(fuzz_src))
 bench_bin := $(patsubst tests/bench/%.c,$(O)/bench/%,$(bench_src))
 all_obj := $(call obj,$(crypto_src) $(keyprov_src) $(store_src) $(fs_src) fs/main.c \
-	$(testlib_src) $(unit_src) $(fuzz_src) $(bench_src) tests/fuzz/replay.c)
+	$(testlib_src) $(unit_src) $(fuzz_src) $(bench_src) $(posix_src) tests/fuzz/replay.c)
 helpers := $(O)/mount.cmkfs $(O)/mount.fuse.cmkfs
 man_pages := $(wildcard man/*.[1578])
 
@@ -81,7 +82,7 @@ man_pages := $(wildcard man/*.[1578])
 
 all: $(O)/cmkfs $(helpers)
 
-tests: all $(unit_bin) $(fuzz_bin) $(bench_bin)
+tests: all $(unit_bin) $(fuzz_bin) $(bench_bin) $(O)/posix
 
 $(O)/libcmk_crypto.a: $(call obj,$(crypto_src))
 $(O)/libcmk_keyprov.a: $(call obj,$(keyprov_src))
@@ -121,6 +122,10 @@ $(bench_bin): $(O)/bench/%: $(O)/tests/bench/%.o $(testlib) $(libs)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(all_ldflags) -o $@ $^ $(pkg_libs)
 
+$(O)/posix: $(call obj,$(posix_src)) $(O)/.files
+	$(say) LINK $@
+	$(Q)$(CC) $(all_ldflags) -o $@ $(filter %.o,$^)
+
 # Rewritten only when what they say changes: other flags rebuild all, a file
 # that came or went rebuilds the archives.
 stamp = @mkdir -p $(O); printf '%s\n' '$(subst ','\'',$(1))' | cmp -s - $@ || \
@@ -128,7 +133,8 @@ stamp = @mkdir -p $(O); printf '%s\n' '$(subst ','\'',$(1))' | cmp -s - $@ || \
 $(O)/.flags: FORCE
 	$(call stamp,$(CC) $(all_cflags) $(all_ldflags) $(pkg_libs))
 $(O)/.files: FORCE
-	$(call stamp,$(crypto_src) $(keyprov_src) $(store_src) $(fs_src) $(testlib_src))
+	$(call stamp,$(crypto_src) $(keyprov_src) $(store_src) $(fs_src) $(testlib_src) \
+	$(posix_src))
 FORCE:
 
 -include $(all_obj:.o=.d)

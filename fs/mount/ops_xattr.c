@@ -8,7 +8,7 @@
 #include "fs/mount/session.h"
 
 #define ACL_ACCESS "system.posix_acl_access"
-#define ACL "system.posix_acl_"
+#define ACL_DEFAULT "system.posix_acl_default"
 #define TRUSTED "trusted."
 #define XATTR_MAX 65536u /* XATTR_SIZE_MAX, XATTR_LIST_MAX of the kernel */
 
@@ -38,7 +38,7 @@ void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 		buf = (char *)pool_get(m->pool);
 	r = object_getxattr(i->object, name, buf, n);
 	/* To the kernel, which asks to decide an access, that would be an error. */
-	if (r == -EOPNOTSUPP && !strncmp(name, ACL, sizeof(ACL) - 1))
+	if (r == -EOPNOTSUPP && (!strcmp(name, ACL_ACCESS) || !strcmp(name, ACL_DEFAULT)))
 		r = -ENODATA;
 	reply_value(req, r, buf, n);
 	if (n)
