@@ -17,6 +17,7 @@ struct mount_options {
 	bool read_only;
 	bool allow_other;
 	bool writeback;	      /* kernel's writeback cache; ignored (off) when read_only */
+	bool no_acl;	      /* the kernel decides by modes alone */
 	bool nonempty;	      /* mount over a directory that has something in it */
 	bool locked_ok;	      /* mount although the key is denied: locked */
 	bool foreground;      /* do not become a daemon; log to standard error */

@@ -25,8 +25,11 @@ extern char **environ;
 /* ACLs are enforced if the backing filesystem keeps them; the umask is then ours to apply. */
 static unsigned int acl_wanted(struct mount *m)
 {
-	ssize_t r = object_getxattr(store_root(m->store), "system.posix_acl_access", NULL, 0);
+	ssize_t r;
 
+	if (m->opt->no_acl)
+		return 0;
+	r = object_getxattr(store_root(m->store), "system.posix_acl_access", NULL, 0);
 	return r == -EOPNOTSUPP ? 0 : FUSE_CAP_POSIX_ACL | FUSE_CAP_DONT_MASK;
 }
 
