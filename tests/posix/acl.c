@@ -99,7 +99,8 @@ static void kept(void)
 			else
 				make_file("n", 0640, geteuid(), getegid());
 			r = gave(set_acl("n", ACCESS, texts[n]));
-			say("kept", "%s: %s, %s, %04o", texts[n], r, show("n", ACCESS), mode_of("n"));
+			say("kept", "%s: %s, %s, %04o", texts[n], r, show("n", ACCESS),
+			    mode_of("n"));
 			r = gave(set_acl("n", DEFAULT, texts[n]));
 			say("kept", "default %s: %s, %s, %04o", texts[n], r, show("n", DEFAULT),
 			    mode_of("n"));
@@ -119,7 +120,8 @@ static void with_mode(void)
 		make_file("n", 0640, geteuid(), getegid());
 		must(set_acl("n", ACCESS, "u::rw u:60002:rw g::r m::rw o::-"));
 		must(chmod("n", modes[n]));
-		say("mode", "after chmod %04o: %s, %04o", modes[n], show("n", ACCESS), mode_of("n"));
+		say("mode", "after chmod %04o: %s, %04o", modes[n], show("n", ACCESS),
+		    mode_of("n"));
 		clear("n");
 	}
 	make_file("n", 0640, geteuid(), getegid());
@@ -175,7 +177,8 @@ static void enforced(void)
 			must(chmod("n", 0600));
 			become(users[u]);
 			r[0] = try_open("n", O_RDONLY, 0);
-			say("enforced", "%s, %s after chmod 600: %s", texts[n], users[u]->name, r[0]);
+			say("enforced", "%s, %s after chmod 600: %s", texts[n], users[u]->name,
+			    r[0]);
 			become(&ROOT);
 			clear("n");
 		}
@@ -209,7 +212,8 @@ static void inherited(const char *text, mode_t mask)
 		say("inherited", "%s umask %03o file %04o: %s %04o %s", text, mask, modes[n], r,
 		    mode_of("d/f"), show("d/f", ACCESS));
 		r = gave(mkdir("d/d", modes[n]));
-		say("inherited", "%s umask %03o directory %04o: %s %04o %s", text, mask, modes[n], r,
+		say("inherited", "%s umask %03o directory %04o: %s %04o %s", text, mask, modes[n],
+		    r,
 		    mode_of("d/d"), show("d/d", ACCESS));
 		say("inherited", "%s umask %03o directory %04o default: %s", text, mask, modes[n],
 		    show("d/d", DEFAULT));

@@ -63,10 +63,11 @@ static void lengths(void)
 
 static void odd_names(void)
 {
-	static const char *const names[] = { "...",	 " ",	    "\n",     "-rf",	   "*",
-					     "\xff\xfe", "\xc3\xa4", "a\xcc\x88", "\xed\xa0\x80",
-					     "CON",	 "Aa",	    "aA",     ".D",	   ".hidden",
-					     "..x",	 "a.",	    "a ",     "cmkfs.volume", ".fuse_hidden1" };
+	static const char *const names[] = {
+		"...",  " ",     "\n",     "-rf",    "*", "\xff\xfe", "\xc3\xa4", "a\xcc\x88",
+		"\xed\xa0\x80", "CON",  "Aa",     "aA",     ".D",    ".hidden",
+		"..x",  "a.",     "a ",     "cmkfs.volume", ".fuse_hidden1",
+	};
 
 	for (size_t n = 0; n < ARRAY_SIZE(names); n++) {
 		const char *r = gave(make_type(names[n], S_IFREG));

@@ -172,7 +172,8 @@ static void devices(void)
 		mode_t mode;
 		dev_t dev;
 	} nodes[] = {
-		{ "null", S_IFCHR | 0666, makedev(1, 3) },  { "loop", S_IFBLK | 0640, makedev(7, 300) },
+		{ "null", S_IFCHR | 0666, makedev(1, 3) },
+		{ "loop", S_IFBLK | 0640, makedev(7, 300) },
 		{ "great", S_IFCHR, makedev(4095, 1048575) }, { "zero", S_IFCHR, 0 },
 		{ "none", S_IFREG | 0644, 0 },		    { "untyped", 0600, 0 },
 		{ "dir", S_IFDIR | 0755, 0 },		    { "link", S_IFLNK | 0777, 0 },

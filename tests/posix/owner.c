@@ -161,7 +161,8 @@ static void made_in(const struct user *u, mode_t mode, gid_t gid)
 		make_dir("d", mode, 0, gid);
 		become(u);
 		a = gave(make_type("d/n", node_types[t].type));
-		say("made", "%s by %s in %05o of %u: %s %s", node_types[t].name, u->name, mode, gid, a,
+		say("made", "%s by %s in %05o of %u: %s %s", node_types[t].name, u->name, mode,
+		    gid, a,
 		    look("d/n"));
 		become(&ROOT);
 		clear("d");
@@ -174,7 +175,8 @@ static void made_in(const struct user *u, mode_t mode, gid_t gid)
 		say("made", "file %04o by %s in %05o of %u: %s %s", bits[b], u->name, mode, gid, a,
 		    look("d/n"));
 		a = gave(mkdir("d/m", bits[b]));
-		say("made", "directory %04o by %s in %05o of %u: %s %s", bits[b], u->name, mode, gid,
+		say("made", "directory %04o by %s in %05o of %u: %s %s", bits[b], u->name, mode,
+		    gid,
 		    a, look("d/m"));
 		a = gave(chmod("d/m", 02777));
 		say("made", "chmod 2777 by %s in %05o of %u: %s %s", u->name, mode, gid, a,

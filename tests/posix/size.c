@@ -29,7 +29,8 @@ static void truncating(void)
 
 		make_filled("f", 5000);
 		r = gave(truncate("f", sizes[n]));
-		say("truncate", "to %jd: %s, size %jd", (intmax_t)sizes[n], r, (intmax_t)size_of("f"));
+		say("truncate", "to %jd: %s, size %jd", (intmax_t)sizes[n], r,
+		    (intmax_t)size_of("f"));
 		fd = must(open("f", O_RDWR));
 		r = gave(ftruncate(fd, sizes[n]));
 		say("truncate", "ftruncate to %jd: %s", (intmax_t)sizes[n], r);
@@ -57,7 +58,8 @@ static void offsets(void)
 		say("offset", "fsync of what is at %jd: %s", (intmax_t)at[n], gave(fsync(fd)));
 		syncfs(fd);
 		say("offset", "pread at %jd: %s", (intmax_t)at[n], gave(pread(fd, &c, 1, at[n])));
-		say("offset", "lseek to %jd: %s", (intmax_t)at[n], gave(lseek(fd, at[n], SEEK_SET)));
+		say("offset", "lseek to %jd: %s", (intmax_t)at[n], gave(lseek(fd, at[n],
+		    SEEK_SET)));
 		say("offset", "lseek from the end by %jd: %s", (intmax_t)at[n],
 		    gave(lseek(fd, at[n], SEEK_END)));
 		close(fd);
@@ -77,7 +79,8 @@ static void offsets(void)
 	say("offset", "SEEK_HOLE from data: %d", lseek(fd, 600000, SEEK_HOLE) > 600000);
 	say("offset", "SEEK_DATA past the end: %s", gave(lseek(fd, 1 << 20, SEEK_DATA)));
 	say("offset", "SEEK_HOLE past the end: %s", gave(lseek(fd, 1 << 20, SEEK_HOLE)));
-	say("offset", "SEEK_HOLE before the end: %jd", (intmax_t)lseek(fd, (1 << 20) - 1, SEEK_HOLE));
+	say("offset", "SEEK_HOLE before the end: %jd", (intmax_t)lseek(fd, (1 << 20) - 1,
+	    SEEK_HOLE));
 	close(fd);
 	clear("o");
 }

@@ -35,12 +35,12 @@ static void sizes(void)
 
 static void names(void)
 {
-	static const char *const list[] = { "user.a",	   "user.",	 "user",	 "",
-					    "user.\xff",   "user.a b",	 "user.\n",	 "user.a.b.c",
-					    "other.a",	   "system.a",	 "security.a",	 "trusted.a",
-					    "trusted.",	   "security.",	 "User.a",	 "user..",
-					    "nodot",	   ".a",	 "user.cmkfs.x", "btrfs.x",
-					    "system.posix_acl_other" };
+	static const char *const list[] = {
+		"user.a", "user.", "user", "", "user.\xff", "user.a b", "user.\n", "user.a.b.c",
+		"other.a", "system.a", "security.a", "trusted.a", "trusted.", "security.",
+		"User.a", "user..", "nodot", ".a", "user.cmkfs.x", "btrfs.x",
+		"system.posix_acl_other",
+	};
 	static const size_t lens[] = { 1, 100, 150, 167, 168, 200, 249, 250, 251, 300 };
 	char name[400];
 
@@ -143,7 +143,8 @@ static void by_type(void)
 	if (is_root) {
 		must(lsetxattr("l", "trusted.x", "12", 2, 0));
 		must(rename("l", "l2"));
-		say("type", "a link's own after rename: %zd", lgetxattr("l2", "trusted.x", back, 8));
+		say("type", "a link's own after rename: %zd", lgetxattr("l2", "trusted.x", back,
+		    8));
 	}
 	clear("l");
 	clear("l2");
