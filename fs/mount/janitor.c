@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fuse.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -30,6 +31,7 @@
 #define RANGES_MAX 4096u
 #define SWEEPERS 2
 #define PATIENCE_S 3 /* for a sweep that waits for an answer that nobody gives */
+#define NO_PIDFD_MS 200 /* how often it is looked whether the daemon lives, without one of its thread */
 #define BYE 'q'
 
 struct janitor {
@@ -200,6 +202,52 @@ static void let_go(void)
 		_exit(1);
 }
 
+#ifndef PIDFD_THREAD
+#define PIDFD_THREAD O_EXCL /* Linux 6.9: readable when this one thread ends */
+#endif
+
+static bool is_zombie(pid_t pid)
+{
+	char path[40], stat[256], *end;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT;
+	n = read(fd, stat, sizeof(stat) - 1);
+	close(fd);
+	if (n <= 0)
+		return true;
+	stat[n] = '\0';
+	end = strrchr(stat, ')');
+	return end && (end[2] == 'Z' || end[2] == 'X');
+}
+
+/*
+ * Until the daemon says goodbye (true) or is dead.  One of its threads may
+ * outlive the kill, in the kernel, waiting for the answer to a request that
+ * nobody gives any more: then the pipe stays open, and it is the end of its
+ * first thread that tells.
+ */
+static bool wait_goodbye(int pipe_fd, pid_t daemon)
+{
+	int thread_fd = pidfd_open(daemon, PIDFD_THREAD);
+	struct pollfd p[] = { { .fd = pipe_fd, .events = POLLIN },
+			      { .fd = thread_fd, .events = POLLIN } };
+	char byte;
+
+	for (;;) {
+		int n = poll(p, 2, thread_fd < 0 ? NO_PIDFD_MS : -1);
+
+		if (n > 0 && p[0].revents)
+			return read(pipe_fd, &byte, 1) == 1 && byte == BYE;
+		if ((n > 0 && p[1].revents) || (n == 0 && is_zombie(daemon)))
+			return false;
+	}
+}
+
 static void __attribute__((noreturn)) janitor_main(struct mount *m, int pipe_fd)
 {
 	struct cleanup c = {
@@ -211,9 +259,8 @@ static void __attribute__((noreturn)) janitor_main(struct mount *m, int pipe_fd)
 		.next_big = INODE_ROOT,
 		.next = INODE_ROOT,
 	};
+	pid_t daemon = getppid();
 	sigset_t all;
-	ssize_t n;
-	char byte;
 
 	setsid();
 	sigfillset(&all);
@@ -222,10 +269,7 @@ static void __attribute__((noreturn)) janitor_main(struct mount *m, int pipe_fd)
 	prctl(PR_SET_DUMPABLE, 0);
 	let_go();
 	close_others(m->fd, pipe_fd);
-	do
-		n = read(pipe_fd, &byte, 1);
-	while (n < 0 && errno == EINTR);
-	if (n != 1 || byte != BYE)
+	if (!wait_goodbye(pipe_fd, daemon))
 		clean_up(&c);
 	_exit(0);
 }
