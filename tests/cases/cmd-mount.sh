@@ -68,7 +68,7 @@ doumount mnt
 # In the foreground, with the log on standard error; read-only.
 _mounts+=("$CASE_DIR/mnt")
 background cmkfs mount -f -o ro vol mnt 2>fg.log
-wait_for 10 mountpoint -q mnt
+wait_for 10 cat mnt/file # the mount is there a moment before its key
 [ "$(cat mnt/file)" = hello ]
 expect_errno EROFS create mnt/new
 [ "$(status 'd["mode"]')" = ro ] || fail "mode"
