@@ -177,7 +177,11 @@ static int write_object(struct object *o, uint8_t *buf, size_t n, uint64_t off, 
 		secret_wipe(buf, n);
 	} else {
 		atomic_fetch_add_explicit(&st->bytes_written, n, memory_order_relaxed);
-		if (st->pending > st->pending_max)
+		/*
+		 * The first header goes out with the first bytes, so that want
+		 * of space for it is the writer's error and not a file lost later.
+		 */
+		if (!l->g0->pair.gen || st->pending > st->pending_max)
 			r = object_flush(o);
 	}
 	object_unpin(o);
