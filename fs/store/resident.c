@@ -28,6 +28,18 @@ static void make_resident(struct object *o, struct loaded *l)
 	pthread_mutex_unlock(&st->clock_lock);
 }
 
+/*
+ * What has no header in memory is not among the residents that are trimmed: its
+ * descriptor goes with the last pin.  o->lock is held.
+ */
+static void close_idle(struct object *o)
+{
+	if (o->pins || o->l || o->unlinked || o->fd < 0 || !has_header(o) || o == o->st->root)
+		return;
+	close(o->fd);
+	o->fd = -1;
+}
+
 /* o->lock is held. */
 static int pin_locked(struct object *o, bool load)
 {
@@ -45,8 +57,11 @@ static int pin_locked(struct object *o, bool load)
 		r = check_binding(o);
 		o->check_binding = r != 0;
 	}
-	if (r)
+	if (r) {
+		if (r != NEVER_WRITTEN) /* that one may be given a header */
+			close_idle(o);
 		return r;
+	}
 	if (o->l && !o->l->used)
 		o->l->used = true;
 	o->pins++;
@@ -81,7 +96,12 @@ int object_pin(struct object *o, struct loaded **ret)
 {
 	int r = pin(o, true, ret);
 
-	return r == NEVER_WRITTEN ? object_damaged(o, "it never reached the disk") : r;
+	if (r != NEVER_WRITTEN)
+		return r;
+	pthread_mutex_lock(&o->lock);
+	close_idle(o);
+	pthread_mutex_unlock(&o->lock);
+	return object_damaged(o, "it never reached the disk");
 }
 
 int object_check(struct object *o)
@@ -102,6 +122,7 @@ void object_unpin(struct object *o)
 {
 	pthread_mutex_lock(&o->lock);
 	o->pins--;
+	close_idle(o);
 	pthread_mutex_unlock(&o->lock);
 }
 
