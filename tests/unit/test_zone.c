@@ -120,9 +120,15 @@ static void what_cannot_be_drained_is_reported(void **state)
 	/* Not on the stack: the sync after a lock may still look at it. */
 	static struct backing_hooks h = { .before = fail_writes };
 	struct fixture *f = *state;
+	uint8_t more[] = "more";
+	struct object *o;
 	unsigned int failed;
 
+	/* The first bytes went out at once, with the header; what comes after them waits. */
 	mkfile(f, "a", "text");
+	o = at(f, "a");
+	assert_int_equal(object_write(o, more, sizeof(more), 0), 0);
+	object_put(o);
 	leave(f);
 	zone_lock_begin(zone_of(f), EKEYREVOKED);
 	backing_hooks = &h;
