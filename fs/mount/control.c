@@ -22,12 +22,14 @@
 
 #define CONNECTIONS_MAX 32
 #define STOP_S 1 /* for a connection that waits for a provider */
+#define SPARES 3 /* a connection, the copy of it that waits for the end, one for what it asks */
 
 struct control {
 	struct mount *m;
 	int dir_fd, fd; /* STATE/mounts, the listening socket */
 	char name[64];
 	int stop_fd;	/* eventfd */
+	int spare[SPARES]; /* held for when the files have taken all others; of the accepting thread */
 	pthread_t thread;
 	pthread_mutex_t lock; /* protects all below */
 	pthread_cond_t gone;
@@ -150,6 +152,36 @@ static void take(struct control *c, int fd)
 		pthread_detach(t);
 }
 
+static void spares_take(struct control *c)
+{
+	for (unsigned int i = 0; i < SPARES; i++)
+		if (c->spare[i] < 0)
+			c->spare[i] = fcntl(c->stop_fd, F_DUPFD_CLOEXEC, 3);
+}
+
+static void spares_give(struct control *c)
+{
+	for (unsigned int i = 0; i < SPARES; i++) {
+		if (c->spare[i] >= 0)
+			close(c->spare[i]);
+		c->spare[i] = -1;
+	}
+}
+
+/* A mount without a descriptor left must be able to hear that it is to end. */
+static int accept_one(struct control *c)
+{
+	int fd = accept4(c->fd, NULL, NULL, SOCK_CLOEXEC);
+
+	if (fd >= 0 || (errno != EMFILE && errno != ENFILE))
+		return fd;
+	spares_give(c);
+	fd = accept4(c->fd, NULL, NULL, SOCK_CLOEXEC);
+	if (fd < 0)
+		poll(NULL, 0, 10);
+	return fd;
+}
+
 static void *accept_main(void *arg)
 {
 	struct control *c = arg;
@@ -159,11 +191,12 @@ static void *accept_main(void *arg)
 	for (;;) {
 		int fd;
 
+		spares_take(c);
 		if (poll(p, 2, -1) < 0 && errno != EINTR)
 			break;
 		if (p[1].revents)
 			break;
-		fd = accept4(c->fd, NULL, NULL, SOCK_CLOEXEC);
+		fd = accept_one(c);
 		if (fd >= 0)
 			take(c, fd);
 	}
@@ -218,6 +251,7 @@ static int listen_at(struct control *c)
 
 static void control_free(struct control *c)
 {
+	spares_give(c);
 	if (c->fd >= 0)
 		close(c->fd);
 	if (c->dir_fd >= 0)
@@ -241,6 +275,7 @@ int control_start(struct mount *m, const char *state_dir, struct control **ret)
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_cond_init(&c->gone, NULL);
 	memset(c->fds, 0xff, sizeof(c->fds));
+	memset(c->spare, 0xff, sizeof(c->spare));
 	name_of(m, c->name, sizeof(c->name));
 	c->dir_fd = open_dir(state_dir);
 	c->stop_fd = eventfd(0, EFD_CLOEXEC);
