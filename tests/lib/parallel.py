@@ -106,9 +106,10 @@ def one_file():
                 which, version = struct.unpack_from("<QQ", data)
                 if version:
                     assert which == n and version % 8 == n % 8, (n, which, version)
-                    # A reader may see a write(2) half done: two versions, but nothing else.
+                    # A reader may see writes half done, and units cut where they met; noise
+                    # would be two hundred different ones.
                     units = {data[at:at + 32] for at in range(16, size - 32, 32)}
-                    assert len(units) <= 3, "block %d has %d versions" % (n, len(units))
+                    assert len(units) <= 12, "block %d has %d versions" % (n, len(units))
                 if n in mine:
                     assert data == block(n, mine[n] * 8 + k), "own block %d" % n
         for n, version in mine.items():
