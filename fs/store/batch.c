@@ -341,28 +341,6 @@ static void release_held(struct batch *b, int error)
 
 /* ---- the batch ------------------------------------------------------------------------- */
 
-/*
- * A write under way has made groups that the size does not reach yet: the
- * header of this moment does not count them.
- */
-static void clamp_groups(struct header *h)
-{
-	uint64_t n = chunk_count(h->size);
-	uint32_t count = (n ? chunk_group(n - 1) : 0) + 1;
-
-	if (h->group_count <= count)
-		return;
-	h->group_count = count;
-	while (h->nruns) {
-		const struct hole_run *last = &h->runs[h->nruns - 1];
-
-		if (last->first + last->count < h->group_count)
-			break;
-		h->group_count = MIN(h->group_count, last->first);
-		h->nruns--;
-	}
-}
-
 /* What is dirty, and the header as of the same moment (W5). */
 static int batch_collect(struct batch *b, struct header *h, bool *ret_header)
 {
@@ -372,8 +350,11 @@ static int batch_collect(struct batch *b, struct header *h, bool *ret_header)
 	pthread_rwlock_wrlock(&l->lock);
 	r = group_snapshot(l, true, &b->groups, &b->ngroups);
 	if (!r) {
+		uint64_t n = chunk_count(l->h.size);
+
 		*h = l->h;
-		clamp_groups(h);
+		/* A write under way has made groups that the size does not reach yet. */
+		header_cut(h, chunk_group(n ? n - 1 : 0) + 1);
 		*ret_header = l->header_dirty || l->g0->dirty;
 		l->header_dirty = false;
 	}

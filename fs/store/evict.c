@@ -80,22 +80,12 @@ void store_trim(struct store *st)
 /* What could not be drained: one event a held chunk range, then it is forgotten. */
 static void report_lost(struct loaded *l)
 {
-	struct store *st = l->o->st;
-
 	if (!is_dirty(l))
 		return;
 	l->o->error = -EIO;
-	store_event(st, EVENT_LOST, l->o, 0, l->h.size, "not written before the lock");
-	pthread_mutex_lock(&st->dirty_lock);
-	if (l->on_dirty) {
-		TAILQ_REMOVE(&st->dirty, l, dirty_link);
-		l->on_dirty = false;
-		atomic_fetch_sub(&st->ndirty, 1);
-		pthread_mutex_unlock(&st->dirty_lock);
+	store_event(l->o->st, EVENT_LOST, l->o, 0, l->h.size, "not written before the lock");
+	if (loaded_take_dirty(l))
 		object_put(l->o); /* not the last one: the caller has his */
-	} else {
-		pthread_mutex_unlock(&st->dirty_lock);
-	}
 }
 
 void store_wipe_zone(struct zone *z)

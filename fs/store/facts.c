@@ -14,11 +14,6 @@ struct zone *store_root_zone(struct store *st)
 	return st->zone;
 }
 
-const char *store_dir(const struct store *st)
-{
-	return st->dir;
-}
-
 bool store_read_only(const struct store *st)
 {
 	return st->opt.read_only;

@@ -35,8 +35,7 @@ void loaded_mark_dirty(struct loaded *l)
 	pthread_mutex_unlock(&st->dirty_lock);
 }
 
-/* Take L off the list; true: the caller owns the reference it held. */
-static bool take_dirty(struct loaded *l)
+bool loaded_take_dirty(struct loaded *l)
 {
 	struct store *st = l->o->st;
 	bool was;
@@ -71,7 +70,7 @@ static int flush_loaded(struct loaded *l, bool sync)
 	int r;
 
 	pthread_mutex_lock(&l->flush);
-	owned = take_dirty(l); /* before the snapshot, so that what comes later lists it again */
+	owned = loaded_take_dirty(l); /* before the snapshot, so that what comes later lists it again */
 	r = header_went(l) ? 0 : batch_locked(l, sync);
 	if (r) {
 		o->error = r;

@@ -159,8 +159,6 @@ bool object_tryget(struct object *o);
  * entered; no lock is held.
  */
 void store_throttle(struct store *st);
-/* For each object, under its shard's lock. */
-void table_each(struct store *st, void (*fn)(void *arg, struct object *o), void *arg);
 /* Set the path (rename).  PARENT NULL: unlinked; the object must have been pinned and its fd open. */
 void object_set_path(struct object *o, struct object *parent, const char *stored);
 /*
@@ -322,6 +320,8 @@ int loaded_drop_late(struct loaded *l, int dirfd);
 unsigned int store_flush_zone(struct zone *z, uint64_t deadline_ms);
 int store_flush_all(struct store *st); /* the first error */
 void loaded_mark_dirty(struct loaded *l);
+/* Take L off the list of dirty objects; true: the caller owns the reference that the list held. */
+bool loaded_take_dirty(struct loaded *l);
 /* Wipe every resident object of Z; what is still dirty is an EVENT_LOST each. */
 void store_wipe_zone(struct zone *z);
 

@@ -92,16 +92,20 @@ static int pin(struct object *o, bool load, struct loaded **ret)
 	return 0;
 }
 
-int object_pin(struct object *o, struct loaded **ret)
+/* It is not given a header. */
+static int never_written(struct object *o)
 {
-	int r = pin(o, true, ret);
-
-	if (r != NEVER_WRITTEN)
-		return r;
 	pthread_mutex_lock(&o->lock);
 	close_idle(o);
 	pthread_mutex_unlock(&o->lock);
 	return object_damaged(o, "it never reached the disk");
+}
+
+int object_pin(struct object *o, struct loaded **ret)
+{
+	int r = pin(o, true, ret);
+
+	return r == NEVER_WRITTEN ? never_written(o) : r;
 }
 
 int object_check(struct object *o)
@@ -164,7 +168,7 @@ int object_pin_fresh(struct object *o, struct loaded **ret)
 	int r = pin(o, true, ret);
 
 	if (r != NEVER_WRITTEN || !S_ISREG(o->type) || o->st->opt.read_only)
-		return r == NEVER_WRITTEN ? object_damaged(o, "it never reached the disk") : r;
+		return r == NEVER_WRITTEN ? never_written(o) : r;
 	pthread_mutex_lock(&o->lock);
 	r = o->l ? 0 : freshen_locked(o);
 	if (!r)

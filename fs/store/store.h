@@ -119,7 +119,6 @@ void store_close(struct store *st);
 
 const struct volume_block *store_volume(const struct store *st);
 struct zone *store_root_zone(struct store *st);
-const char *store_dir(const struct store *st); /* path given to store_open() */
 bool store_read_only(const struct store *st);
 struct object *store_root(struct store *st); /* tree/; borrowed, lives as long as the store */
 

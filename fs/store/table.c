@@ -330,19 +330,6 @@ void table_rekey(struct object *o, const struct stat *sb)
 	table_insert(o, NULL, true, &known);
 }
 
-void table_each(struct store *st, void (*fn)(void *arg, struct object *o), void *arg)
-{
-	for (unsigned int i = 0; i < TABLE_SHARDS; i++) {
-		struct shard *s = &st->shards[i];
-
-		pthread_mutex_lock(&s->lock);
-		for (size_t b = 0; b < s->nbuckets; b++)
-			for (struct object *o = s->buckets[b]; o; o = o->hash_next)
-				fn(arg, o);
-		pthread_mutex_unlock(&s->lock);
-	}
-}
-
 void table_forget(struct shard *s, struct object *o)
 {
 	remove_locked(s, o);
