@@ -7,25 +7,12 @@
 #include "fs/mount/ops.h"
 #include "fs/mount/session.h"
 
+/* Who asks; the group that a set-group-ID directory gives is the store's affair. */
 static struct cred cred_of(fuse_req_t req)
 {
 	const struct fuse_ctx *c = fuse_req_ctx(req);
 
 	return (struct cred){ .uid = c->uid, .gid = c->gid, .umask = c->umask };
-}
-
-/* Where a set-group-ID directory's new entries get their group from. */
-static struct cred cred_in(fuse_req_t req, struct object *dir, mode_t *mode)
-{
-	struct cred c = cred_of(req);
-	struct stat st;
-
-	if (!object_getattr(dir, &st) && st.st_mode & S_ISGID) {
-		c.gid = st.st_gid;
-		if (S_ISDIR(*mode))
-			*mode |= S_ISGID;
-	}
-	return c;
 }
 
 /* What was made is about to be written. */
@@ -47,7 +34,7 @@ void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, 
 
 	if (!dir)
 		return;
-	cred = cred_in(req, dir->object, &mode);
+	cred = cred_of(req);
 	r = object_mknod(dir->object, name, mode, rdev, &cred, &o, &st);
 	reply_made(req, r, o, &st);
 	request_leave(ZONE_NORMAL);
@@ -63,8 +50,7 @@ void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 
 	if (!dir)
 		return;
-	mode |= S_IFDIR;
-	cred = cred_in(req, dir->object, &mode);
+	cred = cred_of(req);
 	r = object_mkdir(dir->object, name, mode, &cred, &o, &st);
 	reply_made(req, r, o, &st);
 	request_leave(ZONE_NORMAL);
@@ -73,7 +59,6 @@ void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name)
 {
 	struct inode *dir = request_enter(req, parent, ZONE_NORMAL);
-	mode_t mode = S_IFLNK;
 	struct object *o = NULL;
 	struct cred cred;
 	struct stat st;
@@ -81,7 +66,7 @@ void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const cha
 
 	if (!dir)
 		return;
-	cred = cred_in(req, dir->object, &mode);
+	cred = cred_of(req);
 	r = object_symlink(dir->object, name, target, &cred, &o, &st);
 	reply_made(req, r, o, &st);
 	request_leave(ZONE_NORMAL);
