@@ -64,27 +64,6 @@ static bool emit_entry(void *arg, const char *name, size_t n, ino_t ino, unsigne
 	return true;
 }
 
-void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
-{
-	struct mount *m = mount_of(req);
-	struct inode *i = request_enter(req, ino, ZONE_NORMAL);
-	struct listing l = { .req = req, .max = MIN(size, ANSWER_MAX) };
-	int r;
-
-	(void)fi;
-	if (!i)
-		return;
-	l.buf = (char *)pool_get(m->pool);
-	r = object_readdir(i->object, off, emit_entry, &l);
-	inode_touch_pages(m->inodes, i, 1);
-	if (r < 0)
-		reply_err(req, r);
-	else
-		fuse_reply_buf(req, l.buf, l.used);
-	pool_put(m->pool, (uint8_t *)l.buf, ANSWER_MAX + NAME_MAX + 1);
-	request_leave(ZONE_NORMAL);
-}
-
 /* ---- with attributes ---------------------------------------------------------- */
 
 struct record {
@@ -180,26 +159,41 @@ static void answer(struct listing *l, struct mount *m, struct object *dir)
 			inode_forget(m->inodes, record_at(l, pos)->ino, 1);
 }
 
-void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
-		    struct fuse_file_info *fi)
+/* ---- the two listings ---------------------------------------------------------- */
+
+static void list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, bool plus)
 {
 	struct mount *m = mount_of(req);
 	struct inode *i = request_enter(req, ino, ZONE_NORMAL);
 	struct listing l = { .req = req, .max = MIN(size, ANSWER_MAX) };
 	int r;
 
-	(void)fi;
 	if (!i)
 		return;
 	l.buf = (char *)pool_get(m->pool);
-	r = object_readdir(i->object, off, gather, &l);
+	r = object_readdir(i->object, off, plus ? gather : emit_entry, &l);
 	inode_touch_pages(m->inodes, i, 1);
 	if (r < 0)
 		reply_err(req, r);
-	else
+	else if (plus)
 		answer(&l, m, i->object);
-	pool_put(m->pool, (uint8_t *)l.buf, ANSWER_MAX + l.gathered);
+	else
+		fuse_reply_buf(req, l.buf, l.used);
+	pool_put(m->pool, (uint8_t *)l.buf, ANSWER_MAX + (plus ? l.gathered : NAME_MAX + 1));
 	request_leave(ZONE_NORMAL);
+}
+
+void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
+{
+	(void)fi;
+	list(req, ino, size, off, false);
+}
+
+void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
+		    struct fuse_file_info *fi)
+{
+	(void)fi;
+	list(req, ino, size, off, true);
 }
 
 void op_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
