@@ -112,11 +112,7 @@ static int show(const struct cmd *c)
 		what.filter.last = (unsigned int)n;
 		r = vault_result(local_audit_list(s.l, &what.filter, add, rows, &e), &e);
 	}
-	if (!r && table_print(stdout, json_incref(rows), columns, ARRAY_SIZE(columns), json))
-		r = CMD_FAILED;
-	json_decref(rows);
-	vault_session_done(&s);
-	return r;
+	return vault_print(&s, r, rows, columns, ARRAY_SIZE(columns), json);
 }
 
 const struct verb verb_audit_show = {

@@ -9,7 +9,6 @@
 #include "crypto/secret.h"
 #include "volkeys.h"
 #include "fs/mount/control.h"
-#include "keyprov/local/local.h"
 
 struct fresh { /* of one generation */
 	uint32_t g;
@@ -119,12 +118,12 @@ static int edit(const struct volkeys *k, const struct change *c, keyring_edit_fn
 
 static void audit(const struct volkeys *k, const char *what, const char *kid)
 {
-	struct local *l = NULL;
+	struct kp_audit *log = NULL;
 
-	if (local_open(k->ctx.dir, NULL, true, &l, NULL))
+	if (kp_audit_open(k->ctx.dir, &log, NULL))
 		return;
-	local_audit_note(l, k->ctx.principal, what, kid, "ok", "", NULL);
-	local_close(l);
+	kp_audit_note(log, k->ctx.principal, what, kid, "ok", "", NULL);
+	kp_audit_close(log);
 }
 
 /* A mount of the volume on this host takes the new slots now. */

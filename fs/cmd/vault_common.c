@@ -36,6 +36,16 @@ int vault_result(int r, const struct kp_error *e)
 	return r ? cmd_fail_kp(e, NULL) : CMD_OK;
 }
 
+int vault_print(struct vault_session *s, int r, json_t *rows, const struct column *columns, size_t n,
+		bool json)
+{
+	if (!r && table_print(stdout, json_incref(rows), columns, n, json))
+		r = CMD_FAILED;
+	json_decref(rows);
+	vault_session_done(s);
+	return r;
+}
+
 int vault_simple(const struct cmd *c, vault_call_fn *fn)
 {
 	struct kp_error e = { 0 };

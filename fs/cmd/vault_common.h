@@ -9,6 +9,7 @@
 
 #include "fs/lib/cmd.h"
 #include "fs/lib/state.h"
+#include "fs/lib/table.h"
 #include "keyprov/local/local.h"
 
 struct vault_session {
@@ -24,6 +25,13 @@ void vault_session_done(struct vault_session *s);
 
 /* R of a call on S->l as an exit code, with E printed. */
 int vault_result(int r, const struct kp_error *e);
+
+/*
+ * The end of a listing: print ROWS (taken over) if R, an exit code, is CMD_OK,
+ * and free S.  An exit code.
+ */
+int vault_print(struct vault_session *s, int r, json_t *rows, const struct column *columns, size_t n,
+		bool json);
 
 /* One call by a name: most verbs are no more. */
 typedef int vault_call_fn(struct local *l, const char *name, struct kp_error *e);

@@ -58,12 +58,7 @@ static int list(const struct cmd *c)
 
 	if (!r)
 		r = vault_result(local_key_list(s.l, c->argv[0], deleted, add_key, rows, &e), &e);
-	if (!r && table_print(stdout, json_incref(rows), key_columns, ARRAY_SIZE(key_columns),
-			      json))
-		r = CMD_FAILED;
-	json_decref(rows);
-	vault_session_done(&s);
-	return r;
+	return vault_print(&s, r, rows, key_columns, ARRAY_SIZE(key_columns), json);
 }
 
 const struct verb verb_vault_key_list = {

@@ -60,11 +60,7 @@ static int list(const struct cmd *c)
 
 	if (!r && s.l)
 		r = vault_result(local_vault_list(s.l, deleted, add, rows, &e), &e);
-	if (!r && table_print(stdout, json_incref(rows), columns, ARRAY_SIZE(columns), json))
-		r = CMD_FAILED;
-	json_decref(rows);
-	vault_session_done(&s);
-	return r;
+	return vault_print(&s, r, rows, columns, ARRAY_SIZE(columns), json);
 }
 
 const struct verb verb_vault_list = {

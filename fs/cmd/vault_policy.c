@@ -99,11 +99,7 @@ static int list(const struct cmd *c)
 
 	if (!r)
 		r = vault_result(local_policy_list(s.l, c->argv[0], add, rows, &e), &e);
-	if (!r && table_print(stdout, json_incref(rows), columns, ARRAY_SIZE(columns), json))
-		r = CMD_FAILED;
-	json_decref(rows);
-	vault_session_done(&s);
-	return r;
+	return vault_print(&s, r, rows, columns, ARRAY_SIZE(columns), json);
 }
 
 const struct verb verb_vault_policy_list = {
