@@ -77,10 +77,10 @@ static int write_gcm(struct loaded *l, uint8_t *p, size_t n, uint64_t off)
 
 		if (r)
 			return r;
-		if (group_unclean(grp, &error)) { /* its pair is unclean: before its first change */
+		/* Its pair is unclean: before its first change.  Our reference keeps it in memory. */
+		if (group_unclean(grp, &error) && (r = loaded_settle(l))) {
 			group_put(grp);
-			if ((r = loaded_settle(l)) || (r = group_get(l, g, true, &grp)))
-				return r;
+			return r;
 		}
 		pthread_rwlock_wrlock(&grp->lock);
 		r = write_group(l, grp, p, k, off);
