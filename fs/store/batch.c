@@ -9,6 +9,7 @@
 
 #include "crypto/aead.h"
 #include "fs/store/content.h"
+#include "fs/store/touched.h"
 
 struct held_ref {
 	struct group *grp;
@@ -457,6 +458,8 @@ int batch_locked(struct loaded *l, bool sync)
 	r = batch_collect(&b, &h, &header);
 	if (!r && l->o->fd_ro && (header || b.ngroups))
 		r = -EACCES;
+	if (!r && (header || b.ngroups))
+		r = loaded_touch(l);
 	if (header || b.ngroups)
 		keep_mtime(l);
 	if (!r)

@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #include "fs/store/check_internal.h"
-#include "fs/store/volume.h"
+#include "fs/store/touched.h"
 
 static const struct check_range whole = { 0, 0 };
 
@@ -21,7 +21,7 @@ static bool is_known(const char *name)
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (!strcmp(name, names[i]))
 			return true;
-	return false;
+	return !strncmp(name, TOUCHED_PREFIX, strlen(TOUCHED_PREFIX));
 }
 
 /* What an interrupted replacement left; the next one writes over it. */

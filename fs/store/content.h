@@ -177,6 +177,13 @@ int header_fd(struct loaded *l, int *ret_close);
 int group_settle_locked(struct loaded *l, struct group *grp);
 /* Settle what is in memory and unclean, the header last.  No lock held. */
 int loaded_settle(struct loaded *l);
+/* Settle all of O.  0 also for what is damaged, which stays as it is. */
+int object_settle(struct object *o);
+/*
+ * R, unless it says of what is damaged, and was reported since BEFORE, that it
+ * is: that stays as it is.  An I/O error must not pass for damage.
+ */
+int unless_damaged(struct store *st, uint64_t before, int r);
 /* Resolve each chunk of an unclean pair: N's slot in GRP->e, the other slot's entries in BASE (NULL: none). */
 struct base_slot {
 	const struct entry *e;

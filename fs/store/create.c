@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "fs/store/entry.h"
+#include "fs/store/touched.h"
 
 #define HEADER_MODE 0644 /* of .D: it hides nothing that the directory's own mode does not */
 
@@ -80,6 +81,8 @@ static int file_object(const struct place *p, int fd, const struct stat *sb, str
 		loaded_free(l);
 		return -ENOMEM;
 	}
+	l->touch = TOUCH_NOTED;
+	l->made = true;
 	object_attach(o, l, fd);
 	loaded_mark_dirty(l);
 	object_unpin(o);
@@ -93,6 +96,9 @@ static int make_file(const struct place *p, mode_t mode, const struct cred *cred
 	_cleanup_close_ int fd = -1;
 	int r;
 
+	r = place_touch(p, NULL);
+	if (r < 0)
+		return r;
 	fd = backing_open(p->dir->fd, p->sn.s, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW,
 			  mode & 07777);
 	if (fd < 0)
@@ -175,6 +181,8 @@ static int make_header(const struct place *p, struct object *o, int fd, struct l
 	if (r)
 		return r;
 	l->o = o;
+	l->touch = TOUCH_NOTED;
+	l->made = true;
 	hfd = backing_open(fd, ".D", O_RDWR | O_CREAT | O_EXCL, HEADER_MODE);
 	r = hfd < 0 ? hfd : loaded_write_header(l, hfd);
 	if (r < 0)
@@ -182,6 +190,55 @@ static int make_header(const struct place *p, struct object *o, int fd, struct l
 	else
 		*ret = l;
 	return r;
+}
+
+/*
+ * A directory that never reached the disk: its names cannot be read, as they
+ * were encrypted under a key that went with its header.  What they lead to is
+ * put out of sight, where rmdir and fsck remove it.
+ */
+static int hide_contents(int dirfd)
+{
+	_cleanup_close_ int fd = backing_reopen_dir(dirfd);
+	_Alignas(struct dirent64) char buf[4096];
+	char tmp[TEMP_LEN + 1];
+	ssize_t n = fd;
+	int r = 0;
+
+	while (fd >= 0 && !r && (n = backing_getdents(fd, buf, sizeof(buf))) > 0) {
+		const struct dirent64 *d;
+
+		for (ssize_t i = 0; i < n && !r; i += d->d_reclen) {
+			enum stored_kind k;
+
+			d = (const struct dirent64 *)(buf + i);
+			k = stored_kind(d->d_name, strlen(d->d_name));
+			if (k == STORED_DIRHEADER || k == STORED_TEMP || !strcmp(d->d_name, ".") ||
+			    !strcmp(d->d_name, ".."))
+				continue;
+			r = temp_name(tmp);
+			if (!r)
+				r = rename_new(dirfd, d->d_name, dirfd, tmp);
+		}
+	}
+	return n < 0 ? (int)n : r;
+}
+
+int dir_write_first(struct object *o, struct loaded *l)
+{
+	_cleanup_close_ int fd = -1;
+	struct stat sb;
+	int r = hide_contents(o->fd);
+
+	if (r < 0)
+		return r;
+	fd = backing_open(o->fd, ".D", O_RDWR | O_CREAT | O_NONBLOCK, HEADER_MODE);
+	if (fd < 0)
+		return fd;
+	r = backing_fstat(fd, &sb);
+	if (r == 0 && !S_ISREG(sb.st_mode))
+		r = -EIO;
+	return r ? r : loaded_write_header(l, fd);
 }
 
 /* Open the new directory TMP; its owner must be able to work in it until it is whole. */
@@ -249,6 +306,8 @@ int object_mkdir(struct object *dir, const char *name, mode_t mode, const struct
 	r = place_make_sidecar(&p, &sidecar);
 	if (r == 0)
 		r = temp_name(tmp);
+	if (r == 0)
+		r = place_touch(&p, NULL);
 	if (r == 0)
 		r = backing_mkdir(dir->fd, tmp, mode | 0700);
 	if (r == 0) {

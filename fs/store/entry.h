@@ -91,6 +91,12 @@ int object_attr_fd(struct object *o);
 int give_owner(const struct object *dir, int fd, const char *name, const struct cred *cred,
 	       mode_t mode, struct stat *sb);
 
+/*
+ * The first header of the directory O, which lacks one: L, loaded_new().
+ * Whatever is in it goes out of sight.  o->lock is held, O open.
+ */
+int dir_write_first(struct object *o, struct loaded *l);
+
 /* ---- link.c: what becomes of an object whose name is removed or replaced ---- */
 
 struct gone {
@@ -99,8 +105,11 @@ struct gone {
 	bool pinned;
 };
 
-/* Before: keep what is known of the object SB at P usable.  Never fails. */
-void gone_prepare(const struct place *p, const struct stat *sb, struct gone *ret);
+/*
+ * Before: keep what is known of the object SB at P usable.  On failure (of the
+ * session's record) the name must stay; gone_finish() is due all the same.
+ */
+int gone_prepare(const struct place *p, const struct stat *sb, struct gone *ret);
 /* After (DONE) or instead: the name is P's no more. */
 void gone_finish(const struct place *p, const struct stat *sb, struct gone *g, bool done);
 

@@ -7,6 +7,7 @@
 
 #include "crypto/secret.h"
 #include "fs/store/content.h"
+#include "fs/store/touched.h"
 
 uint64_t now_ms(void)
 {
@@ -274,6 +275,7 @@ void store_flush_aged(struct store *st, unsigned int age_ms)
 		if (r)
 			break; /* it is listed again, as the youngest; the next round tries */
 	}
+	touched_sync_aged(st);
 }
 
 unsigned int store_flush_zone(struct zone *z, uint64_t deadline_ms)

@@ -67,6 +67,25 @@ bool session_unclean(struct store *st, uint64_t session);
 int session_clear_unclean(struct store *st);
 /* Sessions on the unclean list. */
 unsigned int session_nunclean(struct store *st);
+/* Those whose slots are unclean for us: SESSION_UNCLEAN_MAX + 1 at most; how many. */
+unsigned int session_unclean_list(struct store *st, uint64_t *ret);
+
+/* ---- settling of the whole volume (settle_walk.c) ----------------------------- */
+
+struct loaded;
+
+struct settling *settling_new(void); /* NULL: -ENOMEM */
+void settling_free(struct settling *s);
+/* There are unclean sessions: from here on moves are kept in mind. */
+void settling_on(struct store *st);
+/*
+ * Around a change that gives an object another name, so that settling, which
+ * walks the names, misses nothing.  move_begin() comes before settle_moved(),
+ * this before the change; PHASE is what move_begin() gave.
+ */
+unsigned int move_begin(struct store *st);
+void move_end(struct store *st, unsigned int phase);
+void settle_moved(struct object *o, struct loaded *l);
 
 /* ---- store --------------------------------------------------------------- */
 
@@ -77,6 +96,8 @@ struct shard {
 };
 
 struct session; /* session.c */
+struct touched; /* touched.c */
+struct settling; /* settle_walk.c */
 struct dirstream; /* readdir.c */
 
 struct store {
@@ -90,6 +111,8 @@ struct store {
 	struct zone *zone;
 	struct object *root;
 	struct session *session;
+	struct touched *touched;
+	struct settling *settling;
 	struct shard shards[TABLE_SHARDS];
 
 	pthread_mutex_t dirty_lock;
@@ -99,8 +122,6 @@ struct store {
 	_Atomic uint64_t resident, resident_max;
 	_Atomic uint64_t groups, groups_max;
 	_Atomic uint64_t pending, pending_max; /* bytes of held ciphertext */
-	_Atomic uint64_t moves; /* renames and links made so far: a walk may have missed what they moved */
-	_Atomic unsigned int moving; /* under way */
 	_Atomic uint64_t names_made, names_synced; /* loaded.new_names: how often set; of these a syncfs covered */
 	_Atomic uint64_t objects, ndirty, bytes_read, bytes_written, integrity_errors;
 };
@@ -132,6 +153,7 @@ struct object {
 	int fd;		       /* backing descriptor or -1; file: O_RDWR if may be, directory: O_RDONLY */
 	bool fd_ro;	       /* a file's fd could only be opened for reading */
 	bool unlinked;	       /* no name left that we know: fd must stay open */
+	bool queued;	       /* to be settled; protected by the queue's lock (settle_walk.c) */
 	bool check_binding;    /* a lookup since the last check */
 	struct loaded *l;      /* NULL: not resident */
 	unsigned int pins;
@@ -233,6 +255,8 @@ struct group {
 	struct entry e[];    /* group_chunks(g) of them; none for directories and XTS */
 };
 
+enum touch_state { TOUCH_NONE, TOUCH_NOTED, TOUCH_SYNCED };
+
 struct loaded {
 	struct object *o;
 	struct object_keys *k;
@@ -256,6 +280,11 @@ struct loaded {
 	bool synced_once;	/* path made durable by an fsync */
 	bool late;		/* late_tag is an old name's, and goes when the new name is durable */
 	uint8_t late_tag[TAG_LEN];
+	_Atomic int touch;	/* enum touch_state: whether the path is in the session's record (touch.c) */
+	bool made;		/* in this session; not known after an eviction */
+	bool links_noted;	/* it has two names, and both are noted */
+	_Atomic bool dir_noted, path_noted; /* directories: it, and the names that lead there */
+	_Atomic unsigned int names_noted;   /* directories: so many names in it */
 	_Atomic bool new_names;	/* directories: perhaps a name's header (of a directory) or sidecar is not on disk */
 	struct timespec mtime;	/* what the file is to have; tv_nsec UTIME_OMIT: what the backing file has */
 	bool mtime_moved;	/* writes of ours have, or will have, moved the backing file's */

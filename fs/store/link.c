@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "fs/store/entry.h"
+#include "fs/store/touched.h"
 
 /* ---- link ---------------------------------------------------------------------------- */
 
@@ -13,11 +14,15 @@ static int link_file(struct object *o, const struct place *p)
 {
 	uint8_t tag[TAG_LEN];
 	struct loaded *l;
+	struct stat sb;
 	int r = object_pin(o, &l);
 
 	if (r < 0)
 		return r;
+	settle_moved(o, l);
 	r = place_tag(p, tag);
+	if (r == 0)
+		r = place_touch(p, l);
 	if (r == 0)
 		r = place_make_durable(p, l);
 	if (r == 0)
@@ -25,6 +30,9 @@ static int link_file(struct object *o, const struct place *p)
 	if (r < 0)
 		goto out;
 	r = loaded_commit_tags(l);
+	if (r == 0)
+		r = loaded_sync_notes(l);
+	l->links_noted = l->touch && !backing_fstat(o->fd, &sb) && sb.st_nlink == 1;
 	if (r == 0)
 		r = backing_link(o->fd, NULL, p->dir->fd, p->sn.s);
 	if (r < 0)
@@ -72,6 +80,7 @@ static int link_locked(struct object *o, const struct place *p, struct stat *ret
 
 int object_link(struct object *o, struct object *dir, const char *name, struct stat *ret_st)
 {
+	unsigned int phase;
 	struct place p;
 	int r;
 
@@ -82,14 +91,13 @@ int object_link(struct object *o, struct object *dir, const char *name, struct s
 	r = place_open(dir, name, true, &p);
 	if (r < 0)
 		return r;
-	atomic_fetch_add(&dir->st->moving, 1);
+	phase = move_begin(dir->st);
 	r = ns_lock(&dir, 1);
 	if (r == 0) {
 		r = link_locked(o, &p, ret_st);
 		ns_unlock(&dir, 1);
 	}
-	atomic_fetch_add(&dir->st->moves, 1);
-	atomic_fetch_sub(&dir->st->moving, 1);
+	move_end(dir->st, phase);
 	place_close(&p);
 	return r;
 }
@@ -109,20 +117,25 @@ static void keep_path(struct object *o, const struct place *p)
 	pthread_mutex_unlock(&o->lock);
 }
 
-void gone_prepare(const struct place *p, const struct stat *sb, struct gone *ret)
+int gone_prepare(const struct place *p, const struct stat *sb, struct gone *ret)
 {
+	bool links = S_ISREG(sb->st_mode) && sb->st_nlink > 1;
+
 	*ret = (struct gone){ .o = table_find(p->dir->st, sb->st_dev, sb->st_ino) };
 	if (!ret->o)
-		return;
+		return links ? place_untouch(p, NULL, sb->st_nlink) : 0;
 	if (!S_ISREG(ret->o->type) && !S_ISDIR(ret->o->type)) {
 		keep_path(ret->o, p);
-		return;
+		return 0;
 	}
 	/* The header is needed only to drop a tag; an object without a valid one can go too. */
-	if (S_ISREG(sb->st_mode) && sb->st_nlink > 1)
+	if (links)
 		ret->pinned = !object_pin(ret->o, &ret->l);
 	if (!ret->pinned)
 		ret->pinned = !object_pin_fd(ret->o);
+	if (ret->l)
+		settle_moved(ret->o, ret->l);
+	return links ? place_untouch(p, ret->l, sb->st_nlink) : 0;
 }
 
 void gone_finish(const struct place *p, const struct stat *sb, struct gone *g, bool done)
@@ -151,8 +164,9 @@ static int unlink_locked(const struct place *p)
 		return r;
 	if (S_ISDIR(sb.st_mode))
 		return -EISDIR;
-	gone_prepare(p, &sb, &g);
-	r = backing_unlink(p->dir->fd, p->sn.s, 0);
+	r = gone_prepare(p, &sb, &g);
+	if (r == 0)
+		r = backing_unlink(p->dir->fd, p->sn.s, 0);
 	gone_finish(p, &sb, &g, r == 0);
 	if (r == 0)
 		place_remove_sidecar(p);
@@ -161,16 +175,19 @@ static int unlink_locked(const struct place *p)
 
 int object_unlink(struct object *dir, const char *name)
 {
+	unsigned int phase;
 	struct place p;
 	int r = place_open(dir, name, true, &p);
 
 	if (r < 0)
 		return r == -EINVAL ? -ENOENT : r;
+	phase = move_begin(dir->st);
 	r = ns_lock(&dir, 1);
 	if (r == 0) {
 		r = unlink_locked(&p);
 		ns_unlock(&dir, 1);
 	}
+	move_end(dir->st, phase);
 	place_close(&p);
 	return r;
 }

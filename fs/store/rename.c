@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "fs/store/entry.h"
+#include "fs/store/touched.h"
 
 /* One object on its way from a name to another. */
 struct mover {
@@ -30,7 +31,10 @@ static int bind_new_name(struct mover *m)
 		m->l = NULL;
 		return r;
 	}
+	settle_moved(m->o, m->l);
 	r = place_tag(m->to, m->tag);
+	if (r == 0)
+		r = place_touch(m->to, m->l);
 	if (r == 0)
 		r = loaded_drop_late(m->l, m->from->dir->fd);
 	if (r == 0)
@@ -39,6 +43,8 @@ static int bind_new_name(struct mover *m)
 		r = loaded_add_tag(m->l, m->tag);
 	if (r == 0)
 		r = loaded_commit_tags(m->l);
+	if (r == 0)
+		r = loaded_sync_notes(m->l);
 	m->l->synced_once = false;
 	return r;
 }
@@ -161,7 +167,7 @@ static int rename_one(const struct place *from, const struct place *to, const st
 	if (r == 0)
 		r = name_durable(&m);
 	if (r == 0 && dst)
-		gone_prepare(to, dst, &g);
+		r = gone_prepare(to, dst, &g);
 	if (r == 0)
 		r = move(&m, dst, g.pinned ? g.o : NULL);
 	mover_finish(&m, r == 0);
@@ -276,6 +282,7 @@ int object_rename(struct object *dir, const char *name, struct object *newdir, c
 		  unsigned int flags)
 {
 	struct place from, to;
+	unsigned int phase;
 	int r;
 
 	if (flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE) ||
@@ -289,12 +296,11 @@ int object_rename(struct object *dir, const char *name, struct object *newdir, c
 	r = place_open(newdir, newname, true, &to);
 	if (r < 0)
 		goto out;
-	atomic_fetch_add(&dir->st->moving, 1);
+	phase = move_begin(dir->st);
 	do
 		r = rename_once(&from, &to, flags);
 	while (r == -EAGAIN);
-	atomic_fetch_add(&dir->st->moves, 1);
-	atomic_fetch_sub(&dir->st->moving, 1);
+	move_end(dir->st, phase);
 	place_close(&to);
 out:
 	place_close(&from);

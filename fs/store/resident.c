@@ -6,6 +6,8 @@
 #include <errno.h>
 
 #include "fs/store/content.h"
+#include "fs/store/entry.h"
+#include "fs/store/touched.h"
 
 static bool has_header(const struct object *o)
 {
@@ -92,20 +94,13 @@ static int pin(struct object *o, bool load, struct loaded **ret)
 	return 0;
 }
 
-/* It is not given a header. */
-static int never_written(struct object *o)
-{
-	pthread_mutex_lock(&o->lock);
-	close_idle(o);
-	pthread_mutex_unlock(&o->lock);
-	return object_damaged(o, "it never reached the disk");
-}
+static int pin_unborn(struct object *o, bool change, struct loaded **ret);
 
 int object_pin(struct object *o, struct loaded **ret)
 {
 	int r = pin(o, true, ret);
 
-	return r == NEVER_WRITTEN ? never_written(o) : r;
+	return r == NEVER_WRITTEN ? pin_unborn(o, false, ret) : r;
 }
 
 int object_check(struct object *o)
@@ -143,19 +138,30 @@ void object_attach(struct object *o, struct loaded *l, int fd)
 	pthread_mutex_unlock(&o->lock);
 }
 
-/* Tags that every later header of O carries: that of the path we know. */
+/*
+ * O, without a header, gets a fresh one: it is as empty as it was before the
+ * first fsync, which never came.
+ */
 static int freshen_locked(struct object *o)
 {
+	enum object_type type = S_ISDIR(o->type) ? OBJECT_DIR : OBJECT_FILE;
 	uint8_t tag[TAG_LEN];
 	struct loaded *l;
 	int r = path_tag(o, tag);
 
 	if (!r)
-		r = loaded_new(o->zone, OBJECT_FILE, store_suite(o->st), tag, &l);
+		r = loaded_new(o->zone, type, store_suite(o->st), tag, &l);
 	if (r)
 		return r;
 	l->discarded = true; /* what lies in the slots is not known to be durable */
 	l->o = o;
+	l->made = true;
+	if (type == OBJECT_DIR)
+		r = dir_write_first(o, l);
+	if (r) {
+		loaded_free(l);
+		return r;
+	}
 	check_hint(l);
 	make_resident(o, l);
 	o->check_binding = false;
@@ -163,20 +169,43 @@ static int freshen_locked(struct object *o)
 	return 0;
 }
 
+/*
+ * Pin O, which has no header.  For a change (CHANGE) a file may always be given
+ * one; else only what an unclean session made: whoever cuts a healthy file to
+ * nothing must not have it taken for an empty one.
+ */
+static int pin_unborn(struct object *o, bool change, struct loaded **ret)
+{
+	bool fresh = false;
+	int r = 0;
+
+	pthread_mutex_lock(&o->lock);
+	if (o->fd < 0) /* it was idle since we looked */
+		r = object_open_fd(o, &o->fd_ro);
+	if (!r && !o->l) {
+		fresh = !o->st->opt.read_only &&
+			((change && S_ISREG(o->type)) || object_was_made(o));
+		r = fresh ? freshen_locked(o) : NEVER_WRITTEN;
+	}
+	if (!r)
+		r = pin_locked(o, true);
+	else
+		close_idle(o);
+	if (!r && ret)
+		*ret = o->l;
+	pthread_mutex_unlock(&o->lock);
+	if (r)
+		return r == NEVER_WRITTEN ? object_damaged(o, "it never reached the disk") : r;
+	if (fresh && !o->fd_ro)
+		loaded_mark_dirty(o->l);
+	return 0;
+}
+
 int object_pin_fresh(struct object *o, struct loaded **ret)
 {
 	int r = pin(o, true, ret);
 
-	if (r != NEVER_WRITTEN || !S_ISREG(o->type) || o->st->opt.read_only)
-		return r == NEVER_WRITTEN ? never_written(o) : r;
-	pthread_mutex_lock(&o->lock);
-	r = o->l ? 0 : freshen_locked(o);
-	if (!r)
-		r = pin_locked(o, true);
-	if (!r)
-		*ret = o->l;
-	pthread_mutex_unlock(&o->lock);
-	return r;
+	return r == NEVER_WRITTEN ? pin_unborn(o, true, ret) : r;
 }
 
 bool object_loaded_attr(struct object *o, struct stat *sb)

@@ -135,8 +135,9 @@ static int rmdir_locked(const struct place *p, struct object *o)
 		return r;
 	if (sb.st_ino != o->ino || sb.st_dev != o->dev)
 		return -EAGAIN;
-	gone_prepare(p, &sb, &g);
-	r = g.pinned ? dir_is_empty(o->st, o->fd) : -EIO;
+	r = gone_prepare(p, &sb, &g);
+	if (r == 0)
+		r = g.pinned ? dir_is_empty(o->st, o->fd) : -EIO;
 	if (r == 0)
 		r = dir_remove(p->dir->fd, p->sn.s);
 	gone_finish(p, &sb, &g, r == 0);

@@ -7,7 +7,7 @@
 #include <errno.h>
 
 #include "crypto/secret.h"
-#include "fs/store/volume.h"
+#include "fs/store/touched.h"
 
 struct session {
 	pthread_rwlock_t lock; /* protects all */
@@ -114,9 +114,12 @@ static int adopt(struct store *st, const uint8_t sm[static KEY_LEN], struct stor
 		return store_fail(err, -EUCLEAN, "run cmkfs fsck --repair",
 				  "too many sessions ended without an unmount");
 	b.seq++;
-	r = write_block(st, &b, sm);
+	r = touched_forgo(st, b.open); /* what it says is not all from now on */
+	if (!r)
+		r = write_block(st, &b, sm);
 	if (r)
 		return store_fail(err, r, NULL, "cannot write " SESSION_FILE ": %s", strerror(-r));
+	settling_on(st);
 	st->session->adopted = true;
 	st->session->current = b.open;
 	return 0;
@@ -141,9 +144,13 @@ int session_start(struct store *st, const uint8_t sm[static KEY_LEN], struct sto
 	}
 	b.seq++;
 	b.open = b.seq;
-	r = write_block(st, &b, sm);
+	r = touched_begin(st, &b, sm);
+	if (r == 0)
+		r = write_block(st, &b, sm);
 	if (r == 0)
 		s->current = b.open;
+	if (r == 0 && b.nunclean)
+		settling_on(st);
 	else
 		store_fail(err, r, NULL, "cannot write " SESSION_FILE ": %s", strerror(-r));
 out:
@@ -159,20 +166,25 @@ void session_first(struct store *st)
 int session_clear_unclean(struct store *st)
 {
 	struct session *s = st->session;
-	struct session_block b;
+	struct session_block b, settled;
+	bool done = false;
 	int r = 0;
 
 	pthread_rwlock_wrlock(&s->lock);
 	if (s->current && !s->closed && s->b.nunclean) {
-		b = s->b;
+		settled = b = s->b;
 		b.seq++;
 		b.nunclean = 0;
 		memset(b.unclean, 0, sizeof(b.unclean));
 		r = write_block(st, &b, st->zone->keys->sm);
-		if (r == 0)
+		if (r == 0) {
 			s->adopted = false;
+			done = true;
+		}
 	}
 	pthread_rwlock_unlock(&s->lock);
+	if (done)
+		touched_settled(st, &settled);
 	return r;
 }
 
@@ -189,6 +201,7 @@ int session_close(struct store *st)
 			s->closed = true;
 			s->b.seq++;
 			s->b.open = 0;
+			touched_end(st, s->current);
 		}
 	}
 	pthread_rwlock_unlock(&s->lock);
@@ -235,5 +248,19 @@ unsigned int session_nunclean(struct store *st)
 	pthread_rwlock_rdlock(&st->session->lock);
 	n = st->session->b.nunclean;
 	pthread_rwlock_unlock(&st->session->lock);
+	return n;
+}
+
+unsigned int session_unclean_list(struct store *st, uint64_t *ret)
+{
+	struct session *s = st->session;
+	unsigned int n;
+
+	pthread_rwlock_rdlock(&s->lock);
+	n = s->b.nunclean;
+	memcpy(ret, s->b.unclean, n * sizeof(*ret));
+	if (s->b.open && unclean_locked(s, s->b.open))
+		ret[n++] = s->b.open;
+	pthread_rwlock_unlock(&s->lock);
 	return n;
 }

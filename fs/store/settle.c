@@ -174,11 +174,7 @@ int group_settle_locked(struct loaded *l, struct group *grp)
 	return r ? r : batch_locked(l, true);
 }
 
-/*
- * R, unless it says of what is damaged, and was reported since BEFORE, that it
- * is: that stays as it is.  An I/O error must not pass for damage.
- */
-static int unless_damaged(struct store *st, uint64_t before, int r)
+int unless_damaged(struct store *st, uint64_t before, int r)
 {
 	return r == -EIO && st->integrity_errors != before ? 0 : r;
 }
@@ -278,17 +274,7 @@ int loaded_settle(struct loaded *l)
 	return r;
 }
 
-/* ---- the whole volume ------------------------------------------------------------------ */
-
-struct walk {
-	struct store *st;
-	const _Atomic bool *stop;
-	char **names; /* of one directory, read before it is walked */
-	size_t n, cap;
-	bool nomem;
-};
-
-static int settle_object(struct object *o)
+int object_settle(struct object *o)
 {
 	uint64_t before = o->st->integrity_errors;
 	struct loaded *l;
@@ -304,106 +290,5 @@ static int settle_object(struct object *o)
 		group_trim(l);
 	}
 	object_unpin(o);
-	return r;
-}
-
-static bool collect(void *arg, const char *name, size_t n, ino_t ino, unsigned char d_type,
-		    int64_t next)
-{
-	struct walk *w = arg;
-
-	(void)ino;
-	(void)next;
-	if ((d_type != DT_REG && d_type != DT_DIR) || !strcmp(name, ".") || !strcmp(name, ".."))
-		return true;
-	if (w->n == w->cap) {
-		size_t cap = w->cap ? 2 * w->cap : 64;
-		char **t = realloc(w->names, cap * sizeof(*t));
-
-		if (!t)
-			return !(w->nomem = true);
-		w->names = t;
-		w->cap = cap;
-	}
-	w->names[w->n] = strndup(name, n);
-	if (!w->names[w->n])
-		return !(w->nomem = true);
-	w->n++;
-	return true;
-}
-
-static int settle_tree(struct store *st, struct object *dir, const _Atomic bool *stop);
-
-static int settle_name(struct store *st, struct object *dir, const char *name,
-		       const _Atomic bool *stop)
-{
-	struct zone *z = object_zone(dir);
-	struct object *o = NULL;
-	struct stat sb;
-	int r;
-
-	if (*stop)
-		return -EINTR;
-	r = zone_enter(z, ZONE_NORMAL);
-	if (r)
-		return r;
-	r = object_lookup(dir, name, &o, &sb);
-	if (!r)
-		r = settle_object(o);
-	zone_leave(z, ZONE_NORMAL);
-	if (!r && S_ISDIR(sb.st_mode))
-		r = settle_tree(st, o, stop);
-	object_put(o);
-	return r == -ENOENT ? 0 : r; /* it went meanwhile */
-}
-
-static int settle_tree(struct store *st, struct object *dir, const _Atomic bool *stop)
-{
-	struct walk w = { .st = st, .stop = stop };
-	uint64_t before = st->integrity_errors;
-	int r = zone_enter(object_zone(dir), ZONE_NORMAL);
-
-	if (r)
-		return r;
-	r = unless_damaged(st, before, object_readdir(dir, 0, collect, &w));
-	zone_leave(object_zone(dir), ZONE_NORMAL);
-	if (!r && w.nomem)
-		r = -ENOMEM;
-	for (size_t i = 0; i < w.n; i++) {
-		if (!r)
-			r = settle_name(st, dir, w.names[i], stop);
-		secret_wipe(w.names[i], strlen(w.names[i]));
-		free(w.names[i]);
-	}
-	free(w.names);
-	return r;
-}
-
-int store_settle(struct store *st, const _Atomic bool *stop)
-{
-	struct zone *z = store_root_zone(st);
-	uint64_t moves = st->moves;
-	int r;
-
-	if (store_read_only(st) || !session_nunclean(st))
-		return 0;
-	r = zone_enter(z, ZONE_NORMAL);
-	if (r)
-		return r;
-	r = settle_object(store_root(st));
-	zone_leave(z, ZONE_NORMAL);
-	if (!r)
-		r = settle_tree(st, store_root(st), stop);
-	if (!r && (st->moving || st->moves != moves))
-		r = -EAGAIN; /* the walk may have missed what went from one name to another */
-	if (r)
-		return r;
-	r = zone_enter(z, ZONE_NORMAL);
-	if (r)
-		return r;
-	r = backing_syncfs(st->root_fd);
-	if (!r)
-		r = session_clear_unclean(st);
-	zone_leave(z, ZONE_NORMAL);
 	return r;
 }

@@ -9,7 +9,7 @@
 
 #include "crypto/secret.h"
 #include "fs/store/entry.h"
-#include "fs/store/volume.h"
+#include "fs/store/touched.h"
 
 #define SECRET_ASSUMED (1u << 20) /* the arena that is made without secret_setup() */
 #define FDS_KEPT 256u		  /* descriptors for everything but resident objects */
@@ -44,7 +44,12 @@ struct store *store_new(void)
 	if (!st)
 		return NULL;
 	st->session = session_new();
-	if (!st->session) {
+	st->touched = touched_new();
+	st->settling = settling_new();
+	if (!st->session || !st->touched || !st->settling) {
+		session_free(st->session);
+		touched_free(st->touched);
+		settling_free(st->settling);
 		free(st);
 		return NULL;
 	}
@@ -193,6 +198,8 @@ void store_close(struct store *st)
 	free_objects(st);
 	zone_free(st->zone);
 	session_free(st->session);
+	touched_free(st->touched);
+	settling_free(st->settling);
 	cleanup_close(&st->lock_fd); /* ends the flock */
 	cleanup_close(&st->root_fd);
 	pthread_mutex_destroy(&st->dirty_lock);

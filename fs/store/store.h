@@ -275,10 +275,10 @@ int object_fsyncdir(struct object *dir);
 /* Flush what has been dirty for AGE_MS or longer.  Called by the flusher thread of the mount. */
 void store_flush_aged(struct store *st, unsigned int age_ms);
 /*
- * Settle all that unclean sessions left (cmkfs-format(5), Settling), walking the
- * volume; then the list of unclean sessions is emptied.  For a thread of its
- * own; returns early with -EINTR when *STOP is set, or the lock errno; -EAGAIN:
- * names were moved meanwhile, so that it must be done again.
+ * Settle all that unclean sessions left (cmkfs-format(5), Settling), walking what
+ * their records name; then the list of unclean sessions is emptied.  For a
+ * thread of its own; returns early with -EINTR when *STOP is set, or the lock
+ * errno; -EAGAIN: too many names moved meanwhile, so that it must be done again.
  */
 int store_settle(struct store *st, const _Atomic bool *stop);
 /* Keep caches within bounds: unload idle objects, close idle descriptors. */
