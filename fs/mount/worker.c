@@ -14,12 +14,14 @@
 #include "crypto/mac.h"
 #include "crypto/secret.h"
 #include "fs/lib/log.h"
+#include "fs/mount/leader.h"
 #include "fs/mount/session.h"
 
 #define HEADER_ROOM 4096u /* libfuse's: what a request may have beside its payload */
 #define RECEIVE_SIZE (POOL_IO + HEADER_ROOM)
 #define WRITE_HEADER (sizeof(struct fuse_in_header) + sizeof(struct fuse_write_in))
 #define STACK_SIZE (512u << 10)
+#define LONG_IO (32u << 10) /* what takes longer than waking another worker */
 
 struct worker {
 	struct workers *all;
@@ -30,6 +32,7 @@ struct worker {
 
 struct workers {
 	struct mount *m;
+	struct leader *leader;
 	_Atomic bool stop, init;
 	int end_fd;
 	unsigned int n;
@@ -48,11 +51,33 @@ static void note_request(const uint8_t *mem, size_t n)
 		this_request.init_flags = ((const struct fuse_init_in *)arg)->flags;
 }
 
+static bool takes_long(const uint8_t *mem, size_t n)
+{
+	const struct fuse_in_header *h = (const void *)mem;
+	const void *arg = h + 1;
+
+	switch (h->opcode) {
+	case FUSE_READ:
+		return n >= sizeof(*h) + sizeof(struct fuse_read_in) &&
+		       ((const struct fuse_read_in *)arg)->size > LONG_IO;
+	case FUSE_WRITE:
+		return n > LONG_IO;
+	case FUSE_FSYNC:
+	case FUSE_FSYNCDIR:
+	case FUSE_FALLOCATE:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static void handle(struct worker *w, size_t n)
 {
 	struct fuse_buf buf = { .size = n, .mem = w->mem };
 
 	note_request(w->mem, n);
+	if (takes_long(w->mem, n))
+		leader_call(w->all->leader);
 	fuse_session_process_buf(w->all->m->se, &buf);
 	if (!this_request.sealed)
 		secret_wipe(w->mem, n);
@@ -64,7 +89,7 @@ static void handle(struct worker *w, size_t n)
 /* False: the kernel has ended the session, or something is very wrong. */
 static bool receive(struct worker *w)
 {
-	ssize_t n = read(w->all->m->fd, w->mem, RECEIVE_SIZE);
+	ssize_t n = leader_receive(w->all->leader, w->mem, RECEIVE_SIZE);
 
 	if (n >= (ssize_t)sizeof(struct fuse_in_header)) {
 		handle(w, (size_t)n);
@@ -95,7 +120,7 @@ static void *worker_main(void *arg)
 	return NULL;
 }
 
-/* Only to interrupt read(2). */
+/* Only to interrupt a wait. */
 static void on_wake(int sig)
 {
 	(void)sig;
@@ -131,6 +156,8 @@ int workers_start(struct mount *m, unsigned int n, struct workers **ret)
 	all->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (all->end_fd < 0)
 		r = -errno;
+	if (!r)
+		r = leader_new(m->fd, &all->leader);
 	for (; !r && all->n < n; all->n++) {
 		r = start_one(all, &all->w[all->n]);
 		if (r < 0) {
@@ -151,10 +178,12 @@ void workers_stop(struct workers *all)
 	if (!all)
 		return;
 	atomic_store(&all->stop, true);
+	if (all->leader)
+		leader_stop(all->leader);
 	for (unsigned int i = 0; i < all->n; i++) {
 		struct worker *w = &all->w[i];
 
-		/* Again and again: the signal may come just before read(2). */
+		/* Again and again: the signal may come just before the wait. */
 		while (!atomic_load(&w->done)) {
 			pthread_kill(w->thread, SIGUSR1);
 			usleep(2000);
@@ -162,6 +191,7 @@ void workers_stop(struct workers *all)
 		pthread_join(w->thread, NULL);
 		pool_unmap(w->map, RECEIVE_SIZE + HEADER_ROOM);
 	}
+	leader_free(all->leader);
 	if (all->end_fd >= 0)
 		close(all->end_fd);
 	free(all);

@@ -3,5 +3,5 @@
 # Dependencies point one way: fs → keyprov.h → crypto.
 . "$(dirname "$0")/../lib/case.sh"
 
-cd "$TOP"
+cd "$TOP" || exit
 O="$O" tests/lib/layers.sh

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * While the leader handles a request that it believes to be short, nobody
+ * waits at the device.  Two things keep that from delaying others: whoever
+ * finds request after request there already sees whether there is work for
+ * one more, and one of those who rest, the lookout, steps in when nothing has
+ * moved for a tick.
+ */
+#include "fs/mount/leader.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#define WATCH_NS 50000	  /* how long to look before sleeping */
+#define SHORT_NS 100000	  /* a wait that was shorter makes it worth to look */
+#define TICK_NS 1000000	  /* of the lookout */
+#define IDLE_TICKS 20	  /* without a request, after which it sleeps */
+#define IN_A_ROW 4	  /* requests found waiting, after which to see whether more wait */
+
+struct leader {
+	int fd;
+	_Atomic bool leading;	     /* somebody waits at the device */
+	_Atomic uint64_t taken;	     /* requests */
+	_Atomic int64_t waited;	     /* how long the last leader did, in ns */
+	pthread_mutex_t lock;	     /* protects what follows */
+	pthread_cond_t rest, look;
+	unsigned int resting, calls; /* without the lookout */
+	_Atomic bool idle;	     /* the lookout sleeps: wake it with the next request */
+	bool lookout, called, stop;  /* there is one; it is called */
+};
+
+static int64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
+}
+
+int leader_new(int fd, struct leader **ret)
+{
+	int flags = fcntl(fd, F_GETFL);
+	pthread_condattr_t attr;
+	struct leader *l;
+
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+		return -errno;
+	l = calloc(1, sizeof(*l));
+	if (!l)
+		return -ENOMEM;
+	l->fd = fd;
+	l->waited = SHORT_NS;
+	pthread_mutex_init(&l->lock, NULL);
+	pthread_cond_init(&l->rest, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&l->look, &attr);
+	pthread_condattr_destroy(&attr);
+	*ret = l;
+	return 0;
+}
+
+void leader_free(struct leader *l)
+{
+	if (!l)
+		return;
+	pthread_cond_destroy(&l->look);
+	pthread_cond_destroy(&l->rest);
+	pthread_mutex_destroy(&l->lock);
+	free(l);
+}
+
+void leader_call(struct leader *l)
+{
+	pthread_mutex_lock(&l->lock);
+	if (l->resting > l->calls) {
+		l->calls++;
+		pthread_cond_signal(&l->rest);
+	} else if (l->lookout && !l->called) {
+		l->called = true;
+		pthread_cond_signal(&l->look);
+	}
+	pthread_mutex_unlock(&l->lock);
+}
+
+void leader_stop(struct leader *l)
+{
+	pthread_mutex_lock(&l->lock);
+	l->stop = true;
+	pthread_cond_broadcast(&l->rest);
+	pthread_cond_broadcast(&l->look);
+	pthread_mutex_unlock(&l->lock);
+}
+
+/* ---- resting -------------------------------------------------------------------- */
+
+/* True: a tick has gone by without anybody signalling. */
+static bool tick(struct leader *l)
+{
+	int64_t at = now_ns() + TICK_NS;
+	struct timespec ts = { at / 1000000000, at % 1000000000 };
+
+	return pthread_cond_timedwait(&l->look, &l->lock, &ts) == ETIMEDOUT;
+}
+
+/* Sleep until note_taken() wakes us, unless a request has come just now. */
+static void sleep_idle(struct leader *l, uint64_t taken)
+{
+	atomic_store(&l->idle, true);
+	while (l->idle && !l->called && !l->stop && l->leading && l->taken == taken)
+		pthread_cond_wait(&l->look, &l->lock);
+	atomic_store(&l->idle, false);
+}
+
+static void look_out(struct leader *l)
+{
+	unsigned int quiet = 0;
+
+	l->lookout = true;
+	while (!l->called && !l->stop) {
+		uint64_t taken = l->taken;
+
+		if (!tick(l) || l->taken != taken)
+			quiet = 0;
+		else if (!l->leading)
+			break; /* who was the leader is busy for longer than it thought */
+		else if (++quiet == IDLE_TICKS) {
+			sleep_idle(l, taken);
+			quiet = 0;
+		}
+	}
+	l->lookout = l->called = false;
+	pthread_cond_signal(&l->rest); /* for another lookout, if anybody rests */
+}
+
+static void rest(struct leader *l)
+{
+	pthread_mutex_lock(&l->lock);
+	l->resting++;
+	while (!l->calls && !l->stop && l->lookout)
+		pthread_cond_wait(&l->rest, &l->lock);
+	l->resting--;
+	if (l->calls)
+		l->calls--;
+	else if (!l->stop)
+		look_out(l);
+	pthread_mutex_unlock(&l->lock);
+}
+
+/* ---- leading -------------------------------------------------------------------- */
+
+static ssize_t lead(struct leader *l, uint8_t *buf, size_t n)
+{
+	struct pollfd p = { .fd = l->fd, .events = POLLIN };
+	int64_t begin = now_ns(), waited = 0;
+	bool watch = l->waited < SHORT_NS;
+	ssize_t got;
+
+	for (;;) {
+		got = read(l->fd, buf, n);
+		waited = now_ns() - begin;
+		if (got >= 0 || errno != EAGAIN)
+			break;
+		if (watch && waited < WATCH_NS)
+			sched_yield();
+		else if (poll(&p, 1, -1) < 0)
+			break;
+	}
+	atomic_store_explicit(&l->waited, waited, memory_order_relaxed);
+	return got;
+}
+
+static void note_taken(struct leader *l)
+{
+	l->taken++;
+	if (!l->idle)
+		return;
+	pthread_mutex_lock(&l->lock);
+	atomic_store(&l->idle, false);
+	pthread_cond_signal(&l->look);
+	pthread_mutex_unlock(&l->lock);
+}
+
+static bool more_waits(struct leader *l)
+{
+	struct pollfd p = { .fd = l->fd, .events = POLLIN };
+
+	return poll(&p, 1, 0) > 0;
+}
+
+ssize_t leader_receive(struct leader *l, uint8_t *buf, size_t n)
+{
+	static _Thread_local unsigned int in_a_row;
+	bool none = false;
+	ssize_t got = read(l->fd, buf, n);
+	int e;
+
+	if (got < 0 && errno == EAGAIN) {
+		if (!atomic_compare_exchange_strong(&l->leading, &none, true)) {
+			rest(l);
+			errno = EINTR;
+			return -1;
+		}
+		got = lead(l, buf, n);
+		e = errno;
+		atomic_store(&l->leading, false);
+		if (got > 0)
+			note_taken(l);
+		errno = e;
+		in_a_row = 0;
+	} else if (got > 0) {
+		note_taken(l);
+		if (++in_a_row % IN_A_ROW == 0 && more_waits(l))
+			leader_call(l);
+	}
+	return got;
+}
