@@ -289,6 +289,8 @@ int object_settle(struct object *o)
 		pthread_mutex_unlock(&l->flush);
 		group_trim(l);
 	}
+	if (!r && !l->g0->pair.gen) /* it had no header; who knew that it may be so is about to go */
+		r = object_flush(o);
 	object_unpin(o);
 	return r;
 }

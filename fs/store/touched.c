@@ -177,6 +177,7 @@ static int give_up(struct store *st, const uint8_t *sm)
 		t->u.n = 0;
 	}
 	if (write_unit(t, sm)) {
+		t->full = true;
 		r = touched_forgo(st, t->u.session);
 		if (!r)
 			r = backing_sync_dir(st->root_fd);
@@ -190,14 +191,21 @@ static int append(struct store *st, const uint8_t *sm, const uint8_t note[static
 {
 	struct touched *t = st->touched;
 
+	if (t->full)
+		return 0;
+	if (t->u.n == TOUCHED_NOTES && ((uint64_t)t->u.index + 2) * TOUCHED_UNIT > TOUCHED_MAX) {
+		t->full = true;
+		return give_up(st, sm);
+	}
 	if (t->u.n == TOUCHED_NOTES) {
-		if (((uint64_t)t->u.index + 2) * TOUCHED_UNIT > TOUCHED_MAX)
-			return give_up(st, sm);
 		t->u.index++;
 		t->u.n = 0;
 	}
 	memcpy(t->u.notes[t->u.n++], note, NOTE_LEN);
-	return write_unit(t, sm) ? give_up(st, sm) : 0;
+	if (!write_unit(t, sm))
+		return 0;
+	t->full = true;
+	return give_up(st, sm);
 }
 
 int touched_note(struct store *st, enum touched_kind kind, const uint8_t id[static ID_LEN],
@@ -208,13 +216,13 @@ int touched_note(struct store *st, enum touched_kind kind, const uint8_t id[stat
 	uint8_t note[NOTE_LEN];
 	int r = 0;
 
-	if (t->fd < 0 || t->anything)
+	if (t->fd < 0 || (t->anything && kind != TOUCHED_MADE))
 		return 0;
 	r = note_make(sm, kind, id, stored, note);
 	pthread_mutex_lock(&t->lock);
-	if (!r && !t->anything && !noteset_has(&t->noted, note)) {
+	if (!r && !noteset_has(&t->noted, note)) {
 		r = append(st, sm, note);
-		if (!r && kind != TOUCHED_MADE)
+		if (!r && kind != TOUCHED_MADE && !t->anything)
 			noteset_add(&t->noted, note); /* if not, it is noted twice */
 	}
 	pthread_mutex_unlock(&t->lock);

@@ -35,7 +35,8 @@ int note_make(const uint8_t sm[static KEY_LEN], enum touched_kind kind,
 struct touched {
 	pthread_mutex_t lock; /* protects all but SYNCED */
 	int fd;		      /* the record; -1: there is none, and nothing is noted */
-	bool anything;	      /* the record says so: no need to note more */
+	bool anything;	      /* the record says so: only what is made is noted still */
+	bool full;	      /* nor is that */
 	struct unit u;	      /* the last one */
 	uint64_t size;	      /* of the file */
 	struct noteset noted; /* but for TOUCHED_MADE */

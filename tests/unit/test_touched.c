@@ -441,6 +441,18 @@ static ssize_t read_one(struct fixture *f, const char *path)
 	return n;
 }
 
+static void what_is_made_is_noted_after_all_hope_is_lost(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(touched_anything(f->st), 0);
+	fill(f, "unborn", 100, 'n');
+	die(f);
+	assert_true(touched_was(f->st, TOUCHED_DIR, (const uint8_t *)"no such directory", NULL));
+	cut_to_nothing(f, "unborn");
+	assert_int_equal(read_one(f, "unborn"), 0);
+}
+
 static void a_file_of_a_dead_session_without_a_header_is_empty(void **state)
 {
 	struct fixture *f = *state;
@@ -470,11 +482,13 @@ static void a_file_of_a_dead_session_without_a_header_is_empty(void **state)
 	assert_int_equal(read_one(f, "healthy"), -EIO);
 	settle(f);
 	assert_int_equal(read_one(f, "unborn"), 0);
-	remount(f);
+	die(f); /* settled is settled */
+	assert_int_equal(read_one(f, "unborn"), 0);
+	settle(f);
 	assert_int_equal(read_one(f, "unborn"), 0);
 	assert_int_equal(read_one(f, "journal"), 0);
 	assert_int_equal(read_one(f, "healthy"), -EIO);
-	/* Nor once the session is settled: then it was there before, too. */
+	/* Once the session is settled, nor is this: it was there before, too. */
 	cut_to_nothing(f, "unborn");
 	remount(f);
 	assert_int_equal(read_one(f, "unborn"), -EIO);
@@ -520,6 +534,7 @@ int main(void)
 		T(settling_ends_while_names_move),
 		T(what_is_durable_is_noted_on_disk_before_it_changes),
 		T(many_names_of_a_directory_become_one_note),
+		T(what_is_made_is_noted_after_all_hope_is_lost),
 		T(a_file_of_a_dead_session_without_a_header_is_empty),
 		T(a_directory_of_a_dead_session_without_a_header_is_empty),
 	};
