@@ -340,6 +340,33 @@ static void release_held(struct batch *b, int error)
 	}
 }
 
+/*
+ * A place that is overwritten lies within the length before the barrier: of a
+ * write that also moves the end, a power cut can leave the bytes without the
+ * length, and so neither version whole.
+ */
+static int reach_hard(struct batch *b)
+{
+	struct loaded *l = b->l;
+	uint64_t end = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < b->nheld; i++) {
+		struct held_ref *f = &b->held[i];
+
+		if (f->hard)
+			end = MAX(end, chunk_place(group_first(f->grp->g) + f->slot) + f->h->len);
+	}
+	pthread_rwlock_wrlock(&l->extent);
+	if (l->length < end) {
+		r = backing_truncate(l->o->fd, end);
+		if (!r)
+			l->length = end;
+	}
+	pthread_rwlock_unlock(&l->extent);
+	return r;
+}
+
 /* ---- the batch ------------------------------------------------------------------------- */
 
 /* What is dirty, and the header as of the same moment (W5). */
@@ -392,6 +419,8 @@ static int batch_write(struct batch *b, struct header *h, bool header)
 	}
 	if (!r)
 		r = write_held(b, false);
+	if (!r && b->hard && ordered(l))
+		r = reach_hard(b);
 	if (!r && b->hard && ordered(l))
 		r = barrier_raw(l);
 	if (!r && b->hard)
