@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 
+#include "fs/store/content.h"
 #include "fs/store/entry.h"
 
 #define PATH_TRIES 8 /* a rename may move the object while we go for it */
@@ -11,6 +12,7 @@
 void object_fix_stat(struct object *o, struct stat *sb)
 {
 	if (S_ISREG(o->type)) {
+		beside_notice(o, sb);
 		if (object_loaded_attr(o, sb))
 			return;
 		sb->st_size = (off_t)size_hint(store_suite(o->st), (uint64_t)sb->st_size);

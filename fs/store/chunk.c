@@ -83,7 +83,6 @@ int chunk_open(struct aead *a, uint64_t index, const struct entry *e, const uint
 
 static int chunk_bad(struct loaded *l, uint64_t index)
 {
-	atomic_fetch_add(&l->o->st->integrity_errors, 1);
 	store_event(l->o->st, EVENT_INTEGRITY, l->o, index * CHUNK, CHUNK, "chunk");
 	return -EIO;
 }

@@ -46,6 +46,27 @@ void check_hint(struct loaded *l);
 /* An integrity error of O: the event, and -EIO. */
 int object_damaged(struct object *o, const char *why);
 
+/* ---- beside.c: a read-only store, whose volume another mount may be writing ---- */
+
+/* As object_load(), again where a write was under way.  -ESTALE: O is gone from its path. */
+int beside_load(struct object *o, struct loaded **ret);
+/*
+ * Whether the known object O may be what was found at this path, as SB: another
+ * mount may have removed it, and its inode number be a new file's.
+ */
+bool beside_same(struct object *o, struct object *parent, const char *stored, const struct stat *sb);
+/* As check_binding(), by the header as it is now. */
+int beside_binding(struct object *o);
+/* Bring what is loaded of O up to date.  0, -ESTALE: another object is at its path, or none. */
+int beside_refresh(struct object *o);
+/* The same if SB, its backing attributes, are not those of then. */
+void beside_notice(struct object *o, const struct stat *sb);
+/* read.c: chunks [C0, C1) of L into DST. */
+typedef int read_chunks_fn(struct loaded *l, uint64_t c0, uint64_t c1, uint8_t *dst);
+read_chunks_fn read_chunks;
+/* A read through READ (which sets *RET_P) that is repeated while a write may be in its way. */
+ssize_t beside_read(struct loaded *l, ssize_t (*read)(void *arg, read_chunks_fn *chunks), void *arg);
+
 /* ---- binding.c; o->lock is held ---- */
 
 /* The tag of the path that O has now. */
@@ -91,6 +112,7 @@ void group_drop_locked(struct loaded *l, uint32_t g);
 void group_cut_locked(struct loaded *l, uint32_t g);
 /* Each group of the table (g ≥ 1), with references taken: *RET is malloc'd. */
 int group_snapshot(struct loaded *l, bool dirty_only, struct group ***ret, uint32_t *ret_n);
+void group_drop_all_locked(struct loaded *l);
 /* Let go of clean groups of L beyond the bound; takes loaded.lock itself. */
 void group_trim(struct loaded *l);
 

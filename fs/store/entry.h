@@ -53,7 +53,6 @@ void place_remove_sidecar(const struct place *p);
 /* An object failed to authenticate: -EIO, and an event.  O may be NULL. */
 static inline int entry_integrity(struct store *st, struct object *o, const char *why)
 {
-	atomic_fetch_add(&st->integrity_errors, 1);
 	store_event(st, EVENT_INTEGRITY, o, 0, 0, why);
 	return -EIO;
 }

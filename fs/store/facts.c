@@ -24,11 +24,22 @@ struct object *store_root(struct store *st)
 	return st->root;
 }
 
+static _Thread_local unsigned int quiet;
+
+void store_event_quiet(bool on)
+{
+	quiet += on ? 1 : -1;
+}
+
 void store_event(struct store *st, enum store_event_kind kind, struct object *o, uint64_t off,
 		 uint64_t len, const char *reason)
 {
 	const struct store_event e = { kind, o, off, len, reason };
 
+	if (quiet && (kind == EVENT_INTEGRITY || kind == EVENT_RECOVERED))
+		return;
+	if (kind == EVENT_INTEGRITY)
+		atomic_fetch_add(&st->integrity_errors, 1);
 	if (st->opt.event)
 		st->opt.event(st->opt.event_arg, &e);
 }

@@ -183,3 +183,8 @@ void group_drop_locked(struct loaded *l, uint32_t g)
 {
 	filter_locked(l, drop_one, g);
 }
+
+void group_drop_all_locked(struct loaded *l)
+{
+	filter_locked(l, drop_from, 0);
+}

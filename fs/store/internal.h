@@ -67,6 +67,10 @@ bool session_unclean(struct store *st, uint64_t session);
 int session_clear_unclean(struct store *st);
 /* Sessions on the unclean list. */
 unsigned int session_nunclean(struct store *st);
+/* A read-only store: whether the session file, read again, has a session open.  The zone is entered. */
+bool session_is_open(struct store *st);
+/* Whether the session's writer, if there is one, is known to be gone: nobody holds cmkfs.lock. */
+bool session_writer_gone(struct store *st);
 /* Those whose slots are unclean for us: SESSION_UNCLEAN_MAX + 1 at most; how many. */
 unsigned int session_unclean_list(struct store *st, uint64_t *ret);
 
@@ -126,8 +130,11 @@ struct store {
 	_Atomic uint64_t objects, ndirty, bytes_read, bytes_written, integrity_errors;
 };
 
+/* An integrity error is counted as well. */
 void store_event(struct store *st, enum store_event_kind kind, struct object *o, uint64_t off,
 		 uint64_t len, const char *reason);
+/* Of this thread's, until as often taken back: what is damaged now may be whole soon (beside.c). */
+void store_event_quiet(bool quiet);
 static inline enum suite store_suite(const struct store *st)
 {
 	return (enum suite)st->vol.suite;
@@ -155,6 +162,7 @@ struct object {
 	bool unlinked;	       /* no name left that we know: fd must stay open */
 	bool queued;	       /* to be settled; protected by the queue's lock (settle_walk.c) */
 	bool check_binding;    /* a lookup since the last check */
+	bool unborn;	       /* read-only stores: its writer has not written a header yet */
 	struct loaded *l;      /* NULL: not resident */
 	unsigned int pins;
 	_Atomic int error;     /* of a background write; reported once by fsync; negative */
@@ -203,6 +211,8 @@ int entry_plain_name(struct object *dir, struct loaded *dl, const char *stored,
  * before parent is the order of object.lock).
  */
 int object_open_fd(struct object *o, bool *ret_ro);
+/* The same, returned instead of put into o->fd. */
+int object_open_again(struct object *o, bool *ret_ro);
 
 /* ---- loaded objects ------------------------------------------------------- */
 
@@ -257,6 +267,12 @@ struct group {
 
 enum touch_state { TOUCH_NONE, TOUCH_NOTED, TOUCH_SYNCED };
 
+/* A backing file when its slots were read (read-only stores): a later write shows. */
+struct seen {
+	struct timespec mtime, ctime;
+	off_t size;
+};
+
 struct loaded {
 	struct object *o;
 	struct object_keys *k;
@@ -289,6 +305,8 @@ struct loaded {
 	struct timespec mtime;	/* what the file is to have; tv_nsec UTIME_OMIT: what the backing file has */
 	bool mtime_moved;	/* writes of ours have, or will have, moved the backing file's */
 	_Atomic uint64_t length; /* backing length as we left it */
+	struct seen seen;	 /* protected by o->lock */
+	_Atomic uint64_t hopeless; /* ms: when reading again and again was last in vain; 0: never */
 	pthread_rwlock_t extent; /* innermost: for reading by who writes beyond length, for writing by who sets it */
 	struct group *g0;	/* files; also the write-rule pair of every header */
 	struct group **groups;	/* open hash of later groups */
@@ -300,7 +318,8 @@ struct loaded {
  * resident.c.  Make O resident and pin it; *RET (may be NULL) is its loaded state,
  * NULL for symlinks and special files, which have none (then only the pin on
  * a path is taken).  Checks the binding when a lookup asked for it.
- * -EIO: integrity, an event was raised.
+ * -EIO: integrity, an event was raised.  -ENODATA, read-only stores: o->unborn,
+ * to be taken for an empty file.
  */
 int object_pin(struct object *o, struct loaded **ret);
 void object_unpin(struct object *o);

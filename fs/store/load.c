@@ -13,7 +13,6 @@
 
 int object_damaged(struct object *o, const char *why)
 {
-	atomic_fetch_add(&o->st->integrity_errors, 1);
 	store_event(o->st, EVENT_INTEGRITY, o, 0, 0, why);
 	return -EIO;
 }

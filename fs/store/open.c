@@ -75,7 +75,7 @@ static int check_same(const struct object *o, int fd)
 		       0 : -ESTALE;
 }
 
-int object_open_fd(struct object *o, bool *ret_ro)
+int object_open_again(struct object *o, bool *ret_ro)
 {
 	struct object *parent = o->parent;
 	int dirfd = o->st->root_fd, fd, r = 0;
@@ -98,7 +98,15 @@ int object_open_fd(struct object *o, bool *ret_ro)
 	r = check_same(o, fd);
 	if (r < 0)
 		close(fd);
-	else
-		o->fd = fd;
-	return r;
+	return r < 0 ? r : fd;
+}
+
+int object_open_fd(struct object *o, bool *ret_ro)
+{
+	int fd = object_open_again(o, ret_ro);
+
+	if (fd < 0)
+		return fd;
+	o->fd = fd;
+	return 0;
 }

@@ -17,8 +17,7 @@ uint64_t loaded_size(struct loaded *l)
 	return size;
 }
 
-/* Chunks [C0, C1) into DST. */
-static int read_chunks(struct loaded *l, uint64_t c0, uint64_t c1, uint8_t *dst)
+int read_chunks(struct loaded *l, uint64_t c0, uint64_t c1, uint8_t *dst)
 {
 	while (c0 < c1) {
 		uint32_t g = chunk_group(c0), from = chunk_slot(c0);
@@ -44,40 +43,49 @@ static int read_chunks(struct loaded *l, uint64_t c0, uint64_t c1, uint8_t *dst)
 	return 0;
 }
 
+struct wanted {
+	struct loaded *l;
+	uint8_t *buf, **ret_p;
+	size_t cap, n;
+	uint64_t off;
+};
+
+static ssize_t read_wanted(void *arg, read_chunks_fn *chunks)
+{
+	const struct wanted *w = arg;
+	uint64_t size = loaded_size(w->l), c0 = w->off / CHUNK, c1;
+	size_t n;
+	int r;
+
+	*w->ret_p = w->buf;
+	if (w->off >= size || !w->n)
+		return 0;
+	n = (size_t)MIN((uint64_t)w->n, size - w->off);
+	c1 = (w->off + n - 1) / CHUNK + 1;
+	if ((c1 - c0) * CHUNK > w->cap)
+		return -EINVAL;
+	if (loaded_is_xts(w->l))
+		return xts_read(w->l, w->buf, n, w->off, w->ret_p);
+	r = chunks(w->l, c0, c1, w->buf);
+	*w->ret_p = w->buf + w->off % CHUNK;
+	return r ? r : (ssize_t)n;
+}
+
 ssize_t object_read(struct object *o, uint8_t *buf, size_t cap, size_t n, uint64_t off,
 		    uint8_t **ret_p)
 {
-	struct loaded *l;
-	uint64_t size, c0, c1;
+	struct wanted w = { .buf = buf, .ret_p = ret_p, .cap = cap, .n = n, .off = off };
 	ssize_t r;
 
 	if (!S_ISREG(o->type))
 		return S_ISDIR(o->type) ? -EISDIR : -EINVAL;
-	r = object_pin(o, &l);
-	if (r)
-		return r;
-	size = loaded_size(l);
 	*ret_p = buf;
-	if (off >= size || !n)
-		goto out;
-	n = (size_t)MIN((uint64_t)n, size - off);
-	c0 = off / CHUNK;
-	c1 = (off + n - 1) / CHUNK + 1;
-	if ((c1 - c0) * CHUNK > cap) {
-		r = -EINVAL;
-		goto out;
-	}
-	if (loaded_is_xts(l)) {
-		r = xts_read(l, buf, n, off, ret_p);
-	} else {
-		r = read_chunks(l, c0, c1, buf);
-		*ret_p = buf + off % CHUNK;
-		if (!r)
-			r = (ssize_t)n;
-	}
+	r = object_pin(o, &w.l);
+	if (r)
+		return r == NEVER_WRITTEN ? 0 : r;
+	r = o->st->opt.read_only ? beside_read(w.l, read_wanted, &w) : read_wanted(&w, read_chunks);
 	if (r > 0)
 		atomic_fetch_add_explicit(&o->st->bytes_read, (uint64_t)r, memory_order_relaxed);
-out:
 	object_unpin(o);
 	return r;
 }

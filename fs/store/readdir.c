@@ -47,6 +47,15 @@ static int stream_new(struct object *dir, struct dirstream **ret)
 	return 0;
 }
 
+/* Another mount may have removed it: then some filesystems know no place in it any more. */
+static int seek_stream(struct object *dir, int fd, int64_t off)
+{
+	struct stat sb;
+	int r = backing_seekdir(fd, off);
+
+	return r == -EINVAL && !backing_fstat(dir->fd, &sb) && !sb.st_nlink ? -ENOENT : r;
+}
+
 /* The directory's own stream, or a new one, at OFF. */
 static int stream_take(struct object *dir, int64_t off, struct dirstream **ret)
 {
@@ -60,7 +69,7 @@ static int stream_take(struct object *dir, int64_t off, struct dirstream **ret)
 	if (r == 0 && !fresh) {
 		s->pos = s->end = 0;
 		s->off = off;
-		r = backing_seekdir(s->fd, off);
+		r = seek_stream(dir, s->fd, off);
 		if (r < 0)
 			dirstream_free(s);
 	}

@@ -51,12 +51,12 @@ static int pin_locked(struct object *o, bool load)
 	if (o->fd < 0 && has_header(o))
 		r = object_open_fd(o, &o->fd_ro);
 	if (!r && load && !o->l && has_header(o)) {
-		r = object_load(o, &l);
+		r = o->st->opt.read_only ? beside_load(o, &l) : object_load(o, &l);
 		if (!r)
 			make_resident(o, l);
 	}
 	if (!r && o->check_binding && o->l && load) {
-		r = check_binding(o);
+		r = o->st->opt.read_only ? beside_binding(o) : check_binding(o);
 		o->check_binding = r != 0;
 	}
 	if (r) {
@@ -109,7 +109,14 @@ int object_check(struct object *o)
 
 	if (!r)
 		object_unpin(o);
-	return r;
+	return r == NEVER_WRITTEN ? 0 : r;
+}
+
+int object_reopen(struct object *o)
+{
+	int r = o->st->opt.read_only ? beside_refresh(o) : 0;
+
+	return r ? r : object_check(o);
 }
 
 int object_pin_fd(struct object *o)
@@ -172,11 +179,11 @@ static int freshen_locked(struct object *o)
 /*
  * Pin O, which has no header.  For a change (CHANGE) a file may always be given
  * one; else only what an unclean session made: whoever cuts a healthy file to
- * nothing must not have it taken for an empty one.
+ * nothing must not have it taken for an empty one.  NEVER_WRITTEN: o->unborn.
  */
 static int pin_unborn(struct object *o, bool change, struct loaded **ret)
 {
-	bool fresh = false;
+	bool fresh = false, unborn;
 	int r = 0;
 
 	pthread_mutex_lock(&o->lock);
@@ -193,9 +200,10 @@ static int pin_unborn(struct object *o, bool change, struct loaded **ret)
 		close_idle(o);
 	if (!r && ret)
 		*ret = o->l;
+	unborn = o->unborn;
 	pthread_mutex_unlock(&o->lock);
 	if (r)
-		return r == NEVER_WRITTEN ? object_damaged(o, "it never reached the disk") : r;
+		return r == NEVER_WRITTEN && !unborn ? object_damaged(o, "it never reached the disk") : r;
 	if (fresh && !o->fd_ro)
 		loaded_mark_dirty(o->l);
 	return 0;
@@ -216,6 +224,8 @@ bool object_loaded_attr(struct object *o, struct stat *sb)
 	pthread_mutex_lock(&o->lock);
 	l = o->l;
 	known = l && l->h.type == OBJECT_FILE;
+	if (o->unborn)
+		sb->st_size = 0;
 	if (known) {
 		pthread_rwlock_rdlock(&l->lock);
 		sb->st_size = (off_t)l->h.size;
@@ -223,6 +233,7 @@ bool object_loaded_attr(struct object *o, struct stat *sb)
 			sb->st_mtim = l->mtime;
 		pthread_rwlock_unlock(&l->lock);
 	}
+	known |= o->unborn;
 	pthread_mutex_unlock(&o->lock);
 	return known;
 }

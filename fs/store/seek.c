@@ -72,7 +72,7 @@ int64_t object_seek(struct object *o, uint64_t off, int whence)
 		return -EINVAL;
 	r = object_pin(o, &l);
 	if (r)
-		return r;
+		return r == NEVER_WRITTEN ? -ENXIO : r;
 	size = loaded_size(l);
 	if (off >= size)
 		r = -ENXIO;

@@ -5,6 +5,7 @@
  * that did not end well is unclean.
  */
 #include <errno.h>
+#include <sys/file.h>
 
 #include "crypto/secret.h"
 #include "fs/store/touched.h"
@@ -213,6 +214,28 @@ int session_close(struct store *st)
 uint64_t session_current(struct store *st)
 {
 	return st->session->current; /* set once, before the zone can be entered */
+}
+
+bool session_is_open(struct store *st)
+{
+	struct session *s = st->session;
+	int r = -EBADMSG;
+	bool open;
+
+	/* It may just be replaced. */
+	for (int i = 0; r && i < 3; i++)
+		r = session_load(st, st->zone->keys->sm, NULL);
+	pthread_rwlock_rdlock(&s->lock);
+	open = s->b.open;
+	pthread_rwlock_unlock(&s->lock);
+	return open;
+}
+
+bool session_writer_gone(struct store *st)
+{
+	_cleanup_close_ int fd = backing_open(st->root_fd, LOCK_FILE, O_RDONLY, 0);
+
+	return fd >= 0 && !flock(fd, LOCK_SH | LOCK_NB);
 }
 
 static bool unclean_locked(const struct session *s, uint64_t session)

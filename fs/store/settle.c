@@ -75,7 +75,9 @@ static int take_base(struct resolve *v, const struct base_slot *base, uint32_t i
 	if (grp->tail == i)
 		grp->tail = NO_TAIL;
 	if (!secret_equal(base->key, grp->gk, GK_LEN))
-		return group_seal_store(v->l, grp, i, i + 1, v->p, entry_len(e));
+		return v->l->o->st->opt.read_only ?
+			       -EBADMSG :
+			       group_seal_store(v->l, grp, i, i + 1, v->p, entry_len(e));
 	grp->e[i] = *e;
 	return tail ? group_hold(v->l, grp, i, c, entry_len(e), false) : 0;
 }
@@ -84,15 +86,17 @@ static int resolve_failed(struct resolve *v, uint64_t base_gen, const struct bas
 			  const uint64_t failed[static 2])
 {
 	struct group *grp = v->grp;
+	/* Its writer may just be writing it: beside.c decides when it is read. */
+	bool wait = v->l->o->st->opt.read_only && !base_gen;
 
 	for (uint32_t i = 0; i < group_chunks(grp->g); i++) {
-		int r = 0;
+		int r = wait ? -EBADMSG : 0;
 
 		if (!bit_get(failed, i))
 			continue;
-		if (!base_gen)
+		if (!base_gen && !wait)
 			chunk_clear(v->l, grp, i);
-		else
+		else if (!wait)
 			r = base ? take_base(v, base, i) : -EBADMSG;
 		if (r == -EBADMSG)
 			bit_set(grp->bad, i);

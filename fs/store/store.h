@@ -205,6 +205,11 @@ int object_lookup(struct object *dir, const char *name, struct object **ret, str
 int object_getattr(struct object *o, struct stat *ret_st);
 /* Read the header, and check that it is bound to the name that led here.  0, -EIO. */
 int object_check(struct object *o);
+/*
+ * The same for an open(2): a read-only store takes notice of what another mount
+ * has written since.  -ESTALE: the name leads elsewhere now, look it up again.
+ */
+int object_reopen(struct object *o);
 
 enum { SET_MODE = 1, SET_UID = 2, SET_GID = 4, SET_ATIME = 8, SET_MTIME = 16,
        SET_ATIME_NOW = 32, SET_MTIME_NOW = 64, SET_CTIME = 128 };

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 
+#include "fs/store/content.h"
 #include "fs/store/entry.h"
 
 #define FIRST_BUCKETS 16u
@@ -299,7 +300,9 @@ struct object *table_get(struct store *st, struct object *parent, const char *st
 	struct object *o = table_find(st, sb->st_dev, sb->st_ino), *ghost = NULL;
 
 	for (;;) {
-		if (o && o->type == (sb->st_mode & S_IFMT) && found_at(o, parent, stored))
+		if (o && o->type == (sb->st_mode & S_IFMT) &&
+		    (!st->opt.read_only || beside_same(o, parent, stored, sb)) &&
+		    found_at(o, parent, stored))
 			break;
 		object_put(ghost);
 		ghost = o;

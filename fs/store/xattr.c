@@ -226,7 +226,7 @@ ssize_t object_listxattr(struct object *o, char *buf, size_t cap)
 		return n == -EOPNOTSUPP ? 0 : n;
 	r = has_user ? attribute_open(o, NULL, &a) : 0;
 	if (r < 0)
-		return r;
+		return r == -ENODATA ? 0 : r; /* no header yet, so no attributes */
 	for (ssize_t i = 0; i < n && r == 0; i += (ssize_t)strlen(names + i) + 1)
 		r = list_one(o, has_user ? &a : NULL, names + i, &l);
 	if (has_user)

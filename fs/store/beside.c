@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A read-only store beside the mount that writes the volume: what is loaded is
+ * brought up to date, and a header that fails to authenticate is read again,
+ * since a write may have been in its way (cmkfs-format(5), Reading).
+ */
+#include <errno.h>
+#include <time.h>
+
+#include "crypto/secret.h"
+#include "fs/store/content.h"
+
+#define SETTLED_S 2	 /* a change may leave times younger than this as they are */
+#define UNBORN_S 60	 /* a writer writes the first header within a second; clocks may differ */
+#define LOAD_TRIES 8
+#define PAUSE_US 500
+
+/* ---- what has changed ---------------------------------------------------------------- */
+
+static bool same_time(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+static bool seen_same(const struct seen *s, const struct stat *sb)
+{
+	return s->size == sb->st_size && same_time(&s->ctime, &sb->st_ctim) &&
+	       same_time(&s->mtime, &sb->st_mtim);
+}
+
+static int64_t age_of(const struct stat *sb)
+{
+	return (int64_t)time(NULL) - (int64_t)sb->st_ctim.tv_sec;
+}
+
+/* O is no longer what its path leads to.  o->lock is held. */
+static bool moved(struct object *o)
+{
+	struct object *parent = o->parent;
+	struct stat sb;
+	int r;
+
+	if (!parent)
+		return false;
+	if (!o->stored || object_pin(parent, NULL))
+		return true;
+	r = backing_stat(parent->fd, o->stored, &sb);
+	object_unpin(parent);
+	return r == -ENOENT || (!r && (sb.st_ino != o->ino || sb.st_dev != o->dev));
+}
+
+bool beside_same(struct object *o, struct object *parent, const char *stored, const struct stat *sb)
+{
+	bool r;
+
+	pthread_mutex_lock(&o->lock);
+	r = o->parent == parent && o->stored && !strcmp(o->stored, stored);
+	if (!r && !S_ISDIR(sb->st_mode) && sb->st_nlink > 1)
+		r = !moved(o); /* two links of one file */
+	pthread_mutex_unlock(&o->lock);
+	return r;
+}
+
+/* A file just made, whose writer holds the header in memory still. */
+static bool is_unborn(struct object *o, const struct stat *sb)
+{
+	int64_t age = age_of(sb);
+
+	return S_ISREG(o->type) && age < UNBORN_S && age > -UNBORN_S && session_is_open(o->st);
+}
+
+int beside_load(struct object *o, struct loaded **ret)
+{
+	struct stat sb;
+	int r;
+
+	for (int i = 0; i < LOAD_TRIES; i++) {
+		r = backing_fstat(o->fd, &sb);
+		if (r)
+			return r;
+		store_event_quiet(true);
+		r = object_load(o, ret);
+		store_event_quiet(false);
+		if (!r)
+			(*ret)->seen = (struct seen){ sb.st_mtim, sb.st_ctim, sb.st_size };
+		o->unborn = r == NEVER_WRITTEN && is_unborn(o, &sb);
+		if (r != -EIO)
+			return r;
+		usleep(PAUSE_US);
+	}
+	return moved(o) ? -ESTALE : object_load(o, ret);
+}
+
+/* ---- bringing up to date --------------------------------------------------------------- */
+
+/* Group 0 of N, and GRP's lock stays what it is. */
+static void take_group0(struct group *grp, struct group *n)
+{
+	struct held **held = grp->held;
+	uint8_t *gk = grp->gk;
+
+	grp->pair = n->pair;
+	grp->s = n->s;
+	grp->uses = n->uses;
+	grp->tail = n->tail;
+	grp->settle = n->settle;
+	memcpy(grp->bad, n->bad, sizeof(grp->bad));
+	grp->held = n->held;
+	n->held = held;
+	grp->gk = n->gk;
+	n->gk = gk;
+	if (gk) /* a GCM file */
+		memcpy(grp->e, n->e, GROUP0_CHUNKS * sizeof(grp->e[0]));
+}
+
+/* L becomes what N is, which goes.  Who reads by L meanwhile reads one or the other. */
+static int take_over(struct loaded *l, struct loaded *n)
+{
+	if (memcmp(l->h.object_id, n->h.object_id, ID_LEN) || l->h.epoch != n->h.epoch ||
+	    l->h.suite != n->h.suite || !secret_equal(l->k->dek, n->k->dek, KEY_LEN)) {
+		loaded_free(n);
+		return -ESTALE;
+	}
+	pthread_rwlock_wrlock(&l->lock);
+	pthread_rwlock_wrlock(&l->g0->lock);
+	l->h = n->h;
+	take_group0(l->g0, n->g0);
+	pthread_rwlock_unlock(&l->g0->lock);
+	group_drop_all_locked(l);
+	pthread_rwlock_unlock(&l->lock);
+	l->length = n->length;
+	l->stale_length = n->stale_length;
+	l->seen = n->seen;
+	loaded_free(n);
+	return 0;
+}
+
+/*
+ * The backing file is opened anew, as a filesystem of another host shows it as
+ * it is now only then; readers keep their descriptor's number.
+ */
+static int refresh_locked(struct object *o)
+{
+	struct loaded *n;
+	struct stat sb;
+	bool ro;
+	int fd = object_open_again(o, &ro), r;
+
+	if (fd < 0)
+		return fd;
+	r = backing_fstat(fd, &sb);
+	if (!r && seen_same(&o->l->seen, &sb) && age_of(&sb) > SETTLED_S) {
+		close(fd);
+		return 0;
+	}
+	if (!r && dup3(fd, o->fd, O_CLOEXEC) < 0)
+		r = -errno;
+	close(fd);
+	if (!r)
+		r = beside_load(o, &n);
+	return r ? r : take_over(o->l, n);
+}
+
+int beside_refresh(struct object *o)
+{
+	int r = 0;
+
+	pthread_mutex_lock(&o->lock);
+	if (o->l)
+		r = refresh_locked(o);
+	pthread_mutex_unlock(&o->lock);
+	return r == NEVER_WRITTEN ? -ESTALE : r;
+}
+
+void beside_notice(struct object *o, const struct stat *sb)
+{
+	if (!o->st->opt.read_only)
+		return;
+	pthread_mutex_lock(&o->lock);
+	if (o->l && !seen_same(&o->l->seen, sb))
+		refresh_locked(o); /* if it fails, who reads will be told */
+	pthread_mutex_unlock(&o->lock);
+}
+
+int beside_binding(struct object *o)
+{
+	int r;
+
+	store_event_quiet(true);
+	r = check_binding(o);
+	if (r == -EIO) {
+		r = refresh_locked(o); /* a rename gives a header its new name before it moves it */
+		if (!r)
+			r = check_binding(o);
+	}
+	store_event_quiet(false);
+	if (r != -EIO)
+		return r;
+	return moved(o) ? -ESTALE : check_binding(o);
+}
