@@ -41,6 +41,7 @@ struct inode {
 	struct zone *_Atomic zone; /* NULL: not in use.  Compared by sweeps, never followed */
 	uint64_t nlookup;	   /* protected by the shard */
 	_Atomic uint64_t stamp;	   /* read-only mounts: what the pages were read from; 0: unknown */
+	_Atomic uint64_t told;	   /* read-only mounts: attributes that the kernel was given last */
 	uint32_t id, generation;   /* generation: protected by the shard */
 	uint32_t next_free;	   /* protected by the list's lock */
 	_Atomic uint8_t flags;

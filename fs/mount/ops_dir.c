@@ -173,6 +173,8 @@ static void list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, bool pl
 	l.buf = (char *)pool_get(m->pool);
 	r = object_readdir(i->object, off, plus ? gather : emit_entry, &l);
 	inode_touch_pages(m->inodes, i, 1);
+	if (r == -ESTALE && m->opt->read_only)
+		r = -ENOENT; /* removed by another mount: as if here */
 	if (r < 0)
 		reply_err(req, r);
 	else if (plus)

@@ -11,14 +11,21 @@
 #include "fs/mount/ops.h"
 #include "fs/mount/session.h"
 
-/* What the pages of a file were read from, as far as its attributes tell; never 0. */
-static uint64_t stamp_of(const struct stat *st)
-{
-	uint64_t h = (uint64_t)st->st_mtim.tv_sec * 1000000007u + (uint64_t)st->st_mtim.tv_nsec;
+#define STAMP_SETTLED_S 2
 
-	h = h * 1000003u + (uint64_t)st->st_ctim.tv_sec * 1000000007u +
-	    (uint64_t)st->st_ctim.tv_nsec;
-	return (h * 1000003u + (uint64_t)st->st_size) | 1;
+/*
+ * An open(2) of I, which is as ST says: whether the kernel may keep its pages.
+ * Attributes that it was given before are taken back: waits for nothing.
+ */
+static bool note_open(struct mount *m, struct inode *i, const struct stat *st)
+{
+	uint64_t stamp = attr_stamp(st);
+
+	if (atomic_exchange(&i->stale_size, false) || atomic_load(&i->told) != stamp)
+		fuse_lowlevel_notify_inval_inode(m->se, i->id, -1, 0);
+	/* A second change within a tick of the clock leaves the times as they are. */
+	return atomic_exchange(&i->stamp, stamp) == stamp &&
+	       time(NULL) - st->st_ctim.tv_sec > STAMP_SETTLED_S;
 }
 
 void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -37,20 +44,22 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		return;
 	/*
 	 * The header is read now, so that the size is the true one.  Another
-	 * host may have written since: close-to-open.
+	 * mount may have written since: close-to-open.  After ESTALE the kernel
+	 * looks the name up again.
 	 */
-	r = object_check(i->object);
+	r = object_reopen(i->object);
+	if (r == -ESTALE && told_stale(req)) {
+		r = object_check(i->object); /* replaced meanwhile: what he found is open */
+		if (r == -ESTALE)
+			r = -ENOENT;
+	}
+	tell_stale(req, r == -ESTALE);
 	if (!r)
 		r = object_getattr(i->object, &st);
-	if (!r && atomic_exchange(&i->stale_size, false))
-		/* Attributes alone: waits for nothing. */
-		fuse_lowlevel_notify_inval_inode(mount_of(req)->se, ino, -1, 0);
 	if (r < 0) {
 		reply_err(req, r);
 	} else {
-		uint64_t stamp = stamp_of(&st);
-
-		fi->keep_cache = atomic_exchange(&i->stamp, stamp) == stamp;
+		fi->keep_cache = note_open(mount_of(req), i, &st);
 		fuse_reply_open(req, fi);
 	}
 	request_leave(ZONE_NORMAL);

@@ -7,6 +7,24 @@
 #include "fs/mount/ops.h"
 #include "fs/mount/session.h"
 
+#define LOOKUP_TRIES 8
+
+/*
+ * For who was told ESTALE a file is opened at once: it can be read then, if
+ * another mount replaces it before his open(2) gets here.
+ */
+static int lookup_open(struct object *dir, const char *name, struct object **ret, struct stat *st)
+{
+	for (int i = 0; i < LOOKUP_TRIES; i++) {
+		int r = object_lookup(dir, name, ret, st);
+
+		if (r < 0 || object_check(*ret) != -ESTALE)
+			return r;
+		object_put(*ret);
+	}
+	return -ESTALE;
+}
+
 void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct inode *dir = request_enter(req, parent, ZONE_NORMAL);
@@ -16,7 +34,11 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 	if (!dir)
 		return;
-	r = object_lookup(dir->object, name, &o, &st);
+	r = mount_of(req)->opt->read_only && told_stale(req) ?
+		    lookup_open(dir->object, name, &o, &st) :
+		    object_lookup(dir->object, name, &o, &st);
+	if (r == -ENOENT && mount_of(req)->opt->read_only)
+		tell_stale(req, false);
 	if (r < 0)
 		reply_err(req, r);
 	else
@@ -47,6 +69,8 @@ static void reply_attr(fuse_req_t req, struct inode *i)
 		return;
 	}
 	inode_touch(i, INODE_ATTRS);
+	if (mount_of(req)->opt->read_only)
+		atomic_store_explicit(&i->told, attr_stamp(&st), memory_order_relaxed);
 	fuse_reply_attr(req, &st, mount_of(req)->timeout);
 }
 

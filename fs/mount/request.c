@@ -50,6 +50,15 @@ void request_leave(enum zone_use use)
 	zone_leave(this_request.zone, use);
 }
 
+uint64_t attr_stamp(const struct stat *st)
+{
+	uint64_t h = (uint64_t)st->st_mtim.tv_sec * 1000000007u + (uint64_t)st->st_mtim.tv_nsec;
+
+	h = h * 1000003u + (uint64_t)st->st_ctim.tv_sec * 1000000007u +
+	    (uint64_t)st->st_ctim.tv_nsec;
+	return (h * 1000003u + (uint64_t)st->st_size) | 1;
+}
+
 int entry_take(struct mount *m, struct object *o, const struct stat *st, unsigned int flags,
 	       struct fuse_entry_param *ret)
 {
@@ -59,6 +68,8 @@ int entry_take(struct mount *m, struct object *o, const struct stat *st, unsigne
 	if (r < 0)
 		return r;
 	inode_touch(i, INODE_ATTRS | flags);
+	if (m->opt->read_only)
+		atomic_store_explicit(&i->told, attr_stamp(st), memory_order_relaxed);
 	*ret = (struct fuse_entry_param){
 		.ino = i->id,
 		.generation = i->generation,

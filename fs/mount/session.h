@@ -100,6 +100,16 @@ void reply_entry(fuse_req_t req, struct object *o, const struct stat *st, unsign
 int entry_take(struct mount *m, struct object *o, const struct stat *st, unsigned int flags,
 	       struct fuse_entry_param *ret);
 
+/* ---- again.c: read-only mounts ---- */
+
+/* Whether the open(2) of who asks was told ESTALE just now, so that the kernel walks his path again. */
+bool told_stale(fuse_req_t req);
+/* Remember that he is (ON), or forget it. */
+void tell_stale(fuse_req_t req, bool on);
+
+/* What ST says of a file's contents: another number when they are others; never 0. */
+uint64_t attr_stamp(const struct stat *st);
+
 /* Clear what a write or a change of owner takes away: set-id bits, file capabilities. */
 int kill_setid(struct object *o);
 
