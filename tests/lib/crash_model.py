@@ -301,7 +301,9 @@ class Model:
         except OSError as e:
             st = None
             complaints.append("lstat: %s" % e)
-        for number in [c for c in dict.fromkeys(reversed(cands)) if c is not None] if st else []:
+        # What never reached the disk is an empty file, and that fits any node: the older one then.
+        order = cands if st and st.st_size == 0 else reversed(cands)
+        for number in [c for c in dict.fromkeys(order) if c is not None] if st else []:
             node = self.nodes[number]
             kind = {stat.S_IFREG: "f", stat.S_IFDIR: "d", stat.S_IFLNK: "l"}.get(
                 stat.S_IFMT(st.st_mode))

@@ -3,7 +3,7 @@
  * Power cuts under the real write path: random short histories of one file
  * over the header and two groups are run with every backing write and barrier
  * recorded.  From the record, states that a cut allows (everything before the
- * last barrier, any subset of the blocks after it) are built in a copy of the
+ * last barrier, any subset of the blocks and lengths after it) are built in a copy of the
  * volume and opened.  What was fsynced must be there as that or a later
  * version; nothing may read as other bytes; zeros only where nothing was
  * fsynced; after settling and a clean end it all still reads the same.  A
@@ -11,24 +11,16 @@
  *
  * CMKFS_SEED replays a run, CMKFS_OPS sets the number of histories.
  */
-#include "volume_fixture.h"
+#include "crash_record.h"
 
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <time.h>
 
-#include "fs/store/internal.h"
-
 #define CHUNKS 100u		/* 0–95 in the header, 96–99 in group 1 */
 #define LIMIT (CHUNKS * CHUNK)
 #define STEPS 7u
 #define CUTS 24u		/* states tried of each history */
-
-struct event { /* a change of the backing file, in blocks */
-	enum backing_op op;
-	uint64_t off, len;
-	uint8_t *data;
-};
 
 struct version {
 	uint64_t size;
@@ -38,10 +30,8 @@ struct version {
 struct run {
 	struct fixture f;
 	struct object *o;
-	ino_t ino;
 	uint64_t rng;
-	struct event ev[512];
-	unsigned int nev;
+	struct crash_record rec;
 	unsigned int at[STEPS + 1];	/* events before the end of step i */
 	bool synced[STEPS + 1];
 	struct version v[STEPS + 1];
@@ -64,61 +54,16 @@ static uint64_t rnd(struct run *r)
 
 /* ---- recording ---------------------------------------------------------------------- */
 
-static void add_event(struct run *r, enum backing_op op, uint64_t off, uint64_t len, const uint8_t *p)
-{
-	struct event *e = &r->ev[r->nev++];
-
-	assert_true(r->nev < ARRAY_SIZE(r->ev));
-	*e = (struct event){ op, off, len, NULL };
-	if (p) {
-		e->data = malloc(len);
-		memcpy(e->data, p, len);
-	}
-}
-
-/* Cut at the borders of blocks: each may reach the disk alone. */
-static void add_write(struct run *r, uint64_t off, const uint8_t *p, uint64_t n)
-{
-	while (n) {
-		uint64_t k = MIN(n, CHUNK - off % CHUNK);
-
-		add_event(r, BACKING_WRITE, off, k, p);
-		off += k;
-		p += k;
-		n -= k;
-	}
-}
-
 static int on_call(void *arg, const struct backing_call *c)
 {
 	struct run *r = arg;
 	struct stat st;
-	uint64_t off = c->off;
 
-	if (fstat(c->fd, &st) || st.st_ino != r->ino)
+	if (fstat(c->fd, &st) || st.st_ino != r->rec.ino)
 		return 0;
 	if (r->faulty && c->op != BACKING_READ && !(rnd(r) % 8))
 		return -EIO;
-	switch (c->op) {
-	case BACKING_WRITE:
-		for (int i = 0; i < c->n; i++) {
-			add_write(r, off, c->iov[i].iov_base, c->iov[i].iov_len);
-			off += c->iov[i].iov_len;
-		}
-		break;
-	case BACKING_TRUNCATE:
-		add_event(r, c->op, c->off, 0, NULL);
-		break;
-	case BACKING_PUNCH:
-		add_event(r, c->op, c->off, c->len, NULL);
-		break;
-	case BACKING_BARRIER:
-	case BACKING_SYNC:
-		add_event(r, BACKING_BARRIER, 0, 0, NULL);
-		break;
-	default:
-		break;
-	}
+	crash_note(&r->rec, c);
 	return 0;
 }
 
@@ -235,26 +180,6 @@ static bool step(struct run *r, struct version *v)
 
 /* ---- building a state -------------------------------------------------------------------- */
 
-static void apply(uint8_t *image, uint64_t *len, const struct event *e)
-{
-	switch (e->op) {
-	case BACKING_WRITE:
-		memcpy(image + e->off, e->data, e->len);
-		*len = MAX(*len, e->off + e->len);
-		break;
-	case BACKING_TRUNCATE:
-		if (e->off < *len)
-			memset(image + e->off, 0, *len - e->off);
-		*len = e->off;
-		break;
-	case BACKING_PUNCH:
-		memset(image + e->off, 0, e->len);
-		break;
-	default:
-		break;
-	}
-}
-
 /* Events [0, CUT): those before the last barrier, and a random subset of the others. */
 static uint64_t build(struct run *r, unsigned int cut, uint8_t *image, uint64_t cap)
 {
@@ -264,11 +189,11 @@ static uint64_t build(struct run *r, unsigned int cut, uint8_t *image, uint64_t 
 	memset(image, 0, cap);
 	memcpy(image, r->base, r->base_len);
 	for (unsigned int i = 0; i < cut; i++)
-		if (r->ev[i].op == BACKING_BARRIER)
+		if (r->rec.ev[i].op == CRASH_BARRIER)
 			barrier = i;
 	for (unsigned int i = 0; i < cut; i++)
 		if (i < barrier || odds == 3 || rnd(r) % 3 < odds)
-			apply(image, &len, &r->ev[i]);
+			crash_apply(image, cap, &len, &r->rec.ev[i]);
 	return len;
 }
 
@@ -360,8 +285,8 @@ static void put_session(struct run *r)
 static void explain(struct run *r, unsigned int cut, const char *why)
 {
 	for (unsigned int i = 0; i < cut; i++)
-		print_message("  event %u: op %d off %ju len %ju\n", i, r->ev[i].op,
-			      (uintmax_t)r->ev[i].off, (uintmax_t)r->ev[i].len);
+		print_message("  event %u: op %d off %ju len %ju\n", i, r->rec.ev[i].op,
+			      (uintmax_t)r->rec.ev[i].off, (uintmax_t)r->rec.ev[i].len);
 	for (unsigned int i = 0; i <= STEPS; i++)
 		print_message("  step %u: size %ju, %u events%s\n", i, (uintmax_t)r->v[i].size, r->at[i],
 			      r->synced[i] ? ", fsynced" : "");
@@ -428,7 +353,7 @@ static void cut_all(struct run *r)
 	uint8_t *image = malloc(cap);
 
 	for (unsigned int i = 0; i < CUTS; i++) {
-		unsigned int cut = (unsigned int)(rnd(r) % (r->nev + 1)), to = 0, from = 0;
+		unsigned int cut = (unsigned int)(rnd(r) % (r->rec.n + 1)), to = 0, from = 0;
 
 		for (unsigned int j = 0; j <= STEPS && r->at[j] <= cut; j++) {
 			to = j;
@@ -449,7 +374,7 @@ static void read_base(struct run *r)
 	uint64_t cap = GROUP1_BASE + GROUP_STRIDE;
 
 	r->base = calloc(1, cap);
-	r->base_len = (uint64_t)pread(r->o->fd, r->base, cap, 0);
+	r->base_len = r->rec.length = (uint64_t)pread(r->o->fd, r->base, cap, 0);
 }
 
 static void history(uint64_t seed, bool faulty, unsigned int *states)
@@ -480,7 +405,7 @@ static void history(uint64_t seed, bool faulty, unsigned int *states)
 		object_unpin(r->o);
 		r->synced[0] = true;
 	}
-	r->ino = object_ino(r->o);
+	r->rec.ino = object_ino(r->o);
 	read_base(r);
 	assert_int_equal(object_path(r->o, &parent, stored), 0);
 	object_put(parent);
@@ -493,7 +418,7 @@ static void history(uint64_t seed, bool faulty, unsigned int *states)
 		r->v[i].size = r->v[i - 1].size;
 		memcpy(r->v[i].data, r->v[i - 1].data, LIMIT);
 		r->synced[i] = step(r, &r->v[i]);
-		r->at[i] = r->nev;
+		r->at[i] = r->rec.n;
 	}
 	backing_hooks = NULL;
 	cut_all(r);
@@ -503,8 +428,7 @@ static void history(uint64_t seed, bool faulty, unsigned int *states)
 	object_put(r->o);
 	fixture_destroy(&r->f);
 	nftw(r->copy, fixture_rm, 16, FTW_DEPTH | FTW_PHYS);
-	for (unsigned int i = 0; i < r->nev; i++)
-		free(r->ev[i].data);
+	crash_forget(&r->rec);
 	for (unsigned int i = 0; i <= STEPS; i++)
 		free(r->v[i].data);
 	free(r->base);
