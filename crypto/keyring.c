@@ -232,25 +232,49 @@ static void *copy(const void *p, size_t n)
 	return q;
 }
 
+static int slot_copy(const struct keyslot *s, struct keyslot *ret)
+{
+	*ret = *s;
+	ret->kid = strdup(s->kid ? s->kid : "");
+	ret->params = copy(s->params, s->params_len);
+	ret->blob = copy(s->blob, s->blob_len);
+	if (ret->kid && ret->params && ret->blob)
+		return 0;
+	slot_clear(ret);
+	return -ENOMEM;
+}
+
 int generation_add_slot(struct generation *gen, const struct keyslot *s, uint8_t *ret_id)
 {
-	struct keyslot new = *s;
+	struct keyslot new;
 
 	if (gen->nslots >= KEYRING_SLOTS)
 		return -ENOSPC;
-	new.kid = strdup(s->kid ? s->kid : "");
-	new.params = copy(s->params, s->params_len);
-	new.blob = copy(s->blob, s->blob_len);
-	if (!new.kid || !new.params || !new.blob) {
-		slot_clear(&new);
+	if (slot_copy(s, &new))
 		return -ENOMEM;
-	}
 	for (new.id = 1; id_used(gen, new.id);)
 		new.id++;
 	gen->slots[gen->nslots++] = new;
 	if (ret_id)
 		*ret_id = new.id;
 	return 0;
+}
+
+int generation_replace_slot(struct generation *gen, uint8_t id, const struct keyslot *s)
+{
+	struct keyslot new;
+
+	for (unsigned int i = 0; i < gen->nslots; i++) {
+		if (gen->slots[i].id != id)
+			continue;
+		if (slot_copy(s, &new))
+			return -ENOMEM;
+		new.id = id;
+		slot_clear(&gen->slots[i]);
+		gen->slots[i] = new;
+		return 0;
+	}
+	return -ENOENT;
 }
 
 int generation_remove_slot(struct generation *gen, uint8_t id)

@@ -107,6 +107,8 @@ int keyring_new_generation(const struct keyring *k, struct generation *gen, uint
  * -ENOMEM.  RET_ID may be NULL.
  */
 int generation_add_slot(struct generation *gen, const struct keyslot *s, uint8_t *ret_id);
+/* Put a copy of S in the place of the slot ID, whose id it gets.  0; -ENOENT; -ENOMEM. */
+int generation_replace_slot(struct generation *gen, uint8_t id, const struct keyslot *s);
 /* 0; -ENOENT. */
 int generation_remove_slot(struct generation *gen, uint8_t id);
 

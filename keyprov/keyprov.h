@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * THE interface between the filesystem and key vaults.  fs/ sees providers
- * only through this header and lease.h; a new provider is one file with a
+ * only through this header, lease.h and open.h; a new provider is one file with a
  * const struct kp_ops and one line in providers.c.
  *
  * Words: a *key* is the customer-managed key (CMK) in a vault, named by a URI;

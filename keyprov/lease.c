@@ -142,10 +142,12 @@ int lease_start(const struct kp_context *ctx, const struct lease_slot *slots, un
 	l->slots = slots_new(slots, n);
 	if (!r && !l->slots)
 		r = -ENOMEM;
-	if (!r) {
+	if (!r && opt->background)
+		eventfd_write(l->wake_fd, 1);
+	else if (!r)
 		lease_check(l);
+	if (!r)
 		r = start_threads(l);
-	}
 	if (r) {
 		lease_unref(l);
 		return r;
@@ -197,6 +199,14 @@ int lease_replace(struct lease *l, const struct lease_slot *slots, unsigned int 
 void lease_kick(struct lease *l)
 {
 	eventfd_write(l->wake_fd, 1);
+}
+
+void lease_ask(struct lease *l)
+{
+	pthread_mutex_lock(&l->lock);
+	l->ask = true;
+	pthread_mutex_unlock(&l->lock);
+	lease_kick(l);
 }
 
 void lease_status(struct lease *l, struct lease_status *ret)

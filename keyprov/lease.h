@@ -38,6 +38,7 @@ struct lease_options {
 	/* 60,000 by default, 1 s … 1 h; watched providers check by event, and by it too. */
 	unsigned int period_ms;
 	unsigned int grace_ms; /* 600,000 by default; 0: strict */
+	bool background; /* the first check is made by the lease's own thread, too */
 };
 
 struct lease_status {
@@ -47,6 +48,7 @@ struct lease_status {
 	char kid[KP_URI_MAX];	/* the slot that opened it last */
 	char newest[KP_URI_MAX]; /* newest version of that key; other than KID after a rotation */
 	int64_t expires;	/* the key's expiry, unix seconds, 0: none */
+	unsigned int expiry_near; /* 2: in less than 7 days, 1: in less than 30, 0: later or never */
 	int64_t confirmed_ms_ago; /* since the last successful unwrap, -1: never */
 	int64_t grace_left_ms;	/* in LEASE_GRACE */
 };
@@ -54,7 +56,8 @@ struct lease_status {
 /*
  * Called by a thread of the lease on every change of state, and again in
  * LEASE_GRANTED when `newest` has changed, so that a volume that follows the
- * newest version can rewrap; never concurrently with itself.  In
+ * newest version can rewrap, when `expiry_near` has, and after lease_ask();
+ * never concurrently with itself.  In
  * LEASE_GRANTED, VK is the unwrapped key (KP_SECRET_LEN bytes, wiped after the
  * call); else NULL.  Returning an error from a grant (-EKEYREJECTED: not the
  * key of this zone) makes it a denial.  It may call lease_replace(),
@@ -66,7 +69,8 @@ struct lease;
 
 /*
  * Start a lease on the slots and make the first check before returning, in the
- * caller's thread (FN is called).  0 also when denied: FN has the state.
+ * caller's thread (FN is called), unless OPT says otherwise.  0 also when
+ * denied: FN has the state.
  * -ENOMEM, or what pthread_create says.
  */
 int lease_start(const struct kp_context *ctx, const struct lease_slot *slots, unsigned int n,
@@ -75,19 +79,13 @@ int lease_start(const struct kp_context *ctx, const struct lease_slot *slots, un
 int lease_replace(struct lease *l, const struct lease_slot *slots, unsigned int n);
 /* Check now, in the background. */
 void lease_kick(struct lease *l);
+/* The same, and FN is called with the key if it is granted, whatever it has been told before. */
+void lease_ask(struct lease *l);
 void lease_status(struct lease *l, struct lease_status *ret);
 /*
  * NULL-safe.  Afterwards FN is not called any more, and all is wiped; waits for
  * an FN that runs, but not for a provider that hangs.
  */
 void lease_stop(struct lease *l);
-
-/*
- * One check without a lease: unwrap by the first slot that can.  For commands.
- * 0 and RET_VK, *RET_SLOT (index; may be NULL); else the last error.
- */
-int kp_unwrap_any(const struct kp_context *ctx, const struct lease_slot *slots, unsigned int n,
-		  uint8_t ret_vk[static KP_SECRET_LEN], unsigned int *ret_slot,
-		  struct kp_error *e);
 
 #endif

@@ -37,6 +37,7 @@ struct lease {
 	struct kp_error unreachable; /* why the last check had no answer */
 	int64_t confirmed;	     /* ms of CLOCK_BOOTTIME, before the unwrap; NEVER */
 	struct slots *next;	     /* to be taken by the checker */
+	bool ask;		     /* FN wants the key at the next grant */
 	bool stopping;
 
 	/* Of the checker alone. */

@@ -61,14 +61,26 @@ static void apply_denied(struct lease *l, int code, const struct kp_error *e)
 		tell(l, NULL);
 }
 
+#define DAY 86400
+
+static unsigned int expiry_near(int64_t expires)
+{
+	int64_t left = expires - (int64_t)time(NULL);
+
+	return !expires || left > 30 * DAY ? 0 : left <= 7 * DAY ? 2 : 1;
+}
+
 static void apply_granted(struct lease *l, const struct check *c, const uint8_t *vk,
 			  int64_t started)
 {
-	bool rotated;
+	unsigned int near = expiry_near(c->info.expires);
+	bool news;
 	int r = 0;
 
 	pthread_mutex_lock(&l->lock);
-	rotated = strcmp(l->status.newest, c->info.newest) != 0;
+	news = strcmp(l->status.newest, c->info.newest) || l->status.expiry_near < near || l->ask;
+	l->ask = false;
+	l->status.expiry_near = near;
 	memcpy(l->status.newest, c->info.newest, sizeof(l->status.newest));
 	snprintf(l->status.kid, sizeof(l->status.kid), "%s", c->kid);
 	l->status.expires = c->info.expires;
@@ -76,7 +88,7 @@ static void apply_granted(struct lease *l, const struct check *c, const uint8_t 
 	memset(&l->unreachable, 0, sizeof(l->unreachable));
 	pthread_mutex_unlock(&l->lock);
 
-	if (set_state(l, LEASE_GRANTED, 0, NULL) || rotated)
+	if (set_state(l, LEASE_GRANTED, 0, NULL) || news)
 		r = tell(l, vk);
 	if (r) {
 		struct kp_error e;

@@ -60,7 +60,8 @@ static int slot_open(struct slot *s, const struct kp_context *ctx, struct kp_err
 	return r;
 }
 
-#define FAR (INT64_C(366) * 86400) /* there are checks enough before */
+#define DAY INT64_C(86400)
+#define FAR (366 * DAY) /* there are checks enough before */
 
 static void wake_at(struct check *c, int64_t t, int64_t now)
 {
@@ -81,6 +82,10 @@ static int slot_check(struct slot *s, const struct kp_context *ctx, uint8_t *vk,
 		return r;
 	wake_at(c, info.not_before, now);
 	wake_at(c, info.expires, now);
+	if (info.expires) { /* to be warned of */
+		wake_at(c, info.expires - 30 * DAY, now);
+		wake_at(c, info.expires - 7 * DAY, now);
+	}
 	r = kp_acceptable(&info, ctx, now, e);
 	if (!r)
 		r = s->ops->unwrap(s->kp, s->kid, s->blob, s->blob_len, vk, e);
@@ -122,32 +127,4 @@ void slots_check(struct slots *s, const struct kp_context *ctx,
 		}
 	}
 	secret_wipe(ret_vk, KP_SECRET_LEN);
-}
-
-int kp_unwrap_any(const struct kp_context *ctx, const struct lease_slot *slots, unsigned int n,
-		  uint8_t ret_vk[static KP_SECRET_LEN], unsigned int *ret_slot,
-		  struct kp_error *e)
-{
-	struct slots *s = slots_new(slots, n);
-	unsigned int i;
-	int r;
-
-	if (!s)
-		return kp_fail(e, -EAGAIN, NULL, "no memory for the slots of a keyring");
-	r = kp_fail(e, -ENOENT, "cmkfs key show DIR",
-		    "no slot of the keyring can be opened by a provider");
-	for (i = 0; i < n; i++) {
-		r = slot_open(&s->v[i], ctx, e);
-		if (!r)
-			r = s->v[i].ops->unwrap(s->v[i].kp, s->v[i].kid, s->v[i].blob,
-						s->v[i].blob_len, ret_vk, e);
-		if (!r)
-			break;
-	}
-	slots_free(s);
-	if (r)
-		secret_wipe(ret_vk, KP_SECRET_LEN);
-	else if (ret_slot)
-		*ret_slot = i;
-	return r;
 }

@@ -197,6 +197,14 @@ static struct lease_status last(unsigned int *ret_calls)
 	return s;
 }
 
+static unsigned int heard_calls(void)
+{
+	unsigned int n;
+
+	last(&n);
+	return n;
+}
+
 /* Wait until STATE is told; how long it took. */
 static int64_t wait_for(enum lease_state state)
 {
@@ -243,7 +251,7 @@ static int teardown(void **state)
 
 static void start(unsigned int n, unsigned int period_ms, unsigned int grace_ms)
 {
-	struct lease_options o = { period_ms, grace_ms };
+	struct lease_options o = { .period_ms = period_ms, .grace_ms = grace_ms };
 
 	assert_int_equal(lease_start(&ctx, slots, n, &o, hear, &heard, &lease), 0);
 }
@@ -627,7 +635,7 @@ static void slot_that_cannot_be_asked_is_not_denied(void **state)
 static void unknown_scheme_does_not_hide_a_denial(void **state)
 {
 	struct lease_slot two[2] = { { "https://x/keys/y", &blobs[0], 1 }, slots[1] };
-	struct lease_options o = { 60000, 60000 };
+	struct lease_options o = { .period_ms = 60000, .grace_ms = 60000 };
 
 	(void)state;
 	scripts[1].unwrap = -EKEYREVOKED;
@@ -662,23 +670,49 @@ static void replaced_slots_are_asked(void **state)
 	wait_for(LEASE_DENIED);
 }
 
-static void unwrap_any_tells_the_slot_or_the_last_error(void **state)
+static void first_check_may_be_made_in_the_background(void **state)
 {
-	uint8_t vk[KP_SECRET_LEN];
-	static const uint8_t zero[KP_SECRET_LEN];
-	unsigned int slot;
-	struct kp_error e;
+	struct lease_options o = { .period_ms = 60000, .background = true };
 
 	(void)state;
-	scripts[0].open = -EAGAIN;
-	scripts[1].unwrap = -EACCES;
-	assert_int_equal(kp_unwrap_any(&ctx, slots, 3, vk, &slot, &e), 0);
-	assert_int_equal(slot, 2);
-	assert_int_equal(vk[31], 0xa2);
-	assert_int_equal(kp_unwrap_any(&ctx, slots, 2, vk, &slot, &e), -EACCES);
-	assert_int_equal(e.code, -EACCES);
-	assert_memory_equal(vk, zero, sizeof(zero));
-	assert_int_equal(kp_unwrap_any(&ctx, slots, 0, vk, NULL, &e), -ENOENT);
+	scripts[0].hang_ms = 50;
+	assert_int_equal(lease_start(&ctx, slots, 1, &o, hear, &heard, &lease), 0);
+	wait_for(LEASE_GRANTED);
+}
+
+static void who_asks_is_given_the_key_again(void **state)
+{
+	(void)state;
+	start(1, 60000, 60000);
+	assert_int_equal(heard_calls(), 1);
+	lease_kick(lease);
+	sleep_ms(50);
+	assert_int_equal(heard_calls(), 1); /* nothing has changed */
+	lease_ask(lease);
+	sleep_ms(50);
+	assert_int_equal(heard_calls(), 2);
+	assert_int_equal(last(NULL).state, LEASE_GRANTED);
+}
+
+static void expiry_is_told_when_it_comes_near(void **state)
+{
+	(void)state;
+	scripts[0].expires = time(NULL) + 40 * 86400;
+	start(1, 60000, 60000);
+	assert_int_equal(last(NULL).expiry_near, 0);
+	scripts[0].expires = time(NULL) + 20 * 86400;
+	lease_kick(lease);
+	sleep_ms(50);
+	assert_int_equal(last(NULL).expiry_near, 1);
+	scripts[0].expires = time(NULL) + 2 * 86400;
+	lease_kick(lease);
+	sleep_ms(50);
+	assert_int_equal(last(NULL).expiry_near, 2);
+	assert_int_equal(heard_calls(), 3);
+	/* Once is enough. */
+	lease_kick(lease);
+	sleep_ms(50);
+	assert_int_equal(heard_calls(), 3);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -714,7 +748,9 @@ int main(void)
 		TEST(unknown_scheme_does_not_hide_a_denial),
 		TEST(no_slot_is_a_denial),
 		TEST(replaced_slots_are_asked),
-		TEST(unwrap_any_tells_the_slot_or_the_last_error),
+		TEST(first_check_may_be_made_in_the_background),
+		TEST(who_asks_is_given_the_key_again),
+		TEST(expiry_is_told_when_it_comes_near),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
