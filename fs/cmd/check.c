@@ -88,15 +88,73 @@ static int fail_store(const struct checker *k, int r, const struct store_error *
 	return cmd_fail_store(r, e, k->dir);
 }
 
-static int unwrap(struct checker *k)
+static int unwrap_active(struct checker *k, const struct volkeys *keys)
 {
-	struct generation *gen = keyring_generation(k->keys.ring, k->keys.ring->active);
+	struct generation *gen = keyring_generation(keys->ring, keys->ring->active);
 
 	if (!gen)
 		return cmd_fail(CMD_INTEGRITY, "restore cmkfs.keys from a backup of the volume",
 				"the keyring has no active generation");
+	return volkeys_unwrap(keys, gen, k->vk);
+}
+
+/* The keys of all zones that were opened, again. */
+static int unwrap(struct checker *k)
+{
+	int r;
+
 	k->confirmed = clock_ms();
-	return volkeys_unwrap(&k->keys, gen, k->vk);
+	r = unwrap_active(k, &k->keys);
+	for (unsigned int i = 0; i < k->nothers && !r; i++)
+		r = unwrap_active(k, &k->others[i]);
+	return r;
+}
+
+/* Give Z the keys of all its generations.  *RET_ERR: what they met. */
+static int unlock_zone(struct zone *z, const struct volkeys *keys, int *ret_err,
+		       struct store_error *err)
+{
+	_cleanup_secret_ struct zone_vk *v = secret_alloc(KEYRING_GENERATIONS * sizeof(*v));
+	struct volkeys_open o;
+	int r = v ? volkeys_open(keys, &o) : cmd_fail(CMD_FAILED, NULL, "no memory for keys");
+
+	*ret_err = 0;
+	for (unsigned int i = 0; v && i < o.n; i++) {
+		v[i].g = o.g[i];
+		memcpy(v[i].vk, o.vk[i], KEY_LEN);
+	}
+	if (!r)
+		*ret_err = zone_unlock_all(z, v, o.n, err);
+	if (v)
+		volkeys_close(&o);
+	return r;
+}
+
+/* Zones beside the root's: one that does not open is left out of the check, which says so. */
+static int open_others(struct checker *k)
+{
+	struct store_error err = { "", "" };
+	struct zone *z = store_root_zone(k->st);
+
+	while ((z = store_next_zone(k->st, z))) {
+		struct volkeys *v = realloc(k->others, (k->nothers + 1) * sizeof(*v));
+		int r, e;
+
+		if (!v)
+			return cmd_fail(CMD_FAILED, NULL, "out of memory");
+		k->others = v;
+		v += k->nothers;
+		r = volkeys_load_zone(k->cmd, k->dir, zone_id(z), v);
+		if (!r)
+			r = unlock_zone(z, v, &e, &err);
+		if (!r && e)
+			r = fail_store(k, e, &err);
+		if (r)
+			volkeys_done(v);
+		else
+			k->nothers++;
+	}
+	return CMD_OK;
 }
 
 static int open_store(struct checker *k)
@@ -107,7 +165,7 @@ static int open_store(struct checker *k)
 		.state_dir = k->keys.ctx.dir, .holder = holder, .adopt = k->opt.repair,
 	};
 	struct store_error err = { "", "" };
-	int r;
+	int r, e;
 
 	snprintf(holder, sizeof(holder), "cmkfs %s", k->verb);
 	r = store_open(k->dir, &opt, &k->st, &err);
@@ -116,8 +174,10 @@ static int open_store(struct checker *k)
 	if (k->opt.repair && store_read_only(k->st))
 		return cmd_fail(CMD_USAGE, "use a newer version of cmkfs",
 				"the volume may only be read by this version");
-	r = zone_unlock(store_root_zone(k->st), k->vk, &err);
-	return r ? fail_store(k, r, &err) : CMD_OK;
+	e = unlock_zone(store_root_zone(k->st), &k->keys, &r, &err);
+	if (!e && r)
+		e = fail_store(k, r, &err);
+	return e ? e : open_others(k);
 }
 
 static int open_volume(struct checker *k, const char *what)
@@ -132,7 +192,7 @@ static int open_volume(struct checker *k, const char *what)
 	keyring_free(ring);
 	if (r)
 		return fail_store(k, r, &err);
-	r = volkeys_load(k->cmd, k->dir, &k->keys);
+	r = volkeys_load(k->cmd, k->dir, NULL, &k->keys);
 	if (r)
 		return r;
 	k->opt.binding = k->keys.vol.binding;
@@ -248,6 +308,9 @@ int check_run(struct checker *k, const char *what)
 		r = run(k);
 	store_close(k->st);
 	volkeys_done(&k->keys);
+	for (unsigned int i = 0; i < k->nothers; i++)
+		volkeys_done(&k->others[i]);
+	free(k->others);
 	secret_free(k->vk);
 	json_decref(k->findings);
 	free(k->from);

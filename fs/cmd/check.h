@@ -35,7 +35,9 @@ struct checker {
 	struct check_options opt;
 	/* Made by check_run(): */
 	char *dir;
-	struct volkeys keys;
+	struct volkeys keys;	  /* of the root's zone */
+	struct volkeys *others;	  /* of the other zones that were opened */
+	unsigned int nothers;
 	struct store *st;
 	uint8_t *vk; /* secret memory */
 	struct progress progress;

@@ -1,15 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * `cmkfs key set` moves a volume to a customer's key, `cmkfs key reset` back
- * to the service-managed one.
+ * `cmkfs key set` moves a zone to a customer's key, `cmkfs key reset` back to
+ * the service-managed one.
  */
+#include <stdio.h>
+
+#include "ask.h"
 #include "keyprov/local/local.h"
 #include "volkeys.h"
+
+static const char *zone, *open_with;
+
+static const struct opt opts[] = { OPT_ZONE(&zone), OPT_OPEN_WITH(&open_with), OPT_END };
+
+static int begin(const struct cmd *c, struct volkeys *k)
+{
+	int r = volkeys_load(c, c->argv[0], zone, k);
+
+	return r ? r : volkeys_open_with(k, open_with);
+}
 
 static int run_set(const struct cmd *c)
 {
 	struct volkeys k;
-	int r = volkeys_load(c, c->argv[0], &k);
+	int r = begin(c, &k);
 
 	if (!r)
 		r = volkeys_replace(&k, c->argv[1], ROLE_CUSTOMER, "key.set");
@@ -20,7 +34,8 @@ static int run_set(const struct cmd *c)
 const struct verb verb_key_set = {
 	.name = "key set",
 	.args = "DIR URI",
-	.summary = "Move a volume to a customer's key",
+	.summary = "Move a volume, or a zone of it, to a customer's key",
+	.opts = opts,
 	.min_args = 2,
 	.max_args = 2,
 	.run = run_set,
@@ -28,13 +43,17 @@ const struct verb verb_key_set = {
 
 static int run_reset(const struct cmd *c)
 {
-	char uri[KP_URI_MAX], name[2 * ID_LEN + 1];
+	char uri[KP_URI_MAX], name[4 * ID_LEN + 2];
 	struct kp_error e = { 0 };
 	struct volkeys k;
-	int r = volkeys_load(c, c->argv[0], &k);
+	int r = begin(c, &k);
 
 	if (!r) {
 		state_hex(k.vol.root.vol, ID_LEN, name);
+		if (strcmp(k.name, "0")) { /* a zone's own */
+			name[2 * ID_LEN] = '-';
+			state_hex(k.zone.zone, ID_LEN, name + 2 * ID_LEN + 1);
+		}
 		r = local_service_key(&k.ctx.kp, name, uri, &e);
 		r = r ? cmd_fail_kp(&e, "cannot make the service-managed key") :
 			volkeys_replace(&k, uri, ROLE_SERVICE, "key.reset");
@@ -46,7 +65,8 @@ static int run_reset(const struct cmd *c)
 const struct verb verb_key_reset = {
 	.name = "key reset",
 	.args = "DIR",
-	.summary = "Move a volume back to the service-managed key",
+	.summary = "Move a volume, or a zone of it, back to the service-managed key",
+	.opts = opts,
 	.min_args = 1,
 	.max_args = 1,
 	.run = run_reset,

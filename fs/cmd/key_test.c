@@ -29,7 +29,7 @@ static int test_key(const struct kp_context *ctx, const char *uri)
 	if (r)
 		return cmd_fail_kp(&e, NULL);
 	printf("%s can protect a volume\n", s.kid);
-	volkeys_slot_done(&s);
+	kp_slot_done(&s);
 	return CMD_OK;
 }
 
@@ -40,7 +40,7 @@ static int run(const struct cmd *c)
 	int r;
 
 	if (dir) {
-		r = volkeys_load(c, dir, &k);
+		r = volkeys_load(c, dir, NULL, &k);
 		if (!r)
 			r = test_key(&k.ctx.kp, c->argv[0]);
 		volkeys_done(&k);

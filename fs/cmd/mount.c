@@ -13,12 +13,15 @@
 
 static bool foreground, debug;
 static char *options;
+static const char *recovery;
 
 static const struct opt opts[] = {
 	{ .name = "options", .letter = 'o', .arg = "LIST", .help = "mount options, commas between",
 	  .list = &options },
 	{ .name = "foreground", .letter = 'f', .help = "stay in the foreground, log to standard error",
 	  .flag = &foreground },
+	{ .name = "recovery", .arg = "FILE",
+	  .help = "open by a recovery slot: a passphrase, or a private key", .value = &recovery },
 	{ .name = "debug", .letter = 'd', .help = "libfuse's debug output; implies -f", .flag = &debug },
 	OPT_END
 };
@@ -45,7 +48,7 @@ static void warn_of_xts(const char *dir)
 static int mount_volume(const struct conf *conf, const char *dir, const char *mnt,
 			const char *text)
 {
-	_cleanup_free_ char *real_mnt = NULL, *real = NULL;
+	_cleanup_free_ char *real_mnt = NULL, *real = NULL, *real_recovery = NULL;
 	struct mount_parsed p = { .kernel = NULL };
 	struct mount_failure failure = { 0, "", "" };
 	bool daemon = false;
@@ -59,6 +62,13 @@ static int mount_volume(const struct conf *conf, const char *dir, const char *mn
 		r = real_dir(dir, &real);
 	if (!r)
 		r = real_dir(mnt, &real_mnt);
+	if (!r && recovery) {
+		real_recovery = realpath(recovery, NULL);
+		p.o.recovery = real_recovery;
+		if (!real_recovery)
+			r = cmd_fail(CMD_USAGE, "it holds a passphrase, or a private RSA key in PEM",
+				     "%s: %s", recovery, strerror(errno));
+	}
 	if (!r) {
 		warn_of_xts(real);
 		p.o.dir = real;

@@ -39,6 +39,8 @@ static const struct column columns[] = {
 	{ .key = "reason", .heading = "reason" },
 	{ .key = "hint", .heading = "hint" },
 	{ .key = "kid", .heading = "key" },
+	{ .key = "ways", .heading = "slots" },
+	{ .key = "recovery", .heading = "opened by" },
 	{ .key = "confirmed", .heading = "confirmed" },
 	{ .key = "expiry", .heading = "key expires" },
 	{ .key = "grace", .heading = "grace left" },
@@ -67,27 +69,85 @@ static json_t *expiry(json_int_t expires)
 	return s;
 }
 
-/* One level of what is shown: the mount with its root zone's words. */
-static json_t *flat(json_t *status)
+/* Each slot of several in a few words; NULL: there is one, which the rest is about. */
+static json_t *slot_words(const json_t *zone)
 {
-	json_t *zone = json_array_get(json_object_get(status, "zones"), 0);
-	json_t *o = json_copy(status);
+	json_t *slots = json_object_get(zone, "slots"), *s, *a;
+	size_t i;
 
-	if (!o)
+	if (json_array_size(slots) < 2)
 		return NULL;
+	a = json_array();
+	json_array_foreach(slots, i, s) {
+		const char *reason = json_string_value(json_object_get(s, "reason"));
+
+		json_array_append_new(a, json_sprintf("slot %d %s%s%s%s",
+			(int)json_integer_value(json_object_get(s, "slot")),
+			json_string_value(json_object_get(s, "state")), reason ? " (" : "",
+			reason ? reason : "", reason ? ")" : ""));
+	}
+	return a;
+}
+
+/* Put what is shown of ZONE into O. */
+static void add_zone(json_t *o, json_t *zone)
+{
+	const char *by = json_string_value(json_object_get(zone, "opened_by"));
+
 	for (size_t i = 0; i < ARRAY_SIZE(columns); i++) {
 		json_t *v = json_object_get(zone, columns[i].key);
 
 		if (v)
 			json_object_set(o, columns[i].key, v);
 	}
+	json_object_set_new(o, "ways", slot_words(zone));
+	if (by && !strncmp(by, "recovery", 8))
+		json_object_set_new(o, "recovery", json_string(by));
 	json_object_set_new(o, "confirmed",
 			    ago(json_integer_value(json_object_get(zone, "confirmed_ms_ago"))));
 	json_object_set_new(o, "expiry", expiry(json_integer_value(json_object_get(zone, "expires"))));
 	if (!strcmp(json_string_value(json_object_get(o, "state")) ?: "", "grace"))
 		json_object_set_new(o, "grace", json_sprintf("%.0f s", (double)json_integer_value(
 				    json_object_get(zone, "grace_left_ms")) / 1000));
+}
+
+/* One level of what is shown: the mount with its root zone's words. */
+static json_t *flat(json_t *status)
+{
+	json_t *o = json_copy(status);
+
+	if (o)
+		add_zone(o, json_array_get(json_object_get(status, "zones"), 0));
 	return o;
+}
+
+static const struct column zone_columns[] = {
+	{ .key = "zone", .heading = "ZONE" },	  { .key = "path", .heading = "PATH" },
+	{ .key = "state", .heading = "STATE" },	  { .key = "errno", .heading = "ERRNO" },
+	{ .key = "kid", .heading = "KEY" },	  { .key = "ways", .heading = "SLOTS" },
+	{ .key = "reason", .heading = "REASON" },
+};
+
+/* The zones of a mount that has several. */
+static int show_zones(json_t *status)
+{
+	json_t *zones = json_object_get(status, "zones"), *rows = json_array(), *z;
+	size_t i;
+
+	json_array_foreach(zones, i, z) {
+		json_t *o = json_copy(z);
+
+		add_zone(o, z);
+		if (!i)
+			json_object_set_new(o, "zone", json_string("0"));
+		json_array_append_new(rows, o);
+	}
+	if (json_array_size(rows) < 2) {
+		json_decref(rows);
+		return 0;
+	}
+	printf("\n");
+	return table_print(stdout, rows, zone_columns, ARRAY_SIZE(zone_columns), false);
 }
 
 /* Out of the text form goes what is not set. */
@@ -172,13 +232,13 @@ static int show_one(const struct cmd *c, const char *what)
 	if (r)
 		return r;
 	json_object_del(a, "ok");
-	if (!json) {
-		json_t *o = without_nulls(flat(a));
-
-		json_decref(a);
-		a = o;
-	}
-	return table_record(stdout, a, columns, ARRAY_SIZE(columns), json) ? CMD_FAILED : CMD_OK;
+	if (json)
+		return table_record(stdout, a, columns, ARRAY_SIZE(columns), true) ? CMD_FAILED : CMD_OK;
+	r = table_record(stdout, without_nulls(flat(a)), columns, ARRAY_SIZE(columns), false);
+	if (!r)
+		r = show_zones(a);
+	json_decref(a);
+	return r ? CMD_FAILED : CMD_OK;
 }
 
 /* A line with the time whenever state, errno or reason have changed. */

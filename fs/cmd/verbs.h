@@ -16,6 +16,9 @@
 	X(lock)                                                                                    \
 	X(unlock)                                                                                  \
 	X(key_show)                                                                                \
+	X(key_check)                                                                               \
+	X(key_add)                                                                                 \
+	X(key_remove)                                                                              \
 	X(key_set)                                                                                 \
 	X(key_rotate)                                                                              \
 	X(key_reset)                                                                               \

@@ -47,10 +47,12 @@ struct connection {
 };
 
 /* NULL: the answer comes at the end of the mount. */
-static json_t *answer(struct control *c, const char *cmd, int fd)
+static json_t *answer(struct control *c, const json_t *req, int fd)
 {
-	if (strcmp(cmd, "umount"))
-		return control_answer(c->m, cmd);
+	const char *cmd = json_string_value(json_object_get(req, "cmd"));
+
+	if (!cmd || strcmp(cmd, "umount"))
+		return control_answer(c->m, req);
 	pthread_mutex_lock(&c->lock);
 	if (c->nwaiting < CONNECTIONS_MAX)
 		c->waiting[c->nwaiting++] = fcntl(fd, F_DUPFD_CLOEXEC, 3);
@@ -74,13 +76,11 @@ static bool heard(int fd)
 static bool serve_one(struct connection *k)
 {
 	json_t *req, *ans;
-	const char *cmd;
 	int r = control_receive(k->fd, &req);
 
 	if (r < 0)
 		return false;
-	cmd = json_string_value(json_object_get(req, "cmd"));
-	ans = answer(k->c, cmd ? cmd : "", k->fd);
+	ans = answer(k->c, req, k->fd);
 	json_decref(req);
 	crypto_forget();
 	if (!ans)

@@ -5,9 +5,10 @@
  * commands.
  *
  * A request is {"cmd": "status" | "lock" | "unlock" | "umount" | "reload" |
- * "stats"}; the answer {"ok": true, …} or {"ok": false, "error": TEXT, "hint":
- * TEXT, "code": exit code}.  `lock` answers when all is locked, with "ms",
- * "refused", "lost"; `umount` when the mount is off the tree, drained and
+ * "stats" | "zone-create" | "zone-destroy" | "zones"}; the answer {"ok": true, …} or {"ok": false, "error": TEXT, "hint":
+ * TEXT, "code": exit code}.  `lock`, `unlock` and `reload` may name a "zone": 0 for
+ * the root's, an ID or what it begins with, else all are meant.  `lock`
+ * answers when all is locked, with "ms", "refused", "lost"; `umount` when the mount is off the tree, drained and
  * ended, and the connection closes when the daemon has gone.  Only root and
  * the daemon's own user are heard.
  *
@@ -16,10 +17,12 @@
  *   janitor (its pid), transport ("dev"), memory_locked, zones, nodes,
  *   objects, loaded, open_files, pending_bytes, requests, refused, lost,
  *   locks, last_lock {ms, refused, lost, timed_out}
- * and of each of zones: zone, state ("unlocked" | "draining" | "locked" |
+ * and of each of zones: zone, parent (null of the root's), state ("unlocked" | "draining" | "locked" |
  * "grace"), errno ("EKEYREVOKED", null), reason (text or null), hint, kid,
  * provider, confirmed_ms_ago (-1: never), expires (unix seconds, 0: never),
- * grace_left_ms, operator_locked, opened_by (the kid, null while locked).
+ * grace_left_ms, operator_locked, opened_by (the kid, or "recovery slot N"; null
+ * while locked), locks, slots: of each slot, role, group, kid, state ("granted" |
+ * "grace" | "denied" | "unreachable"), reason, confirmed_ms_ago.
  */
 #ifndef CMKFS_MOUNT_CONTROL_H
 #define CMKFS_MOUNT_CONTROL_H
@@ -44,6 +47,9 @@ int control_connect(const char *state_dir, const char *what, int *ret_fd);
  */
 int control_call(int fd, const char *cmd, json_t **ret);
 
+/* The same with a request of several words (borrowed; NULL: -ENOMEM). */
+int control_request(int fd, const json_t *req, json_t **ret);
+
 /* Wait until the daemon has gone.  FD stays open. */
 void control_wait_end(int fd);
 
@@ -67,7 +73,7 @@ bool control_stop(struct control *c);
 void control_farewell(struct control *c, uint64_t lost);
 
 /* The answer to a request but `umount` (control_answer.c). */
-json_t *control_answer(struct mount *m, const char *cmd);
+json_t *control_answer(struct mount *m, const json_t *req);
 /* The answer of `status` (control_status.c). */
 json_t *control_status(struct mount *m);
 json_t *control_stats(struct mount *m);

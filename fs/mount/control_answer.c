@@ -2,61 +2,191 @@
 /*
  * What is done for a request on the control socket, in its connection's thread.
  */
+#include "fs/lib/cmd.h"
 #include "fs/lib/log.h"
 #include "fs/mount/control.h"
+#include "fs/mount/control_answer.h"
 #include "fs/mount/grant.h"
-#include "fs/mount/lock.h"
 
-static json_t *answer_error(const struct mount_failure *f)
+json_t *answer_failure(const struct mount_failure *f)
 {
 	return json_pack("{s:b, s:s, s:s, s:i}", "ok", 0, "error", f->message, "hint", f->hint,
 			 "code", f->exit_code);
 }
 
-static json_t *answer_lock(struct mount *m)
+json_t *answer_store(int r, const struct store_error *err)
 {
-	struct lock_report rep = { 0 };
+	return json_pack("{s:b, s:s, s:s, s:i}", "ok", 0, "error",
+			 err->message[0] ? err->message : strerror(-r), "hint", err->hint, "code",
+			 cmd_exit_of(r));
+}
 
+static json_t *unknown(const char *error, const char *hint, int code)
+{
+	return json_pack("{s:b, s:s, s:s, s:i}", "ok", 0, "error", error, "hint", hint, "code", code);
+}
+
+/* ---- which zones ---------------------------------------------------------------- */
+
+struct zone_set {
+	struct mzone **z;
+	unsigned int n;
+};
+
+static bool named(const struct mzone *z, const char *name)
+{
+	if (!strcmp(name, "0"))
+		return z == z->m->zones;
+	return strlen(name) >= 4 && !strncmp(z->id, name, strlen(name));
+}
+
+struct mzone *zones_find(struct mount *m, const char *name)
+{
+	struct mzone *found = NULL;
+
+	for (struct mzone *z = m->zones; z; z = z->next) {
+		if (z->gone || !named(z, name))
+			continue;
+		if (found)
+			return NULL; /* it begins two of them */
+		found = z;
+	}
+	return found;
+}
+
+/* Those that REQ is about: one, or all.  NULL, or the answer that says why not. */
+static json_t *select_zones(struct mount *m, const json_t *req, struct zone_set *ret)
+{
+	const char *name = json_string_value(json_object_get(req, "zone"));
+	struct mzone *one = name ? zones_find(m, name) : NULL;
+	unsigned int n = 0;
+
+	if (name && !one)
+		return unknown("there is no such zone", "cmkfs zone list MNT lists them", CMD_USAGE);
+	for (struct mzone *z = m->zones; z; z = z->next)
+		n++;
+	ret->z = calloc(n, sizeof(*ret->z));
+	if (!ret->z)
+		return unknown("out of memory", "", CMD_FAILED);
+	for (struct mzone *z = m->zones; z && ret->n < n; z = z->next)
+		if (!z->gone && (!one || z == one))
+			ret->z[ret->n++] = z;
+	return NULL;
+}
+
+/* ---- requests -------------------------------------------------------------------- */
+
+static json_t *lock_answer(const struct lock_report *r, unsigned int n)
+{
+	struct lock_report all = { 0 };
+
+	for (unsigned int i = 0; i < n; i++) {
+		all.locked |= r[i].locked;
+		all.timed_out |= r[i].timed_out;
+		all.ms = MAX(all.ms, r[i].ms);
+		all.refused += r[i].refused;
+		all.lost += r[i].lost;
+		all.failed += r[i].failed;
+	}
+	return json_pack("{s:b, s:b, s:f, s:I, s:I, s:I, s:b}", "ok", 1, "was_unlocked", all.locked,
+			 "ms", all.ms, "refused", (json_int_t)all.refused, "lost",
+			 (json_int_t)all.lost, "failed", (json_int_t)all.failed, "timed_out",
+			 all.timed_out);
+}
+
+static json_t *answer_lock(struct mount *m, const json_t *req)
+{
+	struct zone_set s = { NULL, 0 };
+	json_t *a = select_zones(m, req, &s);
+	struct lock_report *reports;
+	struct locker **l;
+
+	if (a)
+		return a;
 	log_notice("an operator locks");
-	lock_operator(m->locker, &rep);
-	return json_pack("{s:b, s:b, s:f, s:I, s:I, s:I, s:b}", "ok", 1, "was_unlocked",
-			 rep.locked, "ms", rep.ms, "refused", (json_int_t)rep.refused, "lost",
-			 (json_int_t)rep.lost, "failed", (json_int_t)rep.failed, "timed_out",
-			 rep.timed_out);
+	reports = calloc(s.n, sizeof(*reports));
+	l = calloc(s.n, sizeof(struct locker *));
+	if (reports && l) {
+		for (unsigned int i = 0; i < s.n; i++)
+			l[i] = s.z[i]->locker;
+		lock_operator(l, s.n, reports);
+		a = lock_answer(reports, s.n);
+	} else {
+		a = unknown("out of memory", "", CMD_FAILED);
+	}
+	free(reports);
+	free(l);
+	free(s.z);
+	return a;
 }
 
-static json_t *answer_unlock(struct mount *m)
+/* The root's first; the first that stays locked is told. */
+static json_t *answer_unlock(struct mount *m, const json_t *req)
 {
-	struct mount_failure f = { 0, "", "" };
+	struct mount_failure f = { 0, "", "" }, first = { 0, "", "" };
+	struct zone_set s = { NULL, 0 };
+	json_t *a = select_zones(m, req, &s);
+	bool failed = false;
 
+	if (a)
+		return a;
 	log_notice("an operator unlocks");
-	return grant_unlock(m->grant, &f) < 0 ? answer_error(&f) : json_pack("{s:b}", "ok", 1);
+	for (unsigned int i = 0; i < s.n; i++) {
+		struct grant *g = s.z[i]->grant;
+
+		if (!g)
+			mount_fail(&f, CMD_LOCKED, 0, "cmkfs key show DIR", "no key was ever asked for");
+		if (g && !grant_unlock(g, &f))
+			continue;
+		if (!failed)
+			first = f;
+		failed = true;
+	}
+	free(s.z);
+	return failed ? answer_failure(&first) : json_pack("{s:b}", "ok", 1);
 }
 
-static json_t *answer_reload(struct mount *m)
+static json_t *answer_reload(struct mount *m, const json_t *req)
 {
 	struct store_error err = { "", "" };
-	int r = grant_reload(m->grant, &err);
+	struct zone_set s = { NULL, 0 };
+	json_t *a = select_zones(m, req, &s);
+	int r = 0;
 
-	if (r < 0)
-		return json_pack("{s:b, s:s, s:s, s:i}", "ok", 0, "error",
-				 err.message[0] ? err.message : strerror(-r), "hint", err.hint,
-				 "code", 1);
-	return json_pack("{s:b}", "ok", 1);
+	for (unsigned int i = 0; !a && i < s.n && !r; i++)
+		r = s.z[i]->grant ? grant_reload(s.z[i]->grant, &err) : zones_retry(s.z[i]);
+	free(s.z);
+	if (a)
+		return a;
+	return r ? answer_store(r, &err) : json_pack("{s:b}", "ok", 1);
 }
 
-json_t *control_answer(struct mount *m, const char *cmd)
+static json_t *answer_status(struct mount *m, const json_t *req)
 {
-	if (!strcmp(cmd, "status"))
-		return control_status(m);
-	if (!strcmp(cmd, "stats"))
-		return control_stats(m);
-	if (!strcmp(cmd, "lock"))
-		return answer_lock(m);
-	if (!strcmp(cmd, "unlock"))
-		return answer_unlock(m);
-	if (!strcmp(cmd, "reload"))
-		return answer_reload(m);
-	return json_pack("{s:b, s:s, s:s, s:i}", "ok", 0, "error",
-			 "the mount knows no such request", "hint", "is the daemon of an older version?", "code", 1);
+	(void)req;
+	return control_status(m);
+}
+
+static json_t *answer_stats(struct mount *m, const json_t *req)
+{
+	(void)req;
+	return control_stats(m);
+}
+
+json_t *control_answer(struct mount *m, const json_t *req)
+{
+	static const struct {
+		const char *cmd;
+		json_t *(*fn)(struct mount *m, const json_t *req);
+	} table[] = {
+		{ "status", answer_status }, { "stats", answer_stats },	  { "lock", answer_lock },
+		{ "unlock", answer_unlock }, { "reload", answer_reload },
+	};
+	const char *cmd = json_string_value(json_object_get(req, "cmd"));
+
+	for (size_t i = 0; cmd && i < ARRAY_SIZE(table); i++)
+		if (!strcmp(cmd, table[i].cmd))
+			return table[i].fn(m, req);
+	return unknown("the mount knows no such request", "is the daemon of an older version?",
+		       CMD_FAILED);
 }

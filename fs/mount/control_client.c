@@ -32,16 +32,20 @@ static int dial(int dirfd, const char *name, int *ret_fd)
 	return 0;
 }
 
+int control_request(int fd, const json_t *req, json_t **ret)
+{
+	int r = req ? control_send(fd, req) : -ENOMEM;
+
+	return r < 0 ? r : control_receive(fd, ret);
+}
+
 int control_call(int fd, const char *cmd, json_t **ret)
 {
 	json_t *req = json_pack("{s:s}", "cmd", cmd);
-	int r;
+	int r = control_request(fd, req, ret);
 
-	if (!req)
-		return -ENOMEM;
-	r = control_send(fd, req);
 	json_decref(req);
-	return r < 0 ? r : control_receive(fd, ret);
+	return r;
 }
 
 void control_wait_end(int fd)

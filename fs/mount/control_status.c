@@ -10,7 +10,6 @@
 #include "fs/mount/control.h"
 #include "fs/mount/grant.h"
 #include "fs/mount/janitor.h"
-#include "fs/mount/lock.h"
 
 static const char *errno_name(int e)
 {
@@ -62,32 +61,58 @@ static const char *provider_of(const char *kid)
 	return p ? p->name : NULL;
 }
 
-static json_t *zone_json(struct mount *m)
+static void set_reason(json_t *o, const struct lease_status *s, const struct lock_status *l)
+{
+	bool said = s->error.code && s->error.message[0];
+
+	set_text(o, "reason", said ? s->error.message :
+			      l->operator_locked ? "locked by an operator" : NULL);
+	set_text(o, "hint", said ? s->error.hint :
+			    l->operator_locked ? "cmkfs unlock opens it" : NULL);
+}
+
+/* What keeps the zone open: a way round a revocation is shown as what it is. */
+static void set_opened_by(json_t *o, enum zone_state state, struct grant *g, const char *kid)
+{
+	unsigned int slot = g ? grant_recovered(g) : 0;
+
+	if (state != ZONE_UNLOCKED)
+		set(o, "opened_by", json_null());
+	else if (slot)
+		set(o, "opened_by", json_sprintf("recovery slot %u, a way round a revocation", slot));
+	else
+		set_text(o, "opened_by", kid);
+}
+
+static json_t *zone_json(struct mzone *z)
 {
 	char id[2 * ID_LEN + 1];
 	json_t *o = json_object();
-	struct lease_status s;
+	struct lease_status s = { .confirmed_ms_ago = -1 };
 	struct lock_status l;
-	enum zone_state state = zone_state(m->zone);
-	int e = zone_errno(m->zone);
+	struct grant *g = z->grant;
+	enum zone_state state = zone_state(z->zone);
+	int e = zone_errno(z->zone);
 
-	grant_status(m->grant, &s);
-	lock_status(m->locker, &l);
-	state_hex(zone_id(m->zone)->zone, ID_LEN, id);
-	set_text(o, "zone", id);
+	if (g)
+		grant_status(g, &s);
+	lock_status(z->locker, &l);
+	set_text(o, "zone", z->id);
+	if (zone_parent(z->zone))
+		state_hex(zone_id(zone_parent(z->zone))->zone, ID_LEN, id);
+	set_text(o, "parent", zone_parent(z->zone) ? id : NULL);
 	set_text(o, "state", state_name(state, s.state));
 	set_text(o, "errno", state == ZONE_UNLOCKED ? NULL : errno_name(e));
-	set_text(o, "reason", s.error.code ? s.error.message :
-			      l.operator_locked ? "locked by an operator" : NULL);
-	set_text(o, "hint", s.error.code ? s.error.hint :
-			    l.operator_locked ? "cmkfs unlock opens it" : NULL);
+	set_reason(o, &s, &l);
 	set_text(o, "kid", s.kid);
 	set_text(o, "provider", provider_of(s.kid));
 	set(o, "confirmed_ms_ago", json_integer(s.confirmed_ms_ago));
 	set(o, "expires", json_integer(s.expires));
 	set(o, "grace_left_ms", json_integer(s.grace_left_ms));
 	set(o, "operator_locked", json_boolean(l.operator_locked));
-	set_text(o, "opened_by", state == ZONE_UNLOCKED ? s.kid : NULL);
+	set_opened_by(o, state, g, s.kid);
+	set_int(o, "locks", l.locks);
+	set(o, "slots", g ? grant_slots(g) : json_array());
 	return o;
 }
 
@@ -106,11 +131,12 @@ static void set_counts(json_t *o, struct mount *m)
 	set_int(o, "lost", atomic_load(&m->lost));
 }
 
+/* Of the root's zone, as the mount's. */
 static void set_locks(json_t *o, struct mount *m)
 {
 	struct lock_status l;
 
-	lock_status(m->locker, &l);
+	lock_status(m->zones->locker, &l);
 	set_int(o, "locks", l.locks);
 	set(o, "last_lock",
 	    l.locks ? json_pack("{s:f, s:I, s:I, s:b}", "ms", l.last.ms, "refused",
@@ -139,7 +165,9 @@ json_t *control_status(struct mount *m)
 	set(o, "janitor", json_integer(janitor_pid(m->janitor)));
 	set_text(o, "transport", "dev");
 	set(o, "memory_locked", json_boolean(secret_locked()));
-	json_array_append_new(zones, zone_json(m));
+	for (struct mzone *z = m->zones; z; z = z->next)
+		if (!z->gone)
+			json_array_append_new(zones, zone_json(z));
 	set(o, "zones", zones);
 	set_counts(o, m);
 	set_locks(o, m);

@@ -7,6 +7,7 @@
 #include "fs/lib/log.h"
 #include "fs/mount/audit.h"
 #include "fs/mount/drain.h"
+#include "fs/mount/zones.h"
 
 #define SETTLE_MS 150	    /* for what is on its way into the kernel's cache */
 #define SETTLE_STEP_US 8000 /* about a turn of the scheduler */
@@ -32,19 +33,20 @@ static unsigned int left(double end)
  * its checks and waits for a processor.  So all is swept again after a pause,
  * until nothing more comes or it has been tried long enough.
  */
-static int settle(struct mount *m, struct sweeper *s, struct zone *z, double end)
+static int settle(struct sweeper *s, struct zone *z, double end)
 {
+	_Atomic uint64_t *count = &zone_counts(z)->page_writes;
 	double enough = MIN(end, now() + SETTLE_MS);
 	uint64_t writes, before;
 	int r;
 
 	do {
-		before = atomic_load(&m->page_writes);
+		before = atomic_load(count);
 		usleep(SETTLE_STEP_US);
 		r = sweep(s, z, SWEEP_ALL, left(end));
 		if (r < 0)
 			return r;
-		writes = atomic_load(&m->page_writes);
+		writes = atomic_load(count);
 	} while ((sweep_missed(s) || writes != before) && now() < enough);
 	return 0;
 }
@@ -63,7 +65,7 @@ static void drain(struct mount *m, struct sweeper *s, struct zone *z, struct loc
 	if (sweep(s, z, SWEEP_ATTRS, left(end)) < 0 ||
 	    sweep(s, z, SWEEP_PAGES, left(end)) < 0 ||
 	    sweep(s, z, SWEEP_ALL, left(end)) < 0 || zone_quiesce(z, left(end)) < 0 ||
-	    settle(m, s, z, end) < 0)
+	    settle(s, z, end) < 0)
 		rep->timed_out = true;
 	if (!m->opt->read_only)
 		rep->failed = zone_commit(z, left(end));
@@ -76,41 +78,47 @@ static void wipe(struct mount *m, struct sweeper *s, struct zone *z)
 	if (sweep(s, z, SWEEP_LAST, LAST_SWEEP_MS) < 0)
 		log_warning("look at the processes that use the mount",
 			    "the kernel is still writing what it must throw out");
-	session_new_epoch(m); /* the whole mount is locked; kernels before 6.18 do without */
+	if (zones_all_locked(m)) /* names too; kernels before 6.18 do without */
+		session_new_epoch(m);
 }
 
-static void report(struct mount *m, int lock_errno, const struct lock_report *rep)
+static void report(struct mzone *mz, int lock_errno, const struct lock_report *rep)
 {
-	log_notice("locked: %s: %.1f ms, %ju requests refused", strerror(lock_errno), rep->ms,
+	const char *label = zones_label(mz);
+	struct mount *m = mz->m;
+
+	log_notice("%slocked: %s: %.1f ms, %ju requests refused", label, strerror(lock_errno), rep->ms,
 		   (uintmax_t)rep->refused);
-	audit_note(m->audit, "mount.lock", 0, strerrorname_np(lock_errno), "%.1f ms, %ju requests refused",
-		   rep->ms, (uintmax_t)rep->refused);
+	audit_note(m->audit, "mount.lock", 0, strerrorname_np(lock_errno),
+		   "zone %s, %.1f ms, %ju requests refused", mz->id, rep->ms, (uintmax_t)rep->refused);
 	if (rep->timed_out)
 		log_warning("a longer drain= waits longer for a slow store",
-			    "the drain was cut short after %u ms", m->opt->drain_ms);
+			    "%sthe drain was cut short after %u ms", label, m->opt->drain_ms);
 	if (rep->lost || rep->failed)
 		log_error("writers got an error from fsync(2) or close(2)",
-			  "locking lost data: %ju ranges, %u objects", (uintmax_t)rep->lost,
-			  rep->failed);
+			  "%slocking lost data: %ju ranges, %u objects", label,
+			  (uintmax_t)rep->lost, rep->failed);
 }
 
-void drain_zone(struct mount *m, struct sweeper *s, int lock_errno, struct lock_report *rep)
+void drain_zone(struct mzone *mz, struct sweeper *s, int lock_errno, struct lock_report *rep)
 {
-	struct zone *z = m->zone;
+	struct zone *z = mz->zone;
+	struct zone_counts *c = zone_counts(z);
 	double begin = now();
-	uint64_t refused = atomic_load(&m->refused), lost = atomic_load(&m->lost);
+	uint64_t refused = atomic_load(&c->refused), lost = atomic_load(&c->lost);
 
-	atomic_store(&inode_shared(m->inodes)->lock_errno, lock_errno);
+	if (mz == mz->m->zones)
+		atomic_store(&inode_shared(mz->m->inodes)->lock_errno, lock_errno);
 	if (zone_state(z) == ZONE_LOCKED) {
 		zone_set_errno(z, lock_errno);
 		return;
 	}
 	zone_lock_begin(z, lock_errno);
-	drain(m, s, z, rep);
-	wipe(m, s, z);
+	drain(mz->m, s, z, rep);
+	wipe(mz->m, s, z);
 	rep->locked = true;
 	rep->ms = now() - begin;
-	rep->refused = atomic_load(&m->refused) - refused;
-	rep->lost = atomic_load(&m->lost) - lost;
-	report(m, lock_errno, rep);
+	rep->refused = atomic_load(&c->refused) - refused;
+	rep->lost = atomic_load(&c->lost) - lost;
+	report(mz, lock_errno, rep);
 }

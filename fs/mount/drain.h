@@ -10,10 +10,11 @@
 #include "fs/mount/sweep.h"
 
 /*
- * Lock the mount's zone with LOCK_ERRNO; of a locked one only the errno
+ * Lock the zone with LOCK_ERRNO, and no other; of a locked one only the errno
  * changes.  Never fails; takes m->opt->drain_ms at most, but for what the
  * store itself has in hand: keys are wiped when nobody uses them any more.
  */
-void drain_zone(struct mount *m, struct sweeper *s, int lock_errno, struct lock_report *rep);
+struct mzone;
+void drain_zone(struct mzone *z, struct sweeper *s, int lock_errno, struct lock_report *rep);
 
 #endif

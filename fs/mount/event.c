@@ -58,6 +58,8 @@ void mount_event(void *arg, const struct store_event *e)
 
 	if (e->kind == EVENT_LOST)
 		atomic_fetch_add_explicit(&m->lost, 1, memory_order_relaxed);
+	if (e->kind == EVENT_LOST && e->object)
+		atomic_fetch_add(&zone_counts(object_zone(e->object))->lost, 1);
 	if (i && e->kind == EVENT_HINT)
 		atomic_store(&i->stale_size, true);
 	if (outcome_of(e->kind))

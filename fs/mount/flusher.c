@@ -12,7 +12,7 @@
 #include <time.h>
 
 #include "crypto/mac.h"
-#include "fs/mount/session.h"
+#include "fs/mount/zones.h"
 
 #define PERIOD_MS 250
 #define AGE_MS 500
@@ -70,13 +70,12 @@ static void tell_locked(struct flusher *f)
 
 static void flush(struct mount *m, unsigned int round)
 {
-	if (!zone_enter(m->zone, ZONE_DRAIN)) {
-		if (!m->opt->read_only)
-			store_flush_aged(m->store, AGE_MS);
-		zone_leave(m->zone, ZONE_DRAIN);
-	}
-	if (round % (1000 / PERIOD_MS) == 0)
+	if (!m->opt->read_only)
+		store_flush_aged(m->store, AGE_MS);
+	if (round % (1000 / PERIOD_MS) == 0) {
 		store_trim(m->store);
+		zones_look(m);
+	}
 	crypto_forget();
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Following the newest version: see follow.h.  Only the wrapped vault key in
- * the keyring is rewritten, the new slot before the old one goes.
+ * Following the newest version: see follow.h.  Only what the slot holds is
+ * wrapped anew, in each generation that is still in use, and the slot keeps its
+ * id; one replacement of the keyring brings all of it to the disk.
  */
 #include <errno.h>
 
@@ -9,127 +10,157 @@
 #include "fs/lib/log.h"
 #include "fs/mount/audit.h"
 #include "fs/mount/follow.h"
+#include "keyprov/open.h"
 
-struct fresh {
+struct fresh { /* of a generation */
 	uint32_t g;
-	const char *old_kid;
-	struct keyslot slot; /* kid, params and blob point into the rest */
-	char kid[KP_URI_MAX];
-	uint8_t params[1], blob[KP_BLOB_MAX];
+	uint8_t id;
+	struct keyslot slot;
 };
 
-/* The slot to be replaced; NULL: none follows, or several generations hang on it. */
-static const struct keyslot *following(struct keyring *ring, const char *kid)
+struct following {
+	struct grant *g;
+	const char *old_kid, *newest;
+	struct fresh gens[KEYRING_GENERATIONS];
+	unsigned int n;
+};
+
+/* The slot of GEN that is under the old version and is to follow; of several with one key, ID. */
+static const struct keyslot *old_slot(const struct generation *gen, const char *kid, unsigned int id)
 {
-	struct generation *gen = keyring_generation(ring, ring->active);
-	unsigned int live = 0;
+	const struct keyslot *found = NULL;
 
-	for (unsigned int i = 0; i < ring->ngens; i++)
-		live += ring->gens[i].state != GEN_DESTROYED;
-	for (unsigned int i = 0; gen && live == 1 && i < gen->nslots; i++) {
+	for (unsigned int i = 0; i < gen->nslots; i++) {
 		const struct keyslot *s = &gen->slots[i];
+		enum slot_use use = keyslot_use(s);
 
-		if ((s->type == SLOT_RSA || s->type == SLOT_SYMMETRIC) && s->role != ROLE_SHARE &&
-		    !strcmp(s->kid, kid) && s->params_len && s->params[0] & SLOT_FOLLOW)
-			return s;
+		if ((use == USE_ALONE || use == USE_SHARE) && !strcmp(s->kid, kid) &&
+		    s->params_len && s->params[0] & SLOT_FOLLOW && (!found || s->id == id))
+			found = s;
 	}
-	return NULL;
+	return found;
 }
 
-/* Wrap VK under the version URI, and see that it comes back. */
-static int wrap_under(const struct kp_context *ctx, const char *uri, const uint8_t *vk,
-		      struct fresh *f, struct kp_error *e)
+/* SECRET: what the slot holds, or NULL: its old version tells. */
+static int rewrap(struct following *f, const struct generation *gen, const struct keyslot *old,
+		  const uint8_t *secret, struct kp_error *e)
 {
-	const struct kp_ops *ops = kp_provider_of(uri, e);
-	_cleanup_secret_ uint8_t *back = secret_alloc(KP_SECRET_LEN);
-	struct kp *kp = NULL;
-	size_t n = 0;
-	int r;
+	_cleanup_secret_ uint8_t *own = secret_alloc(KEY_LEN);
+	struct fresh *n = &f->gens[f->n];
+	int r = own ? 0 : -ENOMEM;
 
-	if (!ops || !back)
-		return ops ? -ENOMEM : e->code;
-	r = ops->open(ctx, uri, &kp, e);
+	if (!r && secret)
+		memcpy(own, secret, KEY_LEN);
+	else if (!r)
+		r = kp_open_slot(&f->g->ctx.kp, old, false, own, e);
+	if (!r)
+		r = kp_protect(&f->g->ctx.kp, f->newest, own, &n->slot, NULL, e);
 	if (r)
 		return r;
-	r = ops->wrap(kp, vk, KP_SECRET_LEN, f->blob, &n, f->kid, e);
-	if (!r)
-		r = ops->unwrap(kp, f->kid, f->blob, n, back, e);
-	if (!r && !secret_equal(back, vk, KP_SECRET_LEN))
-		r = kp_fail(e, -EKEYREJECTED, "", "%s gave back another key", f->kid);
-	ops->close(kp);
-	f->slot.blob_len = (uint16_t)n;
-	return r;
-}
-
-static int add_slot(void *arg, struct keyring *ring)
-{
-	const struct fresh *f = arg;
-	struct generation *gen = keyring_generation(ring, f->g);
-
-	return gen ? generation_add_slot(gen, &f->slot, NULL) : -EAGAIN;
-}
-
-static int drop_slot(void *arg, struct keyring *ring)
-{
-	const struct fresh *f = arg;
-	struct generation *gen = keyring_generation(ring, f->g);
-
-	for (unsigned int i = gen ? gen->nslots : 0; i-- > 0;)
-		if (!strcmp(gen->slots[i].kid, f->old_kid))
-			generation_remove_slot(gen, gen->slots[i].id);
+	n->g = gen->g;
+	n->id = old->id;
+	n->slot.id = old->id;
+	n->slot.role = old->role;
+	n->slot.group = old->group;
+	n->slot.params_len = 1; /* kp_protect() put the flag there */
+	f->n++;
 	return 0;
 }
 
-static int replace(struct mount *m, const struct kp_context *ctx, const uint8_t *vk, struct fresh *f,
-		   struct kp_error *e)
+/* A keyring_edit_fn. */
+static int put_slots(void *arg, struct keyring *ring)
 {
-	struct store_error err = { "", "" };
-	int r = volume_edit_keyring(m->dir, vk, add_slot, f, ctx->state_dir, &err);
+	struct following *f = arg;
 
-	if (!r)
-		r = volume_edit_keyring(m->dir, vk, drop_slot, f, ctx->state_dir, &err);
-	return r ? kp_fail(e, r, err.hint, "%s", err.message[0] ? err.message : strerror(-r)) : 0;
+	for (unsigned int i = 0; i < f->n; i++) {
+		struct generation *gen = keyring_generation(ring, f->gens[i].g);
+		struct keyslot *s = NULL;
+
+		for (unsigned int k = 0; gen && k < gen->nslots; k++)
+			if (gen->slots[k].id == f->gens[i].id)
+				s = &gen->slots[k];
+		if (!s || strcmp(s->kid, f->old_kid))
+			return -EAGAIN; /* changed meanwhile: the next lease sees to it */
+		if (generation_replace_slot(gen, s->id, &f->gens[i].slot))
+			return -ENOMEM;
+	}
+	return 0;
 }
 
-bool follow_newest(struct mount *m, const struct kp_context *ctx, const struct lease_status *s,
-		   const uint8_t vk[static KEY_LEN])
+static int rewrap_all(struct following *f, struct keyring *ring, unsigned int id,
+		      const uint8_t *secret, struct kp_error *e)
+{
+	int r = 0;
+
+	for (unsigned int i = 0; i < ring->ngens && !r; i++) {
+		const struct generation *gen = &ring->gens[i];
+		bool active = gen->g == ring->active;
+		const struct keyslot *old =
+			gen->state == GEN_DESTROYED ? NULL : old_slot(gen, f->old_kid, id);
+
+		if (old)
+			r = rewrap(f, gen, old, active ? secret : NULL, e);
+	}
+	return r;
+}
+
+static int follow(struct following *f, struct keyring *ring, struct part *p, const uint8_t *secret,
+		  struct kp_error *e)
 {
 	struct store_error err = { "", "" };
-	const struct keyslot *old = NULL;
-	struct keyring *ring = NULL;
-	struct kp_error e = { 0 };
-	struct fresh *f = NULL;
-	int r;
+	int r = rewrap_all(f, ring, p->slot->id, secret, e);
 
-	if (m->opt->read_only || !s->newest[0] || !strcmp(s->newest, s->kid))
-		return false;
-	if (!store_keyring(m->store, &ring, &err))
-		old = following(ring, s->kid);
-	if (old)
-		f = calloc(1, sizeof(*f));
-	if (!f) {
-		keyring_free(ring);
-		return false;
+	if (r)
+		return r;
+	r = zone_edit_keyring(f->g->z->zone, put_slots, f, &err);
+	if (r)
+		return kp_fail(e, r, err.hint, "%s", err.message[0] ? err.message : strerror(-r));
+	for (unsigned int i = 0; i < f->n; i++) {
+		const struct keyslot *s = &f->gens[i].slot;
+		const struct lease_slot slot = { s->kid, s->blob, s->blob_len };
+
+		if (f->gens[i].g == ring->active)
+			lease_replace(p->lease, &slot, 1);
 	}
-	f->g = ring->active;
-	f->old_kid = old->kid;
-	f->params[0] = SLOT_FOLLOW;
-	f->slot = *old;
-	f->slot.kid = f->kid;
-	f->slot.params = f->params;
-	f->slot.params_len = 1;
-	f->slot.blob = f->blob;
-	r = wrap_under(ctx, s->newest, vk, f, &e);
-	if (!r)
-		r = replace(m, ctx, vk, f, &e);
+	return 0;
+}
+
+static void report(struct grant *g, const struct following *f, int r, const struct kp_error *e)
+{
+	struct audit *a = g->z->m->audit;
+
 	if (r) {
-		log_warning(e.hint, "the volume stays under %s: %s", s->kid, e.message);
-		audit_note(m->audit, "key.follow", 0, "refused", "%s", s->newest);
+		log_warning(e->hint, "%sthe volume stays under %s: %s", zones_label(g->z), f->old_kid,
+			    e->message);
+		audit_note(a, "key.follow", 0, "refused", "%s", f->newest);
 	} else {
-		log_notice("the volume is now under %s", f->kid);
-		audit_note(m->audit, "key.follow", 0, "ok", "%s", f->kid);
+		log_notice("%sthe volume is now under %s", zones_label(g->z), f->newest);
+		audit_note(a, "key.follow", 0, "ok", "%s", f->newest);
 	}
-	free(f);
+}
+
+void follow_newest(struct grant *g, struct part *p, const struct lease_status *s,
+		   const uint8_t secret[static KEY_LEN])
+{
+	struct store_error err = { "", "" };
+	struct generation *gen = NULL;
+	struct keyring *ring = NULL;
+	struct following *f;
+	struct kp_error e = { 0 };
+
+	if (g->z->m->opt->read_only || !s->newest[0] || !strcmp(s->newest, s->kid))
+		return;
+	if (!zone_keyring(g->z->zone, &ring, &err))
+		gen = keyring_generation(ring, ring->active);
+	f = gen && old_slot(gen, s->kid, p->slot->id) ? calloc(1, sizeof(*f)) : NULL;
+	if (f) {
+		f->g = g;
+		f->old_kid = s->kid;
+		f->newest = s->newest;
+		report(g, f, follow(f, ring, p, secret, &e), &e);
+		for (unsigned int i = 0; i < f->n; i++)
+			kp_slot_done(&f->gens[i].slot);
+		free(f);
+	}
 	keyring_free(ring);
-	return !r;
 }

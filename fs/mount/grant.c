@@ -1,136 +1,85 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The lease of the mount's zone.
+ * The keys of a zone, seen from the mount: see grant.h.
  */
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "crypto/secret.h"
 #include "fs/lib/cmd.h"
-#include "fs/lib/log.h"
-#include "fs/lib/state.h"
-#include "fs/mount/follow.h"
-#include "fs/mount/grant.h"
-#include "fs/mount/lock.h"
+#include "fs/mount/grant_set.h"
+#include "keyprov/open.h"
 
-struct grant {
-	struct mount *m;
-	struct state_context ctx;
-	struct lease *lease;
-	bool followed;		  /* before there was a lease to be given the new slots */
-	pthread_mutex_t lock;	  /* protects all below */
-	int unlock_error;	  /* what the last granted key met; 0: it opened the zone */
-	struct store_error store; /* why */
-};
+/* ---- life ---------------------------------------------------------------------------- */
 
-/* The provider's slots of the generation in use, as they are on disk now. */
-struct slots {
-	struct keyring *ring; /* what they point into */
-	struct lease_slot slot[KEYRING_SLOTS];
-	unsigned int n;
-};
-
-static void take_slots(struct slots *s)
+/* Take S into force; the old set's leases end. */
+static void put_in_force(struct grant *g, struct grant_set *s)
 {
-	struct generation *gen = keyring_generation(s->ring, s->ring->active);
+	struct grant_set *old;
 
-	s->n = 0;
-	for (unsigned int i = 0; gen && i < gen->nslots; i++) {
-		const struct keyslot *k = &gen->slots[i];
-
-		if ((k->type == SLOT_RSA || k->type == SLOT_SYMMETRIC) && k->role != ROLE_SHARE)
-			s->slot[s->n++] = (struct lease_slot){ k->kid, k->blob, k->blob_len };
-	}
+	pthread_mutex_lock(&g->apply);
+	pthread_mutex_lock(&g->lock);
+	old = g->set;
+	g->set = s;
+	pthread_mutex_unlock(&g->lock);
+	if (old)
+		old->retired = true;
+	for (unsigned int i = 0; i < s->n; i++)
+		if (s->parts[i].told) {
+			grant_set_judge(s, NULL);
+			break;
+		}
+	pthread_mutex_unlock(&g->apply);
+	grant_set_free(old);
 }
 
-/* Free ret->ring with keyring_free(). */
-static int read_slots(struct store *st, struct slots *ret, struct store_error *err)
+/* By a recovery slot, if the mount was told to and the keyring has one that this opens. */
+static int start_recovery(struct grant *g, struct keyring *ring, struct store_error *err)
 {
-	int r = store_keyring(st, &ret->ring, err);
+	struct recovery *by = g->z->m->recovery;
+
+	return by ? grant_recover(g, ring, by, err) : -ENOENT;
+}
+
+static int start(struct grant *g, struct store_error *err)
+{
+	struct grant_set *s = NULL;
+	struct keyring *ring;
+	int r = zone_keyring(g->z->zone, &ring, err);
 
 	if (r < 0)
 		return r;
-	take_slots(ret);
-	if (ret->n)
-		return 0;
-	keyring_free(ret->ring);
-	ret->ring = NULL;
-	snprintf(err->message, sizeof(err->message), "no key of a provider opens this volume");
-	snprintf(err->hint, sizeof(err->hint), "cmkfs key set DIR URI gives it one");
-	return -ENOKEY;
-}
-
-static int granted(struct grant *g, const struct lease_status *s, const uint8_t *vk)
-{
-	struct store_error err = { "", "" };
-	int r = lock_grant(g->m->locker, vk, &err);
-
-	pthread_mutex_lock(&g->lock);
-	g->unlock_error = r;
-	g->store = err;
-	pthread_mutex_unlock(&g->lock);
-	if (r < 0)
-		log_error(err.hint, "the key %s does not open the volume: %s", s->kid,
-			  err.message[0] ? err.message : strerror(-r));
+	r = start_recovery(g, ring, err);
+	if (r != -ENOENT && r != -EKEYREJECTED) {
+		keyring_free(ring);
+		return r;
+	}
+	r = grant_set_new(g, ring, &s, err);
+	if (!r)
+		put_in_force(g, s);
 	return r;
 }
 
-/* Called by the lease's thread, and by lease_start(). */
-static int on_lease(void *arg, const struct lease_status *s, const uint8_t *vk)
+int grant_start(struct mzone *z, struct grant **ret, struct store_error *err)
 {
-	struct grant *g = arg;
-
-	switch (s->state) {
-	case LEASE_GRANTED: {
-		struct store_error err = { "", "" };
-		int r = granted(g, s, vk);
-
-		if (!r && follow_newest(g->m, &g->ctx.kp, s, vk)) {
-			if (g->lease)
-				grant_reload(g, &err);
-			else
-				g->followed = true; /* lease_start() still runs */
-		}
-		return r;
-	}
-	case LEASE_GRACE:
-		log_warning(s->error.hint,
-			    "the key's provider cannot be asked: %s; access ends in %jd s",
-			    s->error.message, (intmax_t)(s->grace_left_ms / 1000));
-		return 0;
-	case LEASE_DENIED:
-	case LEASE_LOST:
-		log_warning(s->error.hint, "access is denied: %s", s->error.message);
-		lock_deny(g->m->locker, s->app_errno ? s->app_errno : ENOKEY);
-		return 0;
-	}
-	return 0;
-}
-
-int grant_start(struct mount *m, struct mount_failure *f, struct grant **ret)
-{
-	const struct lease_options opt = { m->opt->lease_ms, m->opt->grace_ms };
-	struct store_error err = { "", "" };
 	struct grant *g = calloc(1, sizeof(*g));
-	struct slots s = { .ring = NULL };
-	int r = -ENOMEM;
+	pthread_condattr_t attr;
+	int r;
 
 	if (!g)
-		return mount_fail(f, CMD_FAILED, r, NULL, "out of memory");
-	g->m = m;
+		return -ENOMEM;
+	g->z = z;
+	pthread_mutex_init(&g->apply, NULL);
 	pthread_mutex_init(&g->lock, NULL);
-	r = state_context(&g->ctx, m->opt->conf, zone_id(m->zone));
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&g->decided, &attr);
+	pthread_condattr_destroy(&attr);
+	r = state_context(&g->ctx, z->m->opt->conf, zone_id(z->zone));
 	if (!r)
-		r = read_slots(m->store, &s, &err);
-	if (!r)
-		r = lease_start(&g->ctx.kp, s.slot, s.n, &opt, on_lease, g, &g->lease);
-	keyring_free(s.ring);
-	if (!r && g->followed)
-		r = grant_reload(g, &err);
+		r = start(g, err);
 	if (r < 0) {
-		mount_fail(f, cmd_exit_of(r), r, err.hint, "cannot get the key: %s",
-			   err.message[0] ? err.message : strerror(-r));
 		grant_stop(g);
 		return r;
 	}
@@ -140,13 +89,56 @@ int grant_start(struct mount *m, struct mount_failure *f, struct grant **ret)
 
 void grant_stop(struct grant *g)
 {
+	struct grant_set *s;
+
 	if (!g)
 		return;
-	lease_stop(g->lease);
+	pthread_mutex_lock(&g->lock);
+	s = g->set;
+	g->set = NULL;
+	pthread_mutex_unlock(&g->lock);
+	grant_set_free(s);
 	state_context_done(&g->ctx);
+	pthread_cond_destroy(&g->decided);
+	pthread_mutex_destroy(&g->apply);
 	pthread_mutex_destroy(&g->lock);
 	free(g);
 }
+
+static void deadline(struct timespec *t, unsigned int ms)
+{
+	clock_gettime(CLOCK_MONOTONIC, t);
+	t->tv_sec += ms / 1000;
+	t->tv_nsec += (long)(ms % 1000) * 1000000L;
+	if (t->tv_nsec >= 1000000000L) {
+		t->tv_sec++;
+		t->tv_nsec -= 1000000000L;
+	}
+}
+
+static bool wait_decided(struct grant *g, const struct grant_set *s, unsigned int timeout_ms)
+{
+	struct timespec until;
+	bool decided;
+
+	deadline(&until, timeout_ms);
+	pthread_mutex_lock(&g->apply);
+	while (!(decided = grant_set_decided(s)))
+		if (!timeout_ms)
+			pthread_cond_wait(&g->decided, &g->apply);
+		else if (pthread_cond_timedwait(&g->decided, &g->apply, &until) == ETIMEDOUT)
+			break;
+	pthread_mutex_unlock(&g->apply);
+	return decided;
+}
+
+void grant_wait(struct grant *g, unsigned int timeout_ms)
+{
+	if (g->set)
+		wait_decided(g, g->set, timeout_ms);
+}
+
+/* ---- questions ------------------------------------------------------------------------- */
 
 static int fail_store(struct grant *g, struct mount_failure *f)
 {
@@ -168,69 +160,189 @@ static int fail_lease(const struct kp_error *e, struct mount_failure *f)
 			  e->message[0] ? e->message : strerror(-e->code));
 }
 
+static bool is_open(const struct lease_status *s)
+{
+	return s->state == LEASE_GRANTED || s->state == LEASE_GRACE;
+}
+
+/* Worse of two slots that are both needed, as of a group. */
+static bool worse(const struct lease_status *a, const struct lease_status *b)
+{
+	return a->state > b->state ||
+	       (a->state == b->state && a->confirmed_ms_ago > b->confirmed_ms_ago);
+}
+
+/* g->lock is held. */
+static void way_status_locked(const struct grant_set *s, unsigned int way, struct lease_status *ret)
+{
+	bool first = true;
+
+	for (unsigned int i = 0; i < s->n; i++) {
+		struct lease_status l;
+
+		if (s->parts[i].way != way)
+			continue;
+		lease_status(s->parts[i].lease, &l);
+		if (first || worse(&l, ret))
+			*ret = l;
+		first = false;
+	}
+}
+
+/* Which of two ways is told: the better one; of two refusals the one without an answer. */
+static bool better(const struct lease_status *a, const struct lease_status *b)
+{
+	if (is_open(a) || is_open(b))
+		return a->state < b->state;
+	return a->state > b->state;
+}
+
+void grant_status(struct grant *g, struct lease_status *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	ret->confirmed_ms_ago = -1;
+	pthread_mutex_lock(&g->lock);
+	for (unsigned int w = 0; g->set && w < g->set->nways; w++) {
+		struct lease_status s;
+
+		way_status_locked(g->set, w, &s);
+		if (!w || better(&s, ret))
+			*ret = s;
+	}
+	if (g->waiting && is_open(ret))
+		kp_fail(&ret->error, -EAGAIN, g->store.hint, "%s", g->store.message);
+	pthread_mutex_unlock(&g->lock);
+}
+
 bool grant_denied(struct grant *g, struct mount_failure *f)
 {
 	struct lease_status s;
 
+	if (g->recovered)
+		return false;
 	if (fail_store(g, f) < 0)
 		return true;
-	lease_status(g->lease, &s);
-	if (s.state == LEASE_GRANTED || s.state == LEASE_GRACE)
+	grant_status(g, &s);
+	if (is_open(&s))
 		return false;
 	fail_lease(&s.error, f);
 	return true;
 }
 
-void grant_status(struct grant *g, struct lease_status *ret)
+unsigned int grant_recovered(struct grant *g)
 {
-	lease_status(g->lease, ret);
+	return g->recovered;
 }
+
+static const char *part_state(const struct lease_status *s)
+{
+	static const char *const names[] = { "granted", "grace", "denied", "unreachable" };
+
+	return names[s->state];
+}
+
+json_t *grant_slots(struct grant *g)
+{
+	json_t *a = json_array();
+
+	pthread_mutex_lock(&g->lock);
+	for (unsigned int i = 0; g->set && i < g->set->n; i++) {
+		const struct part *p = &g->set->parts[i];
+		const char *kid = p->slot->kid;
+		struct lease_status s;
+
+		lease_status(p->lease, &s);
+		json_array_append_new(a, json_pack("{s:i, s:s, s:i, s:s, s:s, s:s?, s:I}", "slot",
+			p->slot->id, "role", p->slot->role == ROLE_SHARE ? "share" :
+			p->slot->role == ROLE_SERVICE ? "service" : "customer", "group",
+			p->slot->group, "kid", s.kid[0] ? s.kid : kid, "state", part_state(&s),
+			"reason", s.error.code ? s.error.message : NULL, "confirmed_ms_ago",
+			(json_int_t)s.confirmed_ms_ago));
+	}
+	pthread_mutex_unlock(&g->lock);
+	return a;
+}
+
+/* ---- what is asked of it ------------------------------------------------------------------ */
 
 int grant_reload(struct grant *g, struct store_error *err)
 {
-	struct slots s = { .ring = NULL };
-	int r = read_slots(g->m->store, &s, err);
+	struct grant_set *s = NULL;
+	struct keyring *ring;
+	int r;
 
+	if (g->recovered)
+		return 0; /* the next mount uses what there is now */
+	r = zone_keyring(g->z->zone, &ring, err);
 	if (!r)
-		r = lease_replace(g->lease, s.slot, s.n);
-	keyring_free(s.ring);
-	return r;
+		r = grant_set_new(g, ring, &s, err);
+	if (r < 0)
+		return r;
+	wait_decided(g, s, 0); /* until then the old leases hold */
+	put_in_force(g, s);
+	return 0;
 }
 
-static int unwrap_now(struct grant *g, uint8_t *vk, struct kp_error *e)
+void grant_retry(struct grant *g)
 {
-	struct store_error err = { "", "" };
-	struct slots s = { .ring = NULL };
-	int r = read_slots(g->m->store, &s, &err);
+	pthread_mutex_lock(&g->lock);
+	for (unsigned int i = 0; g->waiting && g->set && i < g->set->n; i++)
+		lease_ask(g->set->parts[i].lease);
+	pthread_mutex_unlock(&g->lock);
+}
 
+/* The vault key by a way whose slots are all granted, from their providers. */
+static int unwrap_now(struct grant *g, struct keyring *ring, uint8_t *vk, struct kp_error *e)
+{
+	struct generation *gen = keyring_generation(ring, ring->active);
+
+	if (!gen)
+		return kp_fail(e, -EBADMSG, NULL, "the keyring has no active generation");
+	return kp_open_generation(&g->ctx.kp, &ring->zone, gen, 0, vk, NULL, e);
+}
+
+static int unlock(struct grant *g, struct mount_failure *f)
+{
+	_cleanup_secret_ uint8_t *vk = secret_alloc(KEY_LEN);
+	struct store_error err = { "", "" };
+	struct kp_error e = { 0 };
+	struct zone_vk *v = NULL;
+	struct keyring *ring;
+	unsigned int n;
+	int r;
+
+	if (!vk)
+		return mount_fail(f, CMD_FAILED, -ENOMEM, NULL, "out of locked memory");
+	r = zone_keyring(g->z->zone, &ring, &err);
 	if (r < 0)
-		return kp_fail(e, r, err.hint, "%s", err.message);
-	r = kp_unwrap_any(&g->ctx.kp, s.slot, s.n, vk, NULL, e);
-	keyring_free(s.ring);
+		return mount_fail(f, cmd_exit_of(r), r, err.hint, "%s", err.message);
+	r = unwrap_now(g, ring, vk, &e);
+	if (r < 0) {
+		fail_lease(&e, f);
+	} else {
+		r = grant_generations(g, ring, vk, &v, &n);
+		if (!r)
+			r = unlock_operator(g->z->locker, v, n, &err);
+		secret_free(v);
+		if (r < 0)
+			mount_fail(f, cmd_exit_of(r), r, err.hint, "cannot unlock: %s",
+				   err.message[0] ? err.message : strerror(-r));
+	}
+	keyring_free(ring);
 	return r;
 }
 
 int grant_unlock(struct grant *g, struct mount_failure *f)
 {
-	_cleanup_secret_ uint8_t *vk = secret_alloc(KEY_LEN);
 	struct store_error err = { "", "" };
-	struct kp_error e = { 0 };
 	struct lease_status s;
-	int r;
 
-	if (!vk)
-		return mount_fail(f, CMD_FAILED, -ENOMEM, NULL, "out of locked memory");
-	lease_status(g->lease, &s);
-	if (s.state != LEASE_GRANTED && s.state != LEASE_GRACE) {
-		unlock_operator(g->m->locker, NULL, &err);
-		return fail_lease(&s.error, f);
-	}
-	r = unwrap_now(g, vk, &e);
-	if (r < 0)
-		return fail_lease(&e, f);
-	r = unlock_operator(g->m->locker, vk, &err);
-	if (r < 0)
-		mount_fail(f, cmd_exit_of(r), r, err.hint, "cannot unlock: %s",
-			   err.message[0] ? err.message : strerror(-r));
-	return r;
+	if (g->recovered)
+		return mount_fail(f, CMD_LOCKED, -ENOKEY, "mount it again with --recovery",
+				  "the recovery key is not kept, so it cannot be unlocked by it");
+	grant_status(g, &s);
+	if (is_open(&s))
+		return unlock(g, f);
+	unlock_operator(g->z->locker, NULL, 0, &err);
+	return fail_lease(&s.error, f);
 }

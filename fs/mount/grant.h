@@ -1,36 +1,45 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The mount's side of the lease: which slots of the keyring it is asked for,
- * and what its answers do to the zone.  The vault key passes through here from
- * the lease to zone_unlock() and is kept nowhere.
+ * The keys of a zone: a lease for each provider's slot of its keyring, and what
+ * their answers together do to the zone.  Any way into the zone keeps it open:
+ * a slot alone, or all shares of a group.  Secrets pass through here from the
+ * leases to the zone, and a share is kept only while it waits for the others.
+ * A recovery slot is used only by a mount that was told to.
  */
 #ifndef CMKFS_MOUNT_GRANT_H
 #define CMKFS_MOUNT_GRANT_H
 
-#include "fs/mount/session.h"
+#include <jansson.h>
+
+#include "fs/mount/zones.h"
 #include "keyprov/lease.h"
 
-struct grant;
-
 /*
- * Read the keyring and start the lease; its first check is made before the
- * return, and unlocks the zone if it grants.  0 also when it does not:
- * grant_denied().  -errno with F filled: the keyring has no slot of a provider,
- * no memory.
+ * Read the keyring and start the leases; their answers come in the background.
+ * -errno with ERR filled: the keyring has no slot to be asked for, no memory.
  */
-int grant_start(struct mount *m, struct mount_failure *f, struct grant **ret);
-/* Joins the lease's thread; the locker must still run.  NULL-safe. */
+int grant_start(struct mzone *z, struct grant **ret, struct store_error *err);
+/* Joins the leases' threads; the locker must still run.  NULL-safe. */
 void grant_stop(struct grant *g);
 
-/* Whether the zone is closed by the provider, or by what its key opened; F says why. */
+/* Wait until it is decided whether the zone opens, TIMEOUT_MS at most (0: without end). */
+void grant_wait(struct grant *g, unsigned int timeout_ms);
+/* Whether the zone is closed by its providers, or by what their keys opened; F says why. */
 bool grant_denied(struct grant *g, struct mount_failure *f);
 
+/* The zone as a whole: of the way that keeps it open, or of the refusal that closes it. */
 void grant_status(struct grant *g, struct lease_status *ret);
+/* Each slot: id, role, kid, provider, group, state, reason, confirmed_ms_ago.  A new reference. */
+json_t *grant_slots(struct grant *g);
+/* Id of the recovery slot that opened the zone, or 0. */
+unsigned int grant_recovered(struct grant *g);
 
-/* Read the keyring again (a command changed it) and check now.  0, -errno with ERR. */
+/* Read the keyring again (a command changed it) and ask now.  0, -errno with ERR. */
 int grant_reload(struct grant *g, struct store_error *err);
+/* The zone above has been unlocked: perhaps this one can be now.  Never waits. */
+void grant_retry(struct grant *g);
 
-/* An operator unlocks: asks the provider in the calling thread.  0, -errno with F. */
+/* An operator unlocks: asks the providers in the calling thread.  0, -errno with F. */
 int grant_unlock(struct grant *g, struct mount_failure *f);
 
 #endif

@@ -11,16 +11,18 @@
 #include "fs/mount/audit.h"
 #include "fs/mount/drain.h"
 #include "fs/mount/sweep.h"
+#include "fs/mount/zones.h"
 
 #define SWEEP_THREADS 2
 
 enum ask { ASK_DENY, ASK_GRANT, ASK_OPERATOR, ASK_UNLOCK, ASK_END };
 
-struct turn { /* on the stack of who asks */
+struct turn { /* of who asks */
 	struct turn *next;
 	enum ask ask;
 	int app_errno;
-	const uint8_t *vk;
+	const struct zone_vk *vks;
+	unsigned int n;
 	struct store_error *err;
 	struct lock_report report;
 	int r;
@@ -28,7 +30,7 @@ struct turn { /* on the stack of who asks */
 };
 
 struct locker {
-	struct mount *m;
+	struct mzone *z;
 	struct sweeper *sweeper;
 	pthread_t thread;
 	pthread_mutex_t lock; /* protects all below */
@@ -50,14 +52,17 @@ static int wanted_errno(const struct lock_status *s)
 
 static int unlock_zone(struct locker *l, struct turn *t)
 {
-	int r = zone_unlock(l->m->zone, t->vk, t->err);
+	struct mount *m = l->z->m;
+	int r = zone_unlock_all(l->z->zone, t->vks, t->n, t->err);
 
-	if (!r) {
-		atomic_store(&inode_shared(l->m->inodes)->lock_errno, 0);
-		log_notice("unlocked");
-		audit_note(l->m->audit, "mount.unlock", 0, "ok", "%s", "");
-	}
-	return r;
+	if (r)
+		return r;
+	if (l->z == m->zones)
+		atomic_store(&inode_shared(m->inodes)->lock_errno, 0);
+	log_notice("%sunlocked", zones_label(l->z));
+	audit_note(m->audit, "mount.unlock", 0, "ok", "zone %s", l->z->id);
+	zones_unlocked(l->z);
+	return 0;
 }
 
 /* Decide what T means; the state is ours alone, but for readers of the status. */
@@ -85,8 +90,8 @@ static void decide(struct locker *l, struct turn *t, struct lock_status *s, bool
 		break;
 	}
 	if (*ended || s->operator_locked || !s->granted)
-		drain_zone(l->m, l->sweeper, *ended ? ENOTCONN : wanted_errno(s), &t->report);
-	else if (t->vk)
+		drain_zone(l->z, l->sweeper, *ended ? ENOTCONN : wanted_errno(s), &t->report);
+	else if (t->n)
 		t->r = unlock_zone(l, t);
 }
 
@@ -142,15 +147,51 @@ static void *locker_main(void *arg)
 	return NULL;
 }
 
-static void ask(struct locker *l, struct turn *t)
+static void put(struct locker *l, struct turn *t)
 {
 	pthread_mutex_lock(&l->lock);
 	*l->last = t;
 	l->last = &t->next;
 	pthread_cond_signal(&l->asked);
+	pthread_mutex_unlock(&l->lock);
+}
+
+static void wait_done(struct locker *l, struct turn *t)
+{
+	pthread_mutex_lock(&l->lock);
 	while (!t->done)
 		pthread_cond_wait(&l->done, &l->lock);
 	pthread_mutex_unlock(&l->lock);
+}
+
+static int ask(struct locker *l, struct turn *t)
+{
+	put(l, t);
+	wait_done(l, t);
+	return t->r;
+}
+
+/* Of N lockers the same, at the same time. */
+static void ask_all(struct locker *const *l, unsigned int n, enum ask what, struct lock_report *ret)
+{
+	struct turn *t = calloc(n, sizeof(*t));
+
+	for (unsigned int i = 0; i < n; i++) {
+		struct turn own = { .ask = what };
+
+		if (t) {
+			t[i].ask = what;
+			put(l[i], &t[i]);
+		} else { /* no memory: one after the other */
+			ask(l[i], &own);
+			ret[i] = own.report;
+		}
+	}
+	for (unsigned int i = 0; t && i < n; i++) {
+		wait_done(l[i], &t[i]);
+		ret[i] = t[i].report;
+	}
+	free(t);
 }
 
 void lock_deny(struct locker *l, int app_errno)
@@ -160,36 +201,30 @@ void lock_deny(struct locker *l, int app_errno)
 	ask(l, &t);
 }
 
-int lock_grant(struct locker *l, const uint8_t vk[static KEY_LEN], struct store_error *err)
+int lock_grant(struct locker *l, const struct zone_vk *vks, unsigned int n,
+	       struct store_error *err)
 {
-	struct turn t = { .ask = ASK_GRANT, .vk = vk, .err = err };
+	struct turn t = { .ask = ASK_GRANT, .vks = vks, .n = n, .err = err };
 
-	ask(l, &t);
-	return t.r;
+	return ask(l, &t);
 }
 
-void lock_operator(struct locker *l, struct lock_report *ret)
+void lock_operator(struct locker *const *l, unsigned int n, struct lock_report *ret)
 {
-	struct turn t = { .ask = ASK_OPERATOR };
-
-	ask(l, &t);
-	*ret = t.report;
+	ask_all(l, n, ASK_OPERATOR, ret);
 }
 
-int unlock_operator(struct locker *l, const uint8_t *vk, struct store_error *err)
+int unlock_operator(struct locker *l, const struct zone_vk *vks, unsigned int n,
+		    struct store_error *err)
 {
-	struct turn t = { .ask = ASK_UNLOCK, .vk = vk, .err = err };
+	struct turn t = { .ask = ASK_UNLOCK, .vks = vks, .n = n, .err = err };
 
-	ask(l, &t);
-	return t.r;
+	return ask(l, &t);
 }
 
-void lock_end(struct locker *l, struct lock_report *ret)
+void lock_end(struct locker *const *l, unsigned int n, struct lock_report *ret)
 {
-	struct turn t = { .ask = ASK_END };
-
-	ask(l, &t);
-	*ret = t.report;
+	ask_all(l, n, ASK_END, ret);
 }
 
 void lock_status(struct locker *l, struct lock_status *ret)
@@ -199,19 +234,19 @@ void lock_status(struct locker *l, struct lock_status *ret)
 	pthread_mutex_unlock(&l->lock);
 }
 
-int locker_start(struct mount *m, struct locker **ret)
+int locker_start(struct mzone *z, struct locker **ret)
 {
 	struct locker *l = calloc(1, sizeof(*l));
 	int r;
 
 	if (!l)
 		return -ENOMEM;
-	l->m = m;
+	l->z = z;
 	l->last = &l->first;
 	pthread_mutex_init(&l->lock, NULL);
 	pthread_cond_init(&l->asked, NULL);
 	pthread_cond_init(&l->done, NULL);
-	r = sweeper_start(m, MAX(SWEEP_THREADS, m->nthreads / 2), &l->sweeper);
+	r = sweeper_start(z->m, MAX(SWEEP_THREADS, z->m->nthreads / 2), &l->sweeper);
 	if (!r)
 		r = -pthread_create(&l->thread, NULL, locker_main, l);
 	if (r < 0) {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Locking and unlocking of a mount's zone: one thread that takes what is asked
- * one after the other, from the lease, the control socket and the end of the
- * mount.  A zone is unlocked when the lease grants it, no operator has locked
- * it, and the mount has not ended.
+ * Locking and unlocking of a zone of a mount: a thread for each, that takes what
+ * is asked one after the other, from the leases, the control socket and the end
+ * of the mount.  A zone is unlocked when its leases grant it, no operator has
+ * locked it, and the mount has not ended.
  *
  * All calls wait until what they ask has been done; none may be made from a
  * request's handler, and none with a lock held that a handler takes.
@@ -22,28 +22,33 @@ struct lock_report {
 	bool timed_out;	     /* the drain's time was over */
 };
 
+struct mzone;
+struct locker;
+
 /* Made before workers_start(), as the zone is locked.  0, -ENOMEM, pthread_create. */
-int locker_start(struct mount *m, struct locker **ret);
+int locker_start(struct mzone *z, struct locker **ret);
 void locker_stop(struct locker *l); /* NULL-safe */
 
-/* The lease says no: lock with APP_ERRNO. */
+/* The leases say no: lock with APP_ERRNO. */
 void lock_deny(struct locker *l, int app_errno);
 /*
- * The lease says yes: unlock with VK, unless an operator has locked.
- * 0, or as zone_unlock() with ERR filled.
+ * The leases say yes: unlock with the keys of N generations, unless an operator
+ * has locked.  0, or as zone_unlock_all() with ERR filled.
  */
-int lock_grant(struct locker *l, const uint8_t vk[static KEY_LEN], struct store_error *err);
+int lock_grant(struct locker *l, const struct zone_vk *vks, unsigned int n,
+	       struct store_error *err);
 
-/* An operator locks: ENOKEY until he unlocks. */
-void lock_operator(struct locker *l, struct lock_report *ret);
+/* An operator locks N zones, at the same time: ENOKEY until he unlocks.  RET: a report each. */
+void lock_operator(struct locker *const *l, unsigned int n, struct lock_report *ret);
 /*
- * He unlocks.  VK was just unwrapped, or is NULL: only his lock is taken away.
- * 0; as zone_unlock(); -EACCES: the lease does not grant it.
+ * He unlocks.  The keys were just unwrapped; N 0: only his lock is taken away.
+ * 0; as zone_unlock_all(); -EACCES: the leases do not grant it.
  */
-int unlock_operator(struct locker *l, const uint8_t *vk, struct store_error *err);
+int unlock_operator(struct locker *l, const struct zone_vk *vks, unsigned int n,
+		    struct store_error *err);
 
-/* The mount ends: lock for good. */
-void lock_end(struct locker *l, struct lock_report *ret);
+/* The mount ends: lock N zones for good.  A destroyed zone, too. */
+void lock_end(struct locker *const *l, unsigned int n, struct lock_report *ret);
 
 struct lock_status {
 	bool operator_locked, granted;

@@ -29,6 +29,9 @@ struct mount_options {
 	unsigned int lease_ms, grace_ms;
 	unsigned int threads; /* 0: by the number of processors, 2 … 4 */
 
+	/* Absolute path of what opens recovery slots (recovery.h), or NULL: none is used. */
+	const char *recovery;
+
 	/* More options for mount(2), joined by commas ("noatime,suid,dev"), or NULL. */
 	const char *kernel_options;
 };

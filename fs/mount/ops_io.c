@@ -109,6 +109,7 @@ static void page_lost(struct mount *m, struct inode *i, uint64_t off, size_t n, 
 	static struct log_rate rate;
 
 	atomic_fetch_add_explicit(&m->lost, 1, memory_order_relaxed);
+	atomic_fetch_add(&zone_counts(object_zone(i->object))->lost, 1);
 	inode_touch_pages(m->inodes, i, off + n);
 	flusher_stale(m->flusher, i, off, n);
 	audit_note(m->audit, "mount.write", object_ino(i->object), "lost", "bytes %ju to %ju: %s",
@@ -155,7 +156,8 @@ void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_
 		return;
 	}
 	if (fi->writepage)
-		atomic_fetch_add_explicit(&m->page_writes, 1, memory_order_relaxed);
+		atomic_fetch_add_explicit(&zone_counts(this_request.zone)->page_writes, 1,
+					  memory_order_relaxed);
 	r = write_to(m, i, buf, size, off);
 	if (r < 0 && fi->writepage)
 		page_lost(m, i, (uint64_t)off, size, r);

@@ -9,6 +9,7 @@
 #include "crypto/secret.h"
 #include "fs/lib/cmd.h"
 #include "fs/lib/log.h"
+#include "fs/lib/recovery.h"
 #include "fs/lib/state.h"
 #include "fs/mount/aside.h"
 #include "fs/mount/audit.h"
@@ -16,11 +17,10 @@
 #include "fs/mount/control.h"
 #include "fs/mount/daemon.h"
 #include "fs/mount/event.h"
-#include "fs/mount/grant.h"
 #include "fs/mount/janitor.h"
-#include "fs/mount/lock.h"
 #include "fs/mount/mountinfo.h"
 #include "fs/mount/supervise.h"
+#include "fs/mount/zones.h"
 
 #define SECRET_BYTES (32u << 20) /* keys of what is open; touched as needed */
 #define OPEN_WAIT_MS 3000
@@ -144,6 +144,15 @@ static int prepare(struct mount *m, const char *state_dir, struct mount_failure 
 	return fail_errno(f, pool_new(m->nthreads, &m->pool), "memory for requests");
 }
 
+static int load_recovery(struct mount *m, struct mount_failure *f)
+{
+	char why[256];
+	int r = m->opt->recovery ? recovery_load(m->opt->recovery, &m->recovery, why) : 0;
+
+	return r ? mount_fail(f, CMD_USAGE, r, "it holds a passphrase, or a private RSA key in PEM",
+			      "%s: %s", m->opt->recovery, why) : 0;
+}
+
 static int serve(struct mount *m, const char *state_dir, struct mount_failure *f)
 {
 	int r = fail_errno(f, audit_start(m, state_dir, &m->audit), "cannot start a thread");
@@ -151,19 +160,18 @@ static int serve(struct mount *m, const char *state_dir, struct mount_failure *f
 	if (!r)
 		r = fail_errno(f, flusher_start(m, &m->flusher), "cannot start a thread");
 	if (!r)
-		r = fail_errno(f, locker_start(m, &m->locker), "cannot start a thread");
+		r = fail_errno(f, zones_start(m), "cannot start a thread");
 	if (!r && m->writeback)
 		r = fail_errno(f, aside_start(m, &m->aside), "cannot start a thread");
 	if (!r)
 		r = fail_errno(f, workers_start(m, m->nthreads, &m->workers),
 			       "cannot start a thread");
 	if (!r)
-		r = grant_start(m, f, &m->grant);
-	if (!r && grant_denied(m->grant, f)) {
-		if (!m->opt->locked_ok)
-			return -ENOKEY;
-		log_warning(f->hint, "mounted locked: %s", f->message);
-	}
+		r = load_recovery(m, f);
+	if (!r)
+		r = zones_ask(m, f);
+	recovery_free(m->recovery);
+	m->recovery = NULL; /* it is not kept */
 	if (!r)
 		r = fail_errno(f, control_start(m, state_dir, &m->control), "control socket");
 	if (!r)
@@ -187,8 +195,7 @@ static void wind_up(struct mount *m)
 	int r = 0;
 
 	settler_stop(m->settler);
-	if (m->locker)
-		lock_end(m->locker, &rep);
+	zones_end(m, &rep);
 	session_unmount(m);
 	quiet = control_stop(m->control);
 	aside_stop(m->aside);
@@ -206,8 +213,7 @@ static void wind_up(struct mount *m)
 	janitor_stop(m->janitor);
 	if (!quiet)
 		return; /* a connection still uses all of it; we exit now */
-	grant_stop(m->grant);
-	locker_stop(m->locker);
+	zones_stop(m);
 	if (m->control)
 		control_farewell(m->control, atomic_load(&m->lost));
 	inode_table_free(m->inodes);

@@ -9,13 +9,14 @@
 #define CMKFS_MOUNT_SESSION_H
 
 #include <fuse_lowlevel.h>
+#include <pthread.h>
 
 #include "fs/mount/inode.h"
 #include "fs/mount/mount.h"
 #include "fs/mount/pool.h"
 
-struct locker;
-struct grant;
+struct mzone;
+struct recovery;
 struct control;
 struct workers;
 struct flusher;
@@ -42,15 +43,16 @@ struct mount {
 	struct aside *aside;	/* under the writeback cache only */
 	struct settler *settler;
 	struct audit *audit;
-	struct locker *locker;
-	struct grant *grant;
+	struct mzone *zones;	/* the root's first; the list grows (zones.h) */
+	struct recovery *recovery; /* what opens recovery slots, if the mount is to; or NULL */
 	struct control *control;
 	struct janitor *janitor;
 	int end_fd;		/* eventfd: somebody asks for the end; … to here */
 
+	pthread_mutex_t zones_lock; /* to add a zone; protects ended */
+	bool ended;
 	_Atomic bool mounted;	/* still in our mount table */
 	_Atomic uint64_t requests, refused; /* refused: by the gate */
-	_Atomic uint64_t page_writes; /* from the kernel's cache; a drain watches them */
 	_Atomic uint64_t lost;	/* refused page writes and ranges that the store lost */
 };
 

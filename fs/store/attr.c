@@ -53,7 +53,7 @@ static int by_path(struct object *o, struct stat *sb, int *ret_fd)
 	if (r < 0)
 		return -ESTALE;
 	if (parent) {
-		r = object_pin(parent, NULL);
+		r = object_pin_fd(parent);
 		if (r < 0)
 			goto out;
 		dirfd = parent->fd;

@@ -42,7 +42,7 @@ static bool moved(struct object *o)
 
 	if (!parent)
 		return false;
-	if (!o->stored || object_pin(parent, NULL))
+	if (!o->stored || object_pin_fd(parent))
 		return true;
 	r = backing_stat(parent->fd, o->stored, &sb);
 	object_unpin(parent);

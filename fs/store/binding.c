@@ -19,13 +19,20 @@ int path_tag(struct object *o, uint8_t tag[static TAG_LEN])
 
 	if (o == o->st->root)
 		return binding_tag(o->zone->keys->bk, no_dir, "", 0, tag);
+	if (zone_begins(o)) { /* the name is the other zone's, which may be locked */
+		r = zone_enter(o->parent->zone, ZONE_NORMAL);
+		if (r)
+			return r;
+	}
 	r = object_pin(o->parent, &dir);
-	if (r)
-		return r;
-	r = entry_plain_name(o->parent, dir, o->stored, name, &n);
-	if (!r)
-		r = binding_tag(o->zone->keys->bk, dir->h.object_id, name, n, tag);
-	object_unpin(o->parent);
+	if (!r) {
+		r = entry_plain_name(o->parent, dir, o->stored, name, &n);
+		if (!r)
+			r = binding_tag(o->parent->zone->keys->bk, dir->h.object_id, name, n, tag);
+		object_unpin(o->parent);
+	}
+	if (zone_begins(o))
+		zone_leave(o->parent->zone, ZONE_NORMAL);
 	return r;
 }
 

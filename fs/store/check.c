@@ -237,6 +237,10 @@ static int check_all(struct check *c)
 
 	if (r)
 		return r;
+	/* Those that are locked are left out, and said to be. */
+	for (struct zone *z = c->st->zone->next; z; z = z->next)
+		if (!zone_errno(z))
+			zone_enter(z, ZONE_NORMAL);
 	if (c->opt->repair)
 		r = repair_sessions(c);
 	if (!r && !c->opt->from.stored)
@@ -244,6 +248,9 @@ static int check_all(struct check *c)
 	if (!r)
 		r = check_root(c);
 	check_pool_drain(c); /* the keys stay until the workers are done */
+	for (struct zone *z = c->st->zone->next; z; z = z->next)
+		if (!zone_errno(z))
+			zone_leave(z, ZONE_NORMAL);
 	zone_leave(c->st->zone, ZONE_NORMAL);
 	return r;
 }

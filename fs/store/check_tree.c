@@ -91,7 +91,7 @@ static int entry_name(struct check *c, const struct entry_at *e, struct loaded *
 	int r = entry_plain_name(e->dir, dl, e->stored, ret_name, &n);
 
 	if (!r)
-		return binding_tag(c->st->zone->keys->bk, dl->h.object_id, ret_name, n, ret_tag);
+		return binding_tag(e->dir->zone->keys->bk, dl->h.object_id, ret_name, n, ret_tag);
 	*ret_name = '\0';
 	if (check_live(c) && backing_stat(e->dir->fd, e->stored, &sb) == -ENOENT)
 		return -ENOENT;
@@ -145,7 +145,12 @@ static int check_known(struct check *c, const struct entry_at *e, struct object 
 		       const struct check_path *p, const uint8_t *tag)
 {
 	bool sound = S_ISDIR(o->type);
-	int r = 0;
+	int r = zone_errno(o->zone);
+
+	if (r) { /* all below it */
+		check_unreadable(c, p, whole, -r);
+		return 0;
+	}
 
 	if (!e->below) {
 		r = check_reached(c, p, e->unit);

@@ -67,7 +67,8 @@ static const char *slot_why(struct object *o, struct check_view *v, unsigned int
 		return v->blank[i] ? "never written" : why;
 	if ((h->gen & 1) != i)
 		return "generation";
-	if (memcmp(&h->zone, &o->zone->id, sizeof(h->zone)))
+	if (memcmp(&h->zone, &o->zone->id, sizeof(h->zone)) ||
+	    (o->parent && !(h->flags & FLAG_ZONE_ROOT) == zone_begins(o)))
 		return "volume or zone";
 	if (h->type != (S_ISDIR(o->type) ? OBJECT_DIR : OBJECT_FILE))
 		return "type";

@@ -38,7 +38,11 @@ void store_throttle(struct store *st)
 	int r = 0;
 
 	while (r == 0 && st->ndirty > st->resident_max / 2 && (o = oldest_dirty(st))) {
-		r = object_flush(o); /* who cannot be flushed reports it at his own fsync */
+		r = zone_enter(o->zone, ZONE_DRAIN); /* it may be another than the caller's */
+		if (r == 0) {
+			r = object_flush(o); /* who cannot be flushed reports it at his own fsync */
+			zone_leave(o->zone, ZONE_DRAIN);
+		}
 		object_put(o);
 	}
 }

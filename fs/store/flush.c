@@ -109,6 +109,25 @@ int object_flush(struct object *o)
 
 /* ---- fsync ------------------------------------------------------------------------- */
 
+/*
+ * The root of a zone: what is above it has another zone's keys, and that may be
+ * locked just now.  Then all is brought to the disk, which needs none.
+ */
+static int sync_above(struct object *o, struct object *parent)
+{
+	struct store *st = o->st;
+	int r;
+
+	if (zone_enter(parent->zone, ZONE_DRAIN)) {
+		r = backing_syncfs(st->root_fd);
+	} else {
+		r = object_fsyncdir(parent);
+		zone_leave(parent->zone, ZONE_DRAIN);
+	}
+	object_put(parent);
+	return r;
+}
+
 /* The directories on the path of O, their headers and O's own name, from the root down. */
 static int sync_path(struct object *o)
 {
@@ -119,6 +138,8 @@ static int sync_path(struct object *o)
 
 	if (r || !parent)
 		return r == -ENOENT ? 0 : r; /* unlinked, or the root */
+	if (parent->zone != o->zone)
+		return sync_above(o, parent);
 	r = object_pin(parent, &l);
 	if (r)
 		goto out;
@@ -159,7 +180,7 @@ static int sync_move(struct object *o, struct loaded *l)
 	r = object_path(o, &parent, stored);
 	if (r || !parent)
 		return r == -ENOENT ? 0 : r;
-	r = object_pin(parent, NULL);
+	r = object_pin_fd(parent);
 	if (!r) {
 		r = loaded_drop_late(l, parent->fd);
 		object_unpin(parent);
@@ -240,9 +261,10 @@ int object_fsyncdir(struct object *dir)
 
 /* ---- many ---------------------------------------------------------------------------- */
 
-/* The oldest dirty object that LATER has not passed, with a reference; of Z alone if not NULL. */
-static struct object *next_dirty(struct store *st, struct zone *z, uint64_t before)
+/* The oldest dirty object of Z that is dirty since BEFORE, with a reference. */
+static struct object *next_dirty(struct zone *z, uint64_t before)
 {
+	struct store *st = z->st;
 	struct object *o = NULL;
 	struct loaded *l;
 
@@ -250,7 +272,7 @@ static struct object *next_dirty(struct store *st, struct zone *z, uint64_t befo
 	TAILQ_FOREACH(l, &st->dirty, dirty_link) {
 		if (l->dirty_since > before)
 			break;
-		if (!z || l->o->zone == z) {
+		if (l->o->zone == z) {
 			o = object_get(l->o);
 			break;
 		}
@@ -259,22 +281,28 @@ static struct object *next_dirty(struct store *st, struct zone *z, uint64_t befo
 	return o;
 }
 
+static void flush_aged(struct zone *z, uint64_t before)
+{
+	struct object *o;
+	int r = 0;
+
+	while (!r && (o = next_dirty(z, before))) {
+		r = zone_enter(z, ZONE_NORMAL);
+		if (!r) {
+			r = object_flush(o); /* listed again as the youngest if it fails */
+			zone_leave(z, ZONE_NORMAL);
+		}
+		object_put(o);
+	}
+}
+
 void store_flush_aged(struct store *st, unsigned int age_ms)
 {
 	uint64_t before = now_ms() - age_ms;
-	struct object *o;
 
-	while ((o = next_dirty(st, NULL, before))) {
-		struct zone *z = o->zone;
-		bool in = !zone_enter(z, ZONE_NORMAL);
-		int r = in ? object_flush(o) : -EAGAIN;
-
-		if (in)
-			zone_leave(z, ZONE_NORMAL);
-		object_put(o);
-		if (r)
-			break; /* it is listed again, as the youngest; the next round tries */
-	}
+	for (struct zone *z = st->zone; z; z = z->next)
+		if (z->state == ZONE_UNLOCKED)
+			flush_aged(z, before);
 	touched_sync_aged(st);
 }
 
@@ -286,7 +314,7 @@ unsigned int store_flush_zone(struct zone *z, uint64_t deadline_ms)
 	struct object *o;
 
 	nanosleep(&ms, NULL); /* what fails is listed anew, as later than this: not again */
-	while (now_ms() < deadline_ms && (o = next_dirty(z->st, z, before))) {
+	while (now_ms() < deadline_ms && (o = next_dirty(z, before))) {
 		if (object_flush(o))
 			failed++;
 		object_put(o);
@@ -294,13 +322,13 @@ unsigned int store_flush_zone(struct zone *z, uint64_t deadline_ms)
 	return failed;
 }
 
-int store_flush_all(struct store *st)
+int store_flush_all(struct zone *z)
 {
 	uint64_t before = now_ms();
 	int r = 0;
 	struct object *o;
 
-	while (!r && (o = next_dirty(st, NULL, before))) {
+	while (!r && (o = next_dirty(z, before))) {
 		r = object_flush(o);
 		object_put(o);
 	}

@@ -22,7 +22,7 @@ struct making {
 	int fd;
 	bool made_dir, made_any; /* what there is to remove */
 	struct volume_block vol;
-	uint8_t vk[KEY_LEN]; /* secret; so is the whole struct */
+	struct zone_vk vk; /* secret; so is the whole struct */
 	struct root_keys rk;
 };
 
@@ -77,7 +77,8 @@ static int draw(struct making *m)
 	if (r == 0)
 		r = rand_bytes(v->root.zone, ID_LEN);
 	if (r == 0)
-		r = rand_secret(m->vk, KEY_LEN);
+		r = rand_secret(m->vk.vk, KEY_LEN);
+	m->vk.g = 1;
 	if (r == 0)
 		r = rand_secret(m->rk.zik, KEY_LEN);
 	if (r == 0)
@@ -103,12 +104,12 @@ static void slot_done(struct keyslot *s)
 static int fill_keyring(struct making *m, struct keyring *k, init_slot_fn *add_slot, void *arg)
 {
 	struct keyslot slot = { 0 };
-	int r = keyring_new_generation(k, k->gens, 1, m->vk, m->rk.zik, m->vol.created);
+	int r = keyring_new_generation(k, k->gens, 1, m->vk.vk, m->rk.zik, m->vol.created);
 
 	if (r == 0)
 		r = keyring_fingerprint(k, m->rk.zik, m->vol.fingerprint);
 	if (r == 0)
-		r = add_slot(arg, m->vk, &k->zone, &slot);
+		r = add_slot(arg, m->vk.vk, &k->zone, &slot);
 	if (r == 0)
 		r = generation_add_slot(k->gens, &slot, NULL);
 	slot_done(&slot);
@@ -169,9 +170,9 @@ static int root_header(struct making *m, int fd)
 		return r;
 	st->vol = m->vol;
 	session_first(st);
-	st->zone = zone_new(st, &m->vol.root, m->vol.fingerprint);
+	st->zone = zone_new(st, &m->vol.root, NULL, m->vol.fingerprint);
 	if (st->zone)
-		r = zone_keys_set(st->zone, &m->rk, m->vk, 1);
+		r = zone_keys_set(st->zone, &m->rk, &m->vk, 1, 1);
 	if (r == 0)
 		r = write_root_header(st, fd);
 	store_close(st);

@@ -24,7 +24,6 @@
 struct zone_keys { /* in secret memory; valid between zone_enter() and zone_leave() */
 	uint8_t zik[KEY_LEN];
 	uint8_t bk[KEY_LEN]; /* binding tags */
-	uint8_t sm[KEY_LEN]; /* session block; root zone */
 	unsigned int ngens;
 	struct {
 		uint32_t g;
@@ -34,13 +33,20 @@ struct zone_keys { /* in secret memory; valid between zone_enter() and zone_leav
 };
 
 struct zone {
-	struct store *st;
+	struct store *st; /* these three are immutable */
+	struct zone *parent; /* NULL: the root's */
 	struct zone_id id;
-	uint8_t fingerprint[KEY_LEN];
+	uint8_t fingerprint[KEY_LEN]; /* of the root; of others when ENDORSED */
+	_Atomic bool endorsed; /* its parent has vouched for the fingerprint */
+	_Atomic bool gone;     /* destroyed: it will not be unlocked again */
+	void *_Atomic owner;
+	struct zone_counts counts;
+	struct zone *_Atomic next; /* in the store's list */
+	struct object *_Atomic top; /* its root directory, once it was seen; a reference */
 	_Atomic int state;	/* enum zone_state */
 	_Atomic int lock_errno;
 	_Atomic unsigned int normal, drain; /* uses in flight */
-	struct zone_keys *keys; /* NULL while locked; immutable while unlocked */
+	struct zone_keys *keys; /* NULL while locked; immutable while unlocked; set under zones_lock */
 	pthread_mutex_t unlock_lock; /* serialises unlock and wipe */
 	pthread_mutex_t lock;	/* protects the list */
 	LIST_HEAD(, loaded) resident; /* every loaded object of the zone */
@@ -52,6 +58,18 @@ struct zone {
 
 /* KEK of generation G, or NULL: no such generation. */
 const uint8_t *zone_kek(const struct zone *z, uint32_t g);
+
+/*
+ * zones.c: the zone of what lies at STORED in PARENT (its descriptor is open;
+ * NULL: tree/).  Only a directory can be of another zone than its parent's, and
+ * only its header says so; that is believed when it has been authenticated.
+ */
+struct zone *zone_at(struct store *st, struct object *parent, const char *stored,
+		     const struct stat *sb);
+/* O, an object of this store, was found to be where its zone begins. */
+void zone_found(struct object *o);
+/* Whether O, whose lock is held, is the root directory of a zone inside another. */
+bool zone_begins(const struct object *o);
 
 /* ---- session (session.c) ---------------------------------------------------- */
 
@@ -112,7 +130,16 @@ struct store {
 	dev_t dev;
 	struct volume_block vol; /* as read; authenticated at the first unlock */
 	uint8_t vol_raw[FIXED_BLOCK];
-	struct zone *zone;
+	struct zone *zone; /* the root's; the others follow by next */
+	pthread_mutex_t zones_lock; /* to add one; to give any its keys, and to take them */
+	/*
+	 * Of session and record, which every zone's changes are noted in: in secret
+	 * memory as long as any zone has keys.  NULL for who has entered a zone that was
+	 * unlocked when all had been locked, and the root still was.
+	 */
+	uint8_t *_Atomic sm;
+	_Atomic unsigned int nzones; /* beside the root's */
+	_Atomic uint64_t zones_looked; /* ms */
 	struct object *root;
 	struct session *session;
 	struct touched *touched;
@@ -208,10 +235,11 @@ int entry_plain_name(struct object *dir, struct loaded *dl, const char *stored,
  * parent into o->fd, by openat2 without following links.  -ESTALE: another
  * inode is there now.  Called by object_pin() only, WITH o->lock HELD: read
  * o->parent and o->stored directly; object_pin(o->parent) is allowed (child
- * before parent is the order of object.lock).
+ * before parent is the order of object.lock).  BARE: its zone is not entered, so
+ * that no header above may be needed; one of another zone never is.
  */
-int object_open_fd(struct object *o, bool *ret_ro);
-/* The same, returned instead of put into o->fd. */
+int object_open_fd(struct object *o, bool bare, bool *ret_ro);
+/* The same with its zone entered, returned instead of put into o->fd. */
 int object_open_again(struct object *o, bool *ret_ro);
 
 /* ---- loaded objects ------------------------------------------------------- */
@@ -366,7 +394,7 @@ int loaded_drop_late(struct loaded *l, int dirfd);
 
 /* flush.c: flush all dirty objects of Z until DEADLINE_MS (CLOCK_MONOTONIC); the number that failed. */
 unsigned int store_flush_zone(struct zone *z, uint64_t deadline_ms);
-int store_flush_all(struct store *st); /* the first error */
+int store_flush_all(struct zone *z); /* the zone is entered; the first error */
 void loaded_mark_dirty(struct loaded *l);
 /* Take L off the list of dirty objects; true: the caller owns the reference that the list held. */
 bool loaded_take_dirty(struct loaded *l);

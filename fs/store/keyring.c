@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The keyring file of the root zone: read, opened with a vault key, rewritten.
+ * Keyring files: read, opened with a vault key, rewritten.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <sys/file.h>
 #include <time.h>
 
@@ -11,33 +12,104 @@
 
 #define RESTORE "restore it with cmkfs key restore"
 
-int keyring_read(int fd, const struct zone_id *z, struct keyring **ret, struct store_error *err)
+/* ---- where they lie ------------------------------------------------------------------ */
+
+static int open_zones_dir(int fd, bool make)
 {
-	_cleanup_free_ uint8_t *p = NULL;
+	int r = make ? backing_mkdir(fd, ZONES_DIR, 0755) : 0;
+
+	if (r == 0 && make)
+		r = backing_sync_dir(fd);
+	if (r < 0 && r != -EEXIST)
+		return r;
+	return backing_open(fd, ZONES_DIR, O_RDONLY | O_DIRECTORY, 0);
+}
+
+int ring_place_open(int fd, const struct volume_block *v, const struct zone_id *z, bool make,
+		    struct ring_place *ret)
+{
+	size_t n = 0;
+
+	ret->root = !memcmp(z, &v->root, sizeof(*z));
+	ret->dirfd = ret->root ? fd : open_zones_dir(fd, make);
+	if (ret->dirfd < 0)
+		return ret->dirfd;
+	if (ret->root) {
+		strcpy(ret->name, KEYRING_FILE);
+		strcpy(ret->shown, KEYRING_FILE);
+		return 0;
+	}
+	for (size_t i = 0; i < ID_LEN; i++)
+		n += (size_t)snprintf(ret->name + n, sizeof(ret->name) - n, "%02x", z->zone[i]);
+	strcpy(ret->name + n, ".keys");
+	snprintf(ret->shown, sizeof(ret->shown), ZONES_DIR "/%.40s", ret->name);
+	return 0;
+}
+
+void ring_place_close(struct ring_place *p)
+{
+	if (!p->root)
+		cleanup_close(&p->dirfd);
+}
+
+/* ---- reading --------------------------------------------------------------------------- */
+
+int keyring_read(const struct ring_place *p, const struct zone_id *z, struct keyring **ret,
+		 struct store_error *err)
+{
+	_cleanup_free_ uint8_t *buf = NULL;
 	struct keyring *k;
 	const char *why = "";
 	size_t n;
-	int r = backing_read_file(fd, KEYRING_FILE, KEYRING_MAX, &p, &n);
+	int r = backing_read_file(p->dirfd, p->name, KEYRING_MAX, &buf, &n);
 
 	if (r < 0 && r != -ENOENT)
-		return store_fail(err, r, NULL, "cannot read " KEYRING_FILE ": %s", strerror(-r));
+		return store_fail(err, r, NULL, "cannot read %s: %s", p->shown, strerror(-r));
 	if (r == -ENOENT)
-		return store_fail(err, -EBADMSG, RESTORE, KEYRING_FILE " is missing");
-	r = keyring_parse(p, n, &k, &why);
+		return store_fail(err, -EBADMSG, RESTORE, "%s is missing", p->shown);
+	r = keyring_parse(buf, n, &k, &why);
 	if (r < 0)
-		return store_fail(err, r, RESTORE, KEYRING_FILE " is damaged: %s", why);
+		return store_fail(err, r, RESTORE, "%s is damaged: %s", p->shown, why);
 	if (memcmp(&k->zone, z, sizeof(*z))) {
 		keyring_free(k);
-		return store_fail(err, -EBADMSG, RESTORE,
-				  KEYRING_FILE " belongs to another volume");
+		return store_fail(err, -EBADMSG, RESTORE, "%s belongs to another volume or zone",
+				  p->shown);
 	}
 	*ret = k;
 	return 0;
 }
 
-int store_keyring(struct store *st, struct keyring **ret, struct store_error *err)
+static int read_in(int fd, const struct volume_block *v, const struct zone_id *z,
+		   struct keyring **ret, struct store_error *err)
 {
-	return keyring_read(st->root_fd, &st->vol.root, ret, err);
+	struct ring_place p;
+	int r = ring_place_open(fd, v, z, false, &p);
+
+	if (r == -ENOENT)
+		return store_fail(err, -EBADMSG, RESTORE, "the volume has no " ZONES_DIR);
+	if (r < 0)
+		return store_fail(err, r, NULL, "cannot open " ZONES_DIR ": %s", strerror(-r));
+	r = keyring_read(&p, z, ret, err);
+	ring_place_close(&p);
+	return r;
+}
+
+int zone_keyring(struct zone *z, struct keyring **ret, struct store_error *err)
+{
+	return read_in(z->st->root_fd, &z->st->vol, &z->id, ret, err);
+}
+
+int volume_peek_zone(const char *dir, const struct zone_id *z, struct keyring **ret,
+		     struct store_error *err)
+{
+	_cleanup_close_ int fd = -1;
+	uint8_t raw[FIXED_BLOCK];
+	struct volume_block v;
+	int r = volume_open_dir(dir, &fd, err);
+
+	if (r == 0)
+		r = volume_read(fd, &v, raw, err);
+	return r ? r : read_in(fd, &v, z, ret, err);
 }
 
 /* ---- opening ------------------------------------------------------------------------- */
@@ -55,51 +127,115 @@ int root_keys_derive(const struct zone_id *z, struct root_keys *ret)
 	return r;
 }
 
-int keyring_open(const struct keyring *k, const uint8_t vk[static KEY_LEN],
-		 const struct volume_block *v, const uint8_t raw[static FIXED_BLOCK],
-		 struct root_keys *ret, struct store_error *err)
+int keyring_open(const struct keyring *k, const uint8_t vk[static KEY_LEN], const char *shown,
+		 struct root_keys *ret, uint8_t ret_fingerprint[static KEY_LEN],
+		 struct store_error *err)
 {
 	const struct generation *gen = keyring_generation((struct keyring *)k, k->active);
-	uint8_t fingerprint[KEY_LEN];
 	int r;
 
 	if (!gen)
-		return store_fail(err, -EBADMSG, RESTORE,
-				  KEYRING_FILE " has no active generation");
+		return store_fail(err, -EBADMSG, RESTORE, "%s has no active generation", shown);
 	r = keyring_take(k, gen, vk, ret->zik);
 	if (r == -EKEYREJECTED)
 		return store_fail(err, r, NULL, "the key is not the one of this volume");
 	if (r == 0)
 		r = keyring_verify(k, ret->zik);
 	if (r < 0)
-		return store_fail(err, r, RESTORE, KEYRING_FILE " does not authenticate");
-	r = keyring_fingerprint(k, ret->zik, fingerprint);
+		return store_fail(err, r, RESTORE, "%s does not authenticate", shown);
+	r = keyring_fingerprint(k, ret->zik, ret_fingerprint);
 	if (r == 0)
 		r = root_keys_derive(&k->zone, ret);
-	if (r < 0)
-		return store_fail(err, r, NULL, "cannot derive keys");
+	return r ? store_fail(err, r, NULL, "cannot derive keys") : 0;
+}
+
+int keyring_vouches(const struct root_keys *rk, const uint8_t fingerprint[static KEY_LEN],
+		    const struct volume_block *v, const uint8_t raw[static FIXED_BLOCK],
+		    struct store_error *err)
+{
+	int r;
+
 	if (!secret_equal(fingerprint, v->fingerprint, KEY_LEN))
 		return store_fail(err, -EBADMSG, "the keyring or the volume file was replaced",
 				  "the fingerprint of the keyring is not that of the volume");
-	r = volume_verify(raw, ret->vm);
-	if (r < 0)
-		return store_fail(err, r, "restore it from a backup of the volume",
-				  VOLUME_FILE " does not authenticate");
-	return 0;
+	r = volume_verify(raw, rk->vm);
+	return r ? store_fail(err, r, "restore it from a backup of the volume",
+			      VOLUME_FILE " does not authenticate") : 0;
+}
+
+int endorse(const struct zone_id *parent, const uint8_t zik[static KEY_LEN],
+	    const struct zone_id *z, const uint8_t fingerprint[static KEY_LEN],
+	    uint8_t ret[static MAC_LEN])
+{
+	struct iovec v[] = {
+		{ (void *)(uintptr_t)z, sizeof(*z) },
+		{ (void *)(uintptr_t)fingerprint, KEY_LEN },
+	};
+	uint8_t ek[KEY_LEN];
+	int r = kdf_zik(zik, KDF_ENDORSE, parent, ek);
+
+	if (r == 0)
+		r = mac_v(ek, KEY_LEN, v, ARRAY_SIZE(v), ret);
+	secret_wipe(ek, sizeof(ek));
+	return r;
 }
 
 /* ---- rewriting ------------------------------------------------------------------------- */
 
+int keyring_write(const struct ring_place *p, struct keyring *k, const uint8_t zik[static KEY_LEN],
+		  struct store_error *err)
+{
+	_cleanup_free_ uint8_t *buf = NULL;
+	uint8_t km[KEY_LEN];
+	size_t n;
+	int r = kdf_zik(zik, KDF_KEYRING, &k->zone, km);
+
+	k->seq++;
+	k->written = (uint64_t)time(NULL);
+	if (r == 0)
+		r = keyring_serialise(k, km, &buf, &n);
+	secret_wipe(km, sizeof(km));
+	if (r == 0)
+		r = backing_replace(p->dirfd, p->name, buf, n, KEYRING_MODE);
+	return r ? store_fail(err, r, NULL, "cannot write %s: %s", p->shown, strerror(-r)) : 0;
+}
+
 struct edit {
 	int fd;
-	const uint8_t *vk;
-	keyring_edit_fn *fn;
-	void *arg;
+	const struct zone_id *zone; /* NULL: the root's */
+	const uint8_t *vk, *zik;    /* one of them */
 	const char *state_dir;
 	struct root_keys *keys; /* secret */
 	struct volume_block vol;
+	struct ring_place at;
 	struct keyring *k;
+	uint8_t fingerprint[KEY_LEN];
 };
+
+static struct pin pin_of(const struct edit *e)
+{
+	struct pin p = { .keyring = e->k->seq };
+
+	if (e->at.root)
+		p.volume = e->vol.seq;
+	memcpy(p.fingerprint, e->fingerprint, KEY_LEN);
+	return p;
+}
+
+static int edit_authenticate(struct edit *e, const uint8_t *raw, struct store_error *err)
+{
+	int r;
+
+	if (e->vk) {
+		r = keyring_open(e->k, e->vk, e->at.shown, e->keys, e->fingerprint, err);
+		return r || !e->at.root ? r : keyring_vouches(e->keys, e->fingerprint, &e->vol, raw, err);
+	}
+	memcpy(e->keys->zik, e->zik, KEY_LEN);
+	r = keyring_verify(e->k, e->zik);
+	if (r == 0)
+		r = keyring_fingerprint(e->k, e->zik, e->fingerprint);
+	return r ? store_fail(err, r, RESTORE, "%s does not authenticate", e->at.shown) : 0;
+}
 
 static int edit_open(struct edit *e, struct store_error *err)
 {
@@ -107,61 +243,85 @@ static int edit_open(struct edit *e, struct store_error *err)
 	struct pin now;
 	int r = volume_read(e->fd, &e->vol, raw, err);
 
+	if (!e->zone)
+		e->zone = &e->vol.root;
+	if (r == 0) {
+		r = ring_place_open(e->fd, &e->vol, e->zone, false, &e->at);
+		if (r < 0)
+			store_fail(err, r, RESTORE, "there is no keyring of this zone");
+	}
 	if (r == 0)
-		r = keyring_read(e->fd, &e->vol.root, &e->k, err);
+		r = keyring_read(&e->at, e->zone, &e->k, err);
 	if (r == 0)
-		r = keyring_open(e->k, e->vk, &e->vol, raw, e->keys, err);
+		r = edit_authenticate(e, raw, err);
 	if (r < 0)
 		return r;
-	now = (struct pin){ .keyring = e->k->seq, .volume = e->vol.seq, .session = UINT64_MAX };
-	memcpy(now.fingerprint, e->vol.fingerprint, KEY_LEN);
-	return pin_check(e->state_dir, e->vol.root.vol, &now, err);
+	now = pin_of(e);
+	now.session = UINT64_MAX;
+	return pin_check(e->state_dir, e->zone, e->at.root, &now, err);
 }
 
 static int edit_write(struct edit *e, struct store_error *err)
 {
-	_cleanup_free_ uint8_t *p = NULL;
-	struct pin now = { .keyring = ++e->k->seq, .volume = e->vol.seq };
-	size_t n;
-	int r;
-
-	e->k->written = (uint64_t)time(NULL);
-	r = keyring_serialise(e->k, e->keys->km, &p, &n);
-	if (r == 0)
-		r = backing_replace(e->fd, KEYRING_FILE, p, n, KEYRING_MODE);
-	if (r < 0)
-		return store_fail(err, r, NULL, "cannot write " KEYRING_FILE ": %s", strerror(-r));
-	memcpy(now.fingerprint, e->vol.fingerprint, KEY_LEN);
-	r = pin_store(e->state_dir, e->vol.root.vol, &now, false);
-	if (r < 0)
-		return store_fail(err, r, "the keyring itself has been written",
-				  "cannot remember it in %s: %s", e->state_dir, strerror(-r));
-	return 0;
-}
-
-int volume_edit_keyring(const char *dir, const uint8_t vk[static KEY_LEN], keyring_edit_fn *edit,
-			void *arg, const char *state_dir, struct store_error *err)
-{
-	struct edit e = { .fd = -1, .vk = vk, .fn = edit, .arg = arg, .state_dir = state_dir };
-	int r = volume_open_dir(dir, &e.fd, err);
+	struct pin now;
+	int r = keyring_write(&e->at, e->k, e->keys->zik, err);
 
 	if (r < 0)
 		return r;
-	e.keys = secret_alloc(sizeof(*e.keys));
-	if (!e.keys)
+	now = pin_of(e);
+	r = pin_store(e->state_dir, e->zone, e->at.root, &now, false);
+	return r ? store_fail(err, r, "the keyring itself has been written",
+			      "cannot remember it in %s: %s", e->state_dir, strerror(-r)) : 0;
+}
+
+/* E has zone, vk or zik, and state_dir. */
+static int edit(struct edit *e, const char *dir, keyring_edit_fn *fn, void *arg,
+		struct store_error *err)
+{
+	int r;
+
+	e->at.dirfd = -1;
+	r = volume_open_dir(dir, &e->fd, err);
+	if (r < 0)
+		return r;
+	e->keys = secret_alloc(sizeof(*e->keys));
+	if (!e->keys)
 		r = store_fail(err, -ENOMEM, NULL, "no memory for keys");
-	if (r == 0 && flock(e.fd, LOCK_EX) < 0) {
+	if (r == 0 && flock(e->fd, LOCK_EX) < 0) {
 		r = -errno;
 		store_fail(err, r, NULL, "cannot lock %s: %s", dir, strerror(-r));
 	}
 	if (r == 0)
-		r = edit_open(&e, err);
+		r = edit_open(e, err);
 	if (r == 0)
-		r = edit(arg, e.k);
+		r = fn(arg, e->k);
 	if (r == 0)
-		r = edit_write(&e, err);
-	keyring_free(e.k);
-	secret_free(e.keys);
-	close(e.fd); /* ends the flock */
+		r = edit_write(e, err);
+	keyring_free(e->k);
+	secret_free(e->keys);
+	ring_place_close(&e->at);
+	close(e->fd); /* ends the flock */
+	return r;
+}
+
+int volume_edit_keyring(const char *dir, const struct zone_id *z, const uint8_t vk[static KEY_LEN],
+			keyring_edit_fn *fn, void *arg, const char *state_dir,
+			struct store_error *err)
+{
+	struct edit e = { .zone = z, .vk = vk, .state_dir = state_dir };
+
+	return edit(&e, dir, fn, arg, err);
+}
+
+int zone_edit_keyring(struct zone *z, keyring_edit_fn *fn, void *arg, struct store_error *err)
+{
+	struct edit e = { .zone = &z->id, .state_dir = z->st->opt.state_dir };
+	int r = zone_enter(z, ZONE_NORMAL);
+
+	if (r < 0)
+		return store_fail(err, r, "unlock it first", "the zone is locked");
+	e.zik = z->keys->zik;
+	r = edit(&e, z->st->dir, fn, arg, err);
+	zone_leave(z, ZONE_NORMAL);
 	return r;
 }

@@ -47,7 +47,8 @@ static const char *slot_why(struct object *o, const uint8_t *block, unsigned int
 		return t->blank ? "never written" : t->why;
 	if ((t->h.gen & 1) != parity)
 		return "generation";
-	if (memcmp(&t->h.zone, &z->id, sizeof(z->id)))
+	if (memcmp(&t->h.zone, &z->id, sizeof(z->id)) ||
+	    (o->parent && !(t->h.flags & FLAG_ZONE_ROOT) == zone_begins(o)))
 		return "volume or zone";
 	if (t->h.type != (S_ISDIR(o->type) ? OBJECT_DIR : OBJECT_FILE))
 		return "type";

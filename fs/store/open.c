@@ -75,7 +75,7 @@ static int check_same(const struct object *o, int fd)
 		       0 : -ESTALE;
 }
 
-int object_open_again(struct object *o, bool *ret_ro)
+static int open_at(struct object *o, bool bare, bool *ret_ro)
 {
 	struct object *parent = o->parent;
 	int dirfd = o->st->root_fd, fd, r = 0;
@@ -83,7 +83,7 @@ int object_open_again(struct object *o, bool *ret_ro)
 	if (o->unlinked || !o->stored)
 		return -ESTALE;
 	if (parent) {
-		r = object_pin(parent, NULL);
+		r = bare || zone_begins(o) ? object_pin_fd(parent) : object_pin(parent, NULL);
 		if (r < 0)
 			return r;
 		dirfd = parent->fd;
@@ -101,9 +101,14 @@ int object_open_again(struct object *o, bool *ret_ro)
 	return r < 0 ? r : fd;
 }
 
-int object_open_fd(struct object *o, bool *ret_ro)
+int object_open_again(struct object *o, bool *ret_ro)
 {
-	int fd = object_open_again(o, ret_ro);
+	return open_at(o, false, ret_ro);
+}
+
+int object_open_fd(struct object *o, bool bare, bool *ret_ro)
+{
+	int fd = open_at(o, bare, ret_ro);
 
 	if (fd < 0)
 		return fd;

@@ -2,7 +2,8 @@
 /*
  * What this host remembers of a volume: its fingerprint and the highest seq of
  * its keyring, volume and session file, so that old copies put back are seen
- * (cmkfs-format(5), Keyring).  One file a volume: STATE/volumes/HEX.json.
+ * (cmkfs-format(5), Keyring).  One file a volume: STATE/volumes/HEX.json; one a
+ * further zone: STATE/volumes/HEX-ZONE.json.
  */
 #include <errno.h>
 #include <jansson.h>
@@ -57,10 +58,16 @@ static int open_dir(const char *state_dir, bool make, int *ret_fd)
 	return 0;
 }
 
-static void file_name(const uint8_t vol[static ID_LEN], char ret[static 2 * ID_LEN + 6])
+#define FILE_NAME (4 * ID_LEN + 7)
+
+static void file_name(const struct zone_id *z, bool root, char ret[static FILE_NAME])
 {
-	hex(vol, ID_LEN, ret);
-	strcpy(ret + 2 * ID_LEN, ".json");
+	hex(z->vol, ID_LEN, ret);
+	if (!root) {
+		ret[2 * ID_LEN] = '-';
+		hex(z->zone, ID_LEN, ret + 2 * ID_LEN + 1);
+	}
+	strcat(ret, ".json");
 }
 
 static int parse(const uint8_t *p, size_t n, struct pin *ret)
@@ -81,24 +88,24 @@ static int parse(const uint8_t *p, size_t n, struct pin *ret)
 	return r;
 }
 
-static int read_in(int fd, const uint8_t vol[static ID_LEN], struct pin *ret)
+static int read_in(int fd, const struct zone_id *z, bool root, struct pin *ret)
 {
 	_cleanup_free_ uint8_t *p = NULL;
-	char name[2 * ID_LEN + 6];
+	char name[FILE_NAME];
 	size_t n;
 	int r;
 
-	file_name(vol, name);
+	file_name(z, root, name);
 	r = backing_read_file(fd, name, PIN_MAX, &p, &n);
 	return r ? r : parse(p, n, ret);
 }
 
-int pin_read(const char *state_dir, const uint8_t vol[static ID_LEN], struct pin *ret)
+int pin_read(const char *state_dir, const struct zone_id *z, bool root, struct pin *ret)
 {
 	_cleanup_close_ int fd = -1;
 	int r = open_dir(state_dir, false, &fd);
 
-	return r ? r : read_in(fd, vol, ret);
+	return r ? r : read_in(fd, z, root, ret);
 }
 
 /* ---- comparing --------------------------------------------------------------------- */
@@ -112,11 +119,11 @@ static int older(struct store_error *err, const char *what, uint64_t now, uint64
 			  (unsigned long long)now, (unsigned long long)known);
 }
 
-int pin_check(const char *state_dir, const uint8_t vol[static ID_LEN], const struct pin *now,
+int pin_check(const char *state_dir, const struct zone_id *z, bool root, const struct pin *now,
 	      struct store_error *err)
 {
 	struct pin known;
-	int r = state_dir ? pin_read(state_dir, vol, &known) : -ENOENT;
+	int r = state_dir ? pin_read(state_dir, z, root, &known) : -ENOENT;
 
 	if (r == -ENOENT)
 		return 0;
@@ -138,13 +145,13 @@ int pin_check(const char *state_dir, const uint8_t vol[static ID_LEN], const str
 
 /* ---- remembering ------------------------------------------------------------------------ */
 
-static int write_in(int fd, const uint8_t vol[static ID_LEN], const struct pin *p)
+static int write_in(int fd, const struct zone_id *z, bool root, const struct pin *p)
 {
-	char name[2 * ID_LEN + 6], fingerprint[2 * KEY_LEN + 1];
+	char name[FILE_NAME], fingerprint[2 * KEY_LEN + 1];
 	_cleanup_free_ char *text = NULL;
 	json_t *j;
 
-	file_name(vol, name);
+	file_name(z, root, name);
 	hex(p->fingerprint, KEY_LEN, fingerprint);
 	j = json_pack("{s:s, s:I, s:I, s:I}", "fingerprint", fingerprint, "keyring",
 		      (json_int_t)p->keyring, "volume", (json_int_t)p->volume, "session",
@@ -154,7 +161,7 @@ static int write_in(int fd, const uint8_t vol[static ID_LEN], const struct pin *
 	return text ? backing_replace(fd, name, text, strlen(text), 0600) : -ENOMEM;
 }
 
-int pin_store(const char *state_dir, const uint8_t vol[static ID_LEN], const struct pin *now,
+int pin_store(const char *state_dir, const struct zone_id *z, bool root, const struct pin *now,
 	      bool accept)
 {
 	_cleanup_close_ int fd = -1;
@@ -165,7 +172,7 @@ int pin_store(const char *state_dir, const uint8_t vol[static ID_LEN], const str
 		return r;
 	if (flock(fd, LOCK_EX) < 0) /* two mounts of one volume */
 		return -errno;
-	r = read_in(fd, vol, &known);
+	r = read_in(fd, z, root, &known);
 	if (r < 0 && r != -ENOENT && !accept)
 		return r;
 	if (r == 0 && !accept) {
@@ -175,5 +182,16 @@ int pin_store(const char *state_dir, const uint8_t vol[static ID_LEN], const str
 		if (!memcmp(&next, &known, sizeof(next)))
 			return 0;
 	}
-	return write_in(fd, vol, &next);
+	return write_in(fd, z, root, &next);
+}
+
+void pin_forget(const char *state_dir, const struct zone_id *z)
+{
+	_cleanup_close_ int fd = -1;
+	char name[FILE_NAME];
+
+	if (!state_dir || open_dir(state_dir, false, &fd))
+		return;
+	file_name(z, false, name);
+	backing_unlink(fd, name, 0); /* what stays only refuses a zone of the same ID */
 }

@@ -17,6 +17,7 @@ struct mover {
 	const struct stat *sb;
 	struct object *o; /* may be NULL: a symlink or special file that is not known */
 	struct loaded *l; /* regular files and directories: pinned, with the new tag */
+	struct zone *entered; /* the root of another zone is moved */
 	uint8_t tag[TAG_LEN];
 	bool remade; /* a symlink: made again as TMP beside the new name */
 	char tmp[TEMP_LEN + 1];
@@ -25,8 +26,14 @@ struct mover {
 
 static int bind_new_name(struct mover *m)
 {
-	int r = object_pin(m->o, &m->l);
+	int r = 0;
 
+	if (m->o->zone != m->to->dir->zone) {
+		r = zone_enter(m->o->zone, ZONE_NORMAL);
+		m->entered = r ? NULL : m->o->zone;
+	}
+	if (r == 0)
+		r = object_pin(m->o, &m->l);
 	if (r < 0) {
 		m->l = NULL;
 		return r;
@@ -89,6 +96,8 @@ static void mover_finish(struct mover *m, bool done)
 	}
 	if (m->l)
 		object_unpin(m->o);
+	if (m->entered)
+		zone_leave(m->entered, ZONE_NORMAL);
 	object_put(m->o);
 }
 
@@ -239,6 +248,8 @@ static int rename_locked(const struct place *from, const struct place *to, unsig
 		return 0; /* two links of one file, or one name */
 	if (flags & RENAME_EXCHANGE)
 		return rename_exchange(from, to, &sb, &dst);
+	if (exists && victim && victim->zone != to->dir->zone)
+		return -EBUSY; /* a zone is destroyed, not replaced */
 	if (exists && S_ISDIR(dst.st_mode) &&
 	    (!victim || victim->ino != dst.st_ino || victim->dev != dst.st_dev))
 		return -EAGAIN;

@@ -49,7 +49,7 @@ static int pin_locked(struct object *o, bool load)
 	int r = 0;
 
 	if (o->fd < 0 && has_header(o))
-		r = object_open_fd(o, &o->fd_ro);
+		r = object_open_fd(o, !load, &o->fd_ro);
 	if (!r && load && !o->l && has_header(o)) {
 		r = o->st->opt.read_only ? beside_load(o, &l) : object_load(o, &l);
 		if (!r)
@@ -188,7 +188,7 @@ static int pin_unborn(struct object *o, bool change, struct loaded **ret)
 
 	pthread_mutex_lock(&o->lock);
 	if (o->fd < 0) /* it was idle since we looked */
-		r = object_open_fd(o, &o->fd_ro);
+		r = object_open_fd(o, false, &o->fd_ro);
 	if (!r && !o->l) {
 		fresh = !o->st->opt.read_only &&
 			((change && S_ISREG(o->type)) || object_was_made(o));

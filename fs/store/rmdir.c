@@ -151,6 +151,10 @@ static int rmdir_once(const struct place *p)
 	struct object *both[2] = { p->dir };
 	int r = find_dir(p, &both[1]);
 
+	if (r == 0 && both[1]->zone != p->dir->zone) {
+		object_put(both[1]);
+		r = -EBUSY; /* a zone is destroyed, not removed */
+	}
 	if (r < 0)
 		return r;
 	r = ns_lock(both, 2);

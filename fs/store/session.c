@@ -177,7 +177,7 @@ int session_clear_unclean(struct store *st)
 		b.seq++;
 		b.nunclean = 0;
 		memset(b.unclean, 0, sizeof(b.unclean));
-		r = write_block(st, &b, st->zone->keys->sm);
+		r = write_block(st, &b, st->sm);
 		if (r == 0) {
 			s->adopted = false;
 			done = true;
@@ -223,10 +223,10 @@ bool session_is_open(struct store *st)
 	bool open;
 
 	/* It may just be replaced. */
-	for (int i = 0; r && i < 3; i++)
-		r = session_load(st, st->zone->keys->sm, NULL);
+	for (int i = 0; r && i < 3 && st->sm; i++)
+		r = session_load(st, st->sm, NULL);
 	pthread_rwlock_rdlock(&s->lock);
-	open = s->b.open;
+	open = s->b.open || !st->sm;
 	pthread_rwlock_unlock(&s->lock);
 	return open;
 }
@@ -256,8 +256,11 @@ bool session_unclean(struct store *st, uint64_t session)
 	pthread_rwlock_rdlock(&s->lock);
 	newer = !s->current && session > s->b.seq;
 	pthread_rwlock_unlock(&s->lock);
-	if (newer) /* a writer has come since we looked */
-		session_load(st, st->zone->keys->sm, NULL);
+	if (newer) { /* a writer has come since we looked */
+		if (!st->sm)
+			return true; /* it may be */
+		session_load(st, st->sm, NULL);
+	}
 	pthread_rwlock_rdlock(&s->lock);
 	r = unclean_locked(s, session);
 	pthread_rwlock_unlock(&s->lock);

@@ -56,6 +56,7 @@ struct store *store_new(void)
 	st->root_fd = st->lock_fd = -1;
 	for (unsigned int i = 0; i < TABLE_SHARDS; i++)
 		pthread_mutex_init(&st->shards[i].lock, NULL);
+	pthread_mutex_init(&st->zones_lock, NULL);
 	pthread_mutex_init(&st->dirty_lock, NULL);
 	TAILQ_INIT(&st->dirty);
 	pthread_mutex_init(&st->clock_lock, NULL);
@@ -146,8 +147,11 @@ static int open_volume(struct store *st, struct store_error *err)
 		r = take_lock(st, err);
 	if (r < 0)
 		return r;
-	st->zone = zone_new(st, &st->vol.root, st->vol.fingerprint);
-	return st->zone ? open_tree(st, err) : -ENOMEM;
+	st->zone = zone_new(st, &st->vol.root, NULL, st->vol.fingerprint);
+	if (!st->zone)
+		return -ENOMEM;
+	r = zones_load(st, err);
+	return r ? r : open_tree(st, err);
 }
 
 int store_open(const char *dir, const struct store_options *opt, struct store **ret,
@@ -189,19 +193,25 @@ static void free_objects(struct store *st)
 
 void store_close(struct store *st)
 {
+	struct zone *z, *next;
+
 	if (!st)
 		return;
-	if (st->zone) {
-		zone_lock_begin(st->zone, ENOKEY);
-		zone_wipe(st->zone);
+	for (z = st->zone; z; z = z->next) {
+		zone_lock_begin(z, ENOKEY);
+		zone_wipe(z);
 	}
 	free_objects(st);
-	zone_free(st->zone);
+	for (z = st->zone; z; z = next) {
+		next = z->next;
+		zone_free(z);
+	}
 	session_free(st->session);
 	touched_free(st->touched);
 	settling_free(st->settling);
 	cleanup_close(&st->lock_fd); /* ends the flock */
 	cleanup_close(&st->root_fd);
+	pthread_mutex_destroy(&st->zones_lock);
 	pthread_mutex_destroy(&st->dirty_lock);
 	pthread_mutex_destroy(&st->clock_lock);
 	free((char *)st->opt.state_dir);
@@ -213,13 +223,17 @@ void store_close(struct store *st)
 
 static int flush_all(struct store *st)
 {
-	int r;
+	struct zone *z;
+	int r = 0, first = 0;
 
-	if (zone_enter(st->zone, ZONE_DRAIN))
-		return 0; /* locked: nothing is left in memory */
-	r = store_flush_all(st);
-	zone_leave(st->zone, ZONE_DRAIN);
-	return r;
+	for (z = st->zone; z; z = z->next) {
+		if (zone_enter(z, ZONE_DRAIN))
+			continue; /* locked: nothing of it is left in memory */
+		r = store_flush_all(z);
+		zone_leave(z, ZONE_DRAIN);
+		first = first ? first : r;
+	}
+	return first;
 }
 
 int store_end_session(struct store *st, bool lost)
@@ -241,6 +255,6 @@ int store_end_session(struct store *st, bool lost)
 	now.session = session_seq(st);
 	memcpy(now.fingerprint, st->vol.fingerprint, KEY_LEN);
 	/* Not remembered is no loss: the host only knows an older seq. */
-	pin_store(st->opt.state_dir, st->vol.root.vol, &now, false);
+	pin_store(st->opt.state_dir, &st->vol.root, true, &now, false);
 	return 0;
 }

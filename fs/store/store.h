@@ -80,6 +80,15 @@ struct store_error {
 int volume_peek(const char *dir, struct volume_block *ret_volume, struct keyring **ret_keyring,
 		struct store_error *err);
 
+/*
+ * The zones of a volume beside the root's, by the names of their keyrings,
+ * sorted: *RET malloc'd.  And the keyring of one of them, as volume_peek().
+ */
+int volume_zones(const char *dir, struct zone_id **ret, unsigned int *ret_n,
+		 struct store_error *err);
+int volume_peek_zone(const char *dir, const struct zone_id *z, struct keyring **ret,
+		     struct store_error *err);
+
 struct init_options {
 	enum suite suite;
 	enum name_mode names;
@@ -99,14 +108,15 @@ int volume_init(const char *dir, const struct init_options *opt, init_slot_fn *a
 		struct zone_id *ret_zone, struct store_error *err);
 
 /*
- * Rewrite the keyring of the root zone: EDIT changes the parsed keyring; VK
- * (of its active generation) authenticates and signs it.  Serialised against
- * other processes by a flock on DIR; write-new, fsync, rename, fsync.  Never
- * touches anything else.  Used by key set/rotate/reset.
+ * Rewrite the keyring of the zone Z (NULL: the root's): EDIT changes the parsed
+ * keyring; VK (of its active generation) authenticates and signs it.
+ * Serialised against other processes by a flock on DIR; write-new, fsync,
+ * rename, fsync.  Never touches anything else.  Used by the key verbs.
  */
 typedef int keyring_edit_fn(void *arg, struct keyring *k);
-int volume_edit_keyring(const char *dir, const uint8_t vk[static KEY_LEN], keyring_edit_fn *edit,
-			void *arg, const char *state_dir, struct store_error *err);
+int volume_edit_keyring(const char *dir, const struct zone_id *z, const uint8_t vk[static KEY_LEN],
+			keyring_edit_fn *edit, void *arg, const char *state_dir,
+			struct store_error *err);
 
 /*
  * Open a volume with the root zone locked: takes cmkfs.lock when read-write
@@ -122,8 +132,18 @@ struct zone *store_root_zone(struct store *st);
 bool store_read_only(const struct store *st);
 struct object *store_root(struct store *st); /* tree/; borrowed, lives as long as the store */
 
-/* A copy of the root zone's keyring as it is on disk now (caller frees). */
-int store_keyring(struct store *st, struct keyring **ret, struct store_error *err);
+/* The zones of the store, the root's first: that after Z, or NULL.  They last as long as the store. */
+struct zone *store_next_zone(struct store *st, struct zone *z);
+/* A zone by its ID, or NULL. */
+struct zone *store_zone(struct store *st, const uint8_t id[static ID_LEN]);
+
+/* A copy of the zone's keyring as it is on disk now (caller frees). */
+int zone_keyring(struct zone *z, struct keyring **ret, struct store_error *err);
+/*
+ * volume_edit_keyring() with the keys of an unlocked zone; takes its gate
+ * itself.  The lock errno, too.
+ */
+int zone_edit_keyring(struct zone *z, keyring_edit_fn *edit, void *arg, struct store_error *err);
 
 /*
  * End the session: flush all, syncfs, write the closing session block.  Works
@@ -149,6 +169,18 @@ enum zone_use {
  */
 int zone_unlock(struct zone *z, const uint8_t vk[static KEY_LEN], struct store_error *err);
 
+struct zone_vk { /* in secret memory */
+	uint32_t g;
+	uint8_t vk[KEY_LEN];
+};
+/*
+ * The same with the vault keys of N generations, the active one's among them.
+ * Objects whose key is wrapped under another cannot be read.  A zone inside
+ * another: -EAGAIN until its parent has been unlocked once, which vouches for it.
+ */
+int zone_unlock_all(struct zone *z, const struct zone_vk *vks, unsigned int n,
+		    struct store_error *err);
+
 /*
  * Enter the zone for one request.  0 or the lock errno.  Wait-free.  Each
  * success is paired with one zone_leave() of the same use.
@@ -159,6 +191,16 @@ enum zone_state zone_state(const struct zone *z);
 int zone_errno(const struct zone *z); /* positive lock errno; 0 when unlocked */
 const struct zone_id *zone_id(const struct zone *z);
 const uint8_t *zone_fingerprint(const struct zone *z);
+struct zone *zone_parent(const struct zone *z); /* NULL: the root's */
+/* A word of the layer above.  Read and set atomically. */
+void *zone_owner(const struct zone *z);
+void zone_set_owner(struct zone *z, void *owner);
+struct zone_counts {
+	_Atomic uint64_t refused;     /* by the gate */
+	_Atomic uint64_t page_writes; /* of the layer above: from the kernel's cache */
+	_Atomic uint64_t lost;	      /* the same: writes that were refused, and ranges lost by the store */
+};
+struct zone_counts *zone_counts(struct zone *z);
 
 /*
  * The three steps of a lock (lockout.md), driven by fs/mount/lock.c:

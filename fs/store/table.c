@@ -240,7 +240,7 @@ static struct object *object_new(struct store *st, struct object *parent, const 
 		return NULL;
 	}
 	o->st = st;
-	o->zone = parent ? parent->zone : st->zone;
+	o->zone = zone_at(st, parent, stored, sb);
 	o->dev = sb->st_dev;
 	o->ino = sb->st_ino;
 	o->type = sb->st_mode & S_IFMT;
@@ -311,6 +311,8 @@ struct object *table_get(struct store *st, struct object *parent, const char *st
 			break;
 	}
 	object_put(ghost);
+	if (o && parent && o->zone != parent->zone)
+		zone_found(o);
 	return o;
 }
 

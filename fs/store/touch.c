@@ -30,6 +30,26 @@ static int note_in(struct loaded *dl, enum touched_kind kind, const char *stored
 	return touched_note(st, kind, id, stored);
 }
 
+static int note_path(struct object *parent, enum touched_kind kind, const char *stored);
+
+/* The same from a zone inside PARENT's, which may be locked. */
+static int note_path_above(struct object *parent, const char *stored)
+{
+	int r = zone_enter(parent->zone, ZONE_DRAIN);
+
+	if (r)
+		return r;
+	r = note_path(parent, TOUCHED_NAME, stored);
+	zone_leave(parent->zone, ZONE_DRAIN);
+	return r;
+}
+
+static int note_up(const struct object *o, struct object *parent, const char *stored)
+{
+	return parent->zone == o->zone ? note_path(parent, TOUCHED_NAME, stored) :
+					 note_path_above(parent, stored);
+}
+
 /* STORED in PARENT, and the names of the directories that lead there. */
 static int note_path(struct object *parent, enum touched_kind kind, const char *stored)
 {
@@ -44,7 +64,7 @@ static int note_path(struct object *parent, enum touched_kind kind, const char *
 	if (!r && !dl->path_noted) {
 		r = object_path(parent, &up, own);
 		if (!r && up)
-			r = note_path(up, TOUCHED_NAME, own);
+			r = note_up(parent, up, own);
 		dl->path_noted = !r;
 	}
 	object_unpin(parent);
@@ -69,7 +89,7 @@ static int note_object(struct object *o)
 
 	if (r)
 		return note_nameless(o);
-	r = parent ? note_path(parent, TOUCHED_NAME, stored) : 0; /* tree/ is always looked at */
+	r = parent ? note_up(o, parent, stored) : 0; /* tree/ is always looked at */
 	object_put(parent);
 	return r ? touched_anything(o->st) : 0;
 }
@@ -135,7 +155,7 @@ bool object_was_made(struct object *o)
 	struct loaded *dl;
 	bool r;
 
-	if (!o->parent || !o->stored || object_pin(o->parent, &dl))
+	if (!o->parent || !o->stored || zone_begins(o) || object_pin(o->parent, &dl))
 		return false;
 	r = touched_was(o->st, TOUCHED_MADE, dl->h.object_id, o->stored);
 	object_unpin(o->parent);

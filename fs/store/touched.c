@@ -176,7 +176,7 @@ static int give_up(struct store *st, const uint8_t *sm)
 		t->u.index--; /* the unit that there is no room for; the one before is full */
 		t->u.n = 0;
 	}
-	if (write_unit(t, sm)) {
+	if (!sm || write_unit(t, sm)) {
 		t->full = true;
 		r = touched_forgo(st, t->u.session);
 		if (!r)
@@ -212,12 +212,14 @@ int touched_note(struct store *st, enum touched_kind kind, const uint8_t id[stat
 		 const char *stored)
 {
 	struct touched *t = st->touched;
-	const uint8_t *sm = st->zone->keys->sm;
+	const uint8_t *sm = st->sm;
 	uint8_t note[NOTE_LEN];
 	int r = 0;
 
 	if (t->fd < 0 || (t->anything && kind != TOUCHED_MADE))
 		return 0;
+	if (!sm)
+		return touched_anything(st);
 	r = note_make(sm, kind, id, stored, note);
 	pthread_mutex_lock(&t->lock);
 	if (!r && !noteset_has(&t->noted, note)) {
@@ -236,7 +238,7 @@ int touched_anything(struct store *st)
 
 	pthread_mutex_lock(&t->lock);
 	if (t->fd >= 0)
-		r = give_up(st, st->zone->keys->sm);
+		r = give_up(st, st->sm);
 	pthread_mutex_unlock(&t->lock);
 	return r;
 }

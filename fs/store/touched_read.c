@@ -33,6 +33,8 @@ static int read_record(struct store *st, uint64_t session, bool *ret_whole)
 	int r;
 
 	*ret_whole = false;
+	if (!st->sm)
+		return 0;
 	touched_name(session, name);
 	r = backing_read_file(st->root_fd, name, TOUCHED_MAX + TOUCHED_STEP, &p, &n);
 	if (r < 0)
@@ -42,7 +44,7 @@ static int read_record(struct store *st, uint64_t session, bool *ret_whole)
 
 		if (all_zero(block, TOUCHED_UNIT))
 			break;
-		r = unit_open(block, st->zone->keys->sm, session, (uint32_t)i, &u);
+		r = unit_open(block, st->sm, session, (uint32_t)i, &u);
 		if (r)
 			return r == -EBADMSG ? 0 : r;
 		anything |= u.flags & UNIT_ANYTHING;
@@ -75,7 +77,7 @@ static bool has(struct store *st, enum touched_kind kind, const uint8_t *id, con
 {
 	uint8_t note[NOTE_LEN];
 
-	return !note_make(st->zone->keys->sm, kind, id, stored, note) &&
+	return st->sm && !note_make(st->sm, kind, id, stored, note) &&
 	       noteset_has(&st->touched->was, note);
 }
 

@@ -75,12 +75,16 @@ int volume_peek(const char *dir, struct volume_block *ret_volume, struct keyring
 	_cleanup_close_ int fd = -1;
 	uint8_t raw[FIXED_BLOCK];
 	struct volume_block v;
+	struct ring_place at;
 	int r = volume_open_dir(dir, &fd, err);
 
 	if (r == 0)
 		r = volume_read(fd, &v, raw, err);
-	if (r == 0 && ret_keyring)
-		r = keyring_read(fd, &v.root, ret_keyring, err);
+	if (r == 0 && ret_keyring) {
+		r = ring_place_open(fd, &v, &v.root, false, &at);
+		if (r == 0)
+			r = keyring_read(&at, &v.root, ret_keyring, err);
+	}
 	if (r == 0 && ret_volume)
 		*ret_volume = v;
 	return r;

@@ -10,6 +10,7 @@
 
 #define VOLUME_FILE "cmkfs.volume"
 #define KEYRING_FILE "cmkfs.keys"
+#define ZONES_DIR "cmkfs.zones"
 #define SESSION_FILE "cmkfs.session"
 #define LOCK_FILE "cmkfs.lock"
 #define TREE "tree"
@@ -34,8 +35,27 @@ int fixed_read(int fd, const char *name, uint8_t ret[static FIXED_BLOCK], struct
 
 /* ---- keyring.c ---- */
 
-/* The keyring of the root zone Z in FD. */
-int keyring_read(int fd, const struct zone_id *z, struct keyring **ret, struct store_error *err);
+/* Where a keyring lies: NAME in the directory DIRFD. */
+struct ring_place {
+	int dirfd;
+	bool root; /* of the volume; then DIRFD is the caller's */
+	char name[64];
+	char shown[80]; /* for messages */
+};
+/*
+ * That of Z in the volume V, whose directory is FD; MAKE: also the directory of
+ * the further zones' keyrings.  -ENOENT: there is none.
+ */
+int ring_place_open(int fd, const struct volume_block *v, const struct zone_id *z, bool make,
+		    struct ring_place *ret);
+void ring_place_close(struct ring_place *p);
+
+/* The keyring of Z at P. */
+int keyring_read(const struct ring_place *p, const struct zone_id *z, struct keyring **ret,
+		 struct store_error *err);
+/* Write K, whose ZIK this is, at P: its seq goes up. */
+int keyring_write(const struct ring_place *p, struct keyring *k, const uint8_t zik[static KEY_LEN],
+		  struct store_error *err);
 
 /* What VK opens: secret. */
 struct root_keys {
@@ -44,23 +64,35 @@ struct root_keys {
 };
 
 /*
- * Take VK as that of K's active generation, verify K and the volume block RAW,
- * compare the fingerprints.  As zone_unlock().
+ * Take VK as that of K's active generation, verify K.  RET_FINGERPRINT is the
+ * zone's own word: whether it is to be believed, the caller knows.  As zone_unlock().
  */
-int keyring_open(const struct keyring *k, const uint8_t vk[static KEY_LEN],
-		 const struct volume_block *v, const uint8_t raw[static FIXED_BLOCK],
-		 struct root_keys *ret, struct store_error *err);
+int keyring_open(const struct keyring *k, const uint8_t vk[static KEY_LEN], const char *shown,
+		 struct root_keys *ret, uint8_t ret_fingerprint[static KEY_LEN],
+		 struct store_error *err);
+/* The root's: its fingerprint is that of the volume V, whose block RAW it authenticates. */
+int keyring_vouches(const struct root_keys *rk, const uint8_t fingerprint[static KEY_LEN],
+		    const struct volume_block *v, const uint8_t raw[static FIXED_BLOCK],
+		    struct store_error *err);
 /* The four subkeys of ret->zik. */
 int root_keys_derive(const struct zone_id *z, struct root_keys *ret);
+/* What the parent whose ZIK this is says of its child Z. */
+int endorse(const struct zone_id *parent, const uint8_t zik[static KEY_LEN],
+	    const struct zone_id *z, const uint8_t fingerprint[static KEY_LEN],
+	    uint8_t ret[static MAC_LEN]);
 
-/* ---- zone.c ---- */
+/* ---- zone.c, zone_unlock.c, zones.c ---- */
 
-struct zone *zone_new(struct store *st, const struct zone_id *id,
-		      const uint8_t fingerprint[KEY_LEN]);
+/* FINGERPRINT: of the root's; NULL: not known yet. */
+struct zone *zone_new(struct store *st, const struct zone_id *id, struct zone *parent,
+		      const uint8_t *fingerprint);
 void zone_free(struct zone *z);
-/* Derive the keys that an unlocked zone has. */
-int zone_keys_set(struct zone *z, const struct root_keys *rk, const uint8_t vk[static KEY_LEN],
-		  uint32_t g);
+/* Derive the keys that an unlocked zone has: of N generations. */
+int zone_keys_set(struct zone *z, const struct root_keys *rk, const struct zone_vk *vks,
+		  unsigned int n, uint32_t active);
+/* The zones whose keyrings there are, with their parents; those that lead to no root are left out. */
+int zones_load(struct store *st, struct store_error *err);
+void zones_add(struct store *st, struct zone *z);
 
 /* ---- store.c ---- */
 
@@ -90,16 +122,21 @@ struct pin {
 	uint64_t keyring, volume, session; /* highest seq seen of each */
 };
 
-/* -ENOENT: the volume was never seen here. */
-int pin_read(const char *state_dir, const uint8_t vol[static ID_LEN], struct pin *ret);
+/*
+ * Of the zone Z of a volume; ROOT: the volume's own, which has the seqs of the
+ * volume and session file as well.  -ENOENT: it was never seen here.
+ */
+int pin_read(const char *state_dir, const struct zone_id *z, bool root, struct pin *ret);
 /*
  * Compare with what is known: -EBADMSG: another fingerprint; -ESTALE: an older
  * seq.  STATE_DIR NULL: 0.
  */
-int pin_check(const char *state_dir, const uint8_t vol[static ID_LEN], const struct pin *now,
+int pin_check(const char *state_dir, const struct zone_id *z, bool root, const struct pin *now,
 	      struct store_error *err);
 /* Remember NOW: the higher of each seq; with ACCEPT as they are now. */
-int pin_store(const char *state_dir, const uint8_t vol[static ID_LEN], const struct pin *now,
+int pin_store(const char *state_dir, const struct zone_id *z, bool root, const struct pin *now,
 	      bool accept);
+/* The zone is no more. */
+void pin_forget(const char *state_dir, const struct zone_id *z);
 
 #endif

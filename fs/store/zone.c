@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A zone: its gate, which every request passes without waiting, and its keys,
- * which come with an unlock and go with a wipe.
+ * which come with an unlock (zone_unlock.c) and go with a wipe.
  */
 #include <errno.h>
 #include <time.h>
@@ -12,8 +12,8 @@
 #define WIPE_FLUSH_MS 200 /* for what came between zone_commit() and zone_wipe() */
 #define POLL_NS 200000 /* while requests in flight are waited for */
 
-struct zone *zone_new(struct store *st, const struct zone_id *id,
-		      const uint8_t fingerprint[KEY_LEN])
+struct zone *zone_new(struct store *st, const struct zone_id *id, struct zone *parent,
+		      const uint8_t *fingerprint)
 {
 	struct zone *z = calloc(1, sizeof(*z));
 
@@ -21,7 +21,10 @@ struct zone *zone_new(struct store *st, const struct zone_id *id,
 		return NULL;
 	z->st = st;
 	z->id = *id;
-	memcpy(z->fingerprint, fingerprint, KEY_LEN);
+	z->parent = parent;
+	if (fingerprint)
+		memcpy(z->fingerprint, fingerprint, KEY_LEN);
+	z->endorsed = fingerprint;
 	z->state = ZONE_LOCKED;
 	z->lock_errno = ENOKEY;
 	pthread_mutex_init(&z->unlock_lock, NULL);
@@ -58,25 +61,67 @@ const uint8_t *zone_kek(const struct zone *z, uint32_t g)
 	return NULL;
 }
 
-int zone_keys_set(struct zone *z, const struct root_keys *rk, const uint8_t vk[static KEY_LEN],
-		  uint32_t g)
+static int add_generation(struct zone_keys *k, const struct zone_id *id, const struct zone_vk *v)
+{
+	unsigned int n = k->ngens;
+
+	if (n == KEYRING_GENERATIONS)
+		return -E2BIG;
+	k->gen[n].g = v->g;
+	k->ngens++;
+	return kdf_vk(v->vk, KDF_KEK, id, v->g, k->gen[n].kek);
+}
+
+static void take_keys(struct zone *z, struct zone_keys *k, const uint8_t *sm)
+{
+	struct store *st = z->st;
+	uint8_t *own;
+
+	pthread_mutex_lock(&st->zones_lock);
+	own = z->parent || st->sm ? NULL : secret_alloc(KEY_LEN);
+	if (own) {
+		memcpy(own, sm, KEY_LEN);
+		st->sm = own;
+	}
+	z->keys = k;
+	pthread_mutex_unlock(&st->zones_lock);
+}
+
+static void drop_keys(struct zone *z)
+{
+	struct store *st = z->st;
+	bool last = true;
+
+	pthread_mutex_lock(&st->zones_lock);
+	secret_free(z->keys);
+	z->keys = NULL;
+	for (struct zone *o = st->zone; o; o = o->next)
+		last &= !o->keys;
+	if (last) {
+		secret_free(st->sm);
+		st->sm = NULL;
+	}
+	pthread_mutex_unlock(&st->zones_lock);
+}
+
+int zone_keys_set(struct zone *z, const struct root_keys *rk, const struct zone_vk *vks,
+		  unsigned int n, uint32_t active)
 {
 	struct zone_keys *k = secret_alloc(sizeof(*k));
-	int r;
+	int r = 0;
 
 	if (!k)
 		return -ENOMEM;
 	memcpy(k->zik, rk->zik, KEY_LEN);
 	memcpy(k->bk, rk->bk, KEY_LEN);
-	memcpy(k->sm, rk->sm, KEY_LEN);
-	k->active = k->gen[0].g = g;
-	k->ngens = 1;
-	r = kdf_vk(vk, KDF_KEK, &z->id, g, k->gen[0].kek);
+	k->active = active;
+	for (unsigned int i = 0; i < n && r == 0; i++)
+		r = add_generation(k, &z->id, &vks[i]);
 	if (r < 0) {
 		secret_free(k);
 		return r;
 	}
-	z->keys = k;
+	take_keys(z, k, rk->sm);
 	return 0;
 }
 
@@ -93,6 +138,7 @@ int zone_enter(struct zone *z, enum zone_use use)
 	if (state == ZONE_UNLOCKED || (state == ZONE_DRAINING && use == ZONE_DRAIN))
 		return 0;
 	atomic_fetch_sub(n, 1);
+	atomic_fetch_add_explicit(&z->counts.refused, 1, memory_order_relaxed);
 	return -z->lock_errno;
 }
 
@@ -119,6 +165,26 @@ const struct zone_id *zone_id(const struct zone *z)
 const uint8_t *zone_fingerprint(const struct zone *z)
 {
 	return z->fingerprint;
+}
+
+struct zone *zone_parent(const struct zone *z)
+{
+	return z->parent;
+}
+
+void *zone_owner(const struct zone *z)
+{
+	return z->owner;
+}
+
+void zone_set_owner(struct zone *z, void *owner)
+{
+	z->owner = owner;
+}
+
+struct zone_counts *zone_counts(struct zone *z)
+{
+	return &z->counts;
 }
 
 /* ---- locking -------------------------------------------------------------------------- */
@@ -194,87 +260,7 @@ void zone_wipe(struct zone *z)
 		/* A page that came after zone_commit() was acknowledged as well. */
 		store_flush_zone(z, now_ms() + WIPE_FLUSH_MS);
 		store_wipe_zone(z);
-		secret_free(z->keys);
-		z->keys = NULL;
+		drop_keys(z);
 	}
 	pthread_mutex_unlock(&z->unlock_lock);
-}
-
-/* ---- unlocking ---------------------------------------------------------------------------- */
-
-/* Before anything is written: nothing is older than what this host has seen. */
-static int check_rollback(struct store *st, const struct pin *now, struct store_error *err)
-{
-	int r = pin_check(st->opt.state_dir, st->vol.root.vol, now, err);
-
-	return r == -ESTALE && st->opt.accept_rollback ? 0 : r;
-}
-
-static int remember(struct store *st, struct pin *now, struct store_error *err)
-{
-	int r;
-
-	now->session = session_seq(st);
-	r = pin_store(st->opt.state_dir, st->vol.root.vol, now, st->opt.accept_rollback);
-	if (r < 0)
-		return store_fail(err, r, "make room or give another state directory",
-				  "cannot remember the volume in %s: %s", st->opt.state_dir,
-				  strerror(-r));
-	return 0;
-}
-
-static int unlock_with(struct zone *z, const struct keyring *k, const uint8_t vk[static KEY_LEN],
-		       struct root_keys *rk, struct store_error *err)
-{
-	struct store *st = z->st;
-	struct pin now = { .keyring = k->seq, .volume = st->vol.seq };
-	int r = keyring_open(k, vk, &st->vol, st->vol_raw, rk, err);
-
-	if (r == 0)
-		r = session_load(st, rk->sm, err);
-	if (r < 0)
-		return r;
-	memcpy(now.fingerprint, z->fingerprint, KEY_LEN);
-	now.session = session_seq(st);
-	r = check_rollback(st, &now, err);
-	if (r == 0 && !st->opt.read_only)
-		r = session_start(st, rk->sm, err);
-	if (r == 0)
-		r = remember(st, &now, err);
-	if (r == 0) {
-		r = zone_keys_set(z, rk, vk, k->active);
-		if (r < 0)
-			store_fail(err, r, NULL, "no memory for keys");
-	}
-	return r;
-}
-
-int zone_unlock(struct zone *z, const uint8_t vk[static KEY_LEN], struct store_error *err)
-{
-	struct root_keys *rk = NULL;
-	struct keyring *k = NULL;
-	int r = 0;
-
-	pthread_mutex_lock(&z->unlock_lock);
-	if (z->state == ZONE_UNLOCKED)
-		goto out;
-	if (z->state == ZONE_DRAINING) {
-		r = store_fail(err, -EBUSY, NULL, "the volume is just being locked");
-		goto out;
-	}
-	rk = secret_alloc(sizeof(*rk));
-	r = rk ? store_keyring(z->st, &k, err) :
-		 store_fail(err, -ENOMEM, NULL, "no memory for keys");
-	if (r == 0)
-		r = unlock_with(z, k, vk, rk, err);
-	if (r == 0) {
-		store_set_limits(z->st);
-		z->state = ZONE_UNLOCKED;
-	}
-	keyring_free(k);
-	secret_free(rk);
-	crypto_forget();
-out:
-	pthread_mutex_unlock(&z->unlock_lock);
-	return r;
 }

@@ -669,7 +669,7 @@ static void even_a_full_list_of_sessions_is_settled(void **state)
 	write_at(o, 2 * CHUNK, 100 * CHUNK);
 	assert_int_equal(object_flush(o), 0);
 	object_put(o);
-	memcpy(sm, f->st->zone->keys->sm, KEY_LEN);
+	memcpy(sm, f->st->sm, KEY_LEN);
 	leave(f);
 	store_close(f->st);
 	f->st = NULL;

@@ -150,7 +150,7 @@ static void a_full_list_refuses_a_writer(void **state)
 	for (uint32_t i = 0; i < SESSION_UNCLEAN_MAX; i++)
 		b.unclean[i] = i + 1;
 	memcpy(b.vol, store_volume(f->st)->root.vol, ID_LEN);
-	assert_int_equal(session_seal(&b, store_root_zone(f->st)->keys->sm, raw), 0);
+	assert_int_equal(session_seal(&b, f->st->sm, raw), 0);
 	leave(f);
 	fixture_close(f);
 	snprintf(path, sizeof(path), "%s/" SESSION_FILE, f->dir);

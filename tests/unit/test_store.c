@@ -311,14 +311,14 @@ static void an_edit_replaces_the_keyring_and_nothing_else(void **state)
 	n = slurp(path, before, sizeof(before));
 	memcpy(wrong, f->vk, KEY_LEN);
 	wrong[0] ^= 1;
-	assert_int_equal(volume_edit_keyring(f->dir, wrong, add_one, NULL, NULL, &err),
+	assert_int_equal(volume_edit_keyring(f->dir, NULL, wrong, add_one, NULL, NULL, &err),
 			 -EKEYREJECTED);
-	assert_int_equal(volume_edit_keyring(f->dir, f->vk, refuse, NULL, NULL, &err), -EPERM);
+	assert_int_equal(volume_edit_keyring(f->dir, NULL, f->vk, refuse, NULL, NULL, &err), -EPERM);
 	assert_int_equal(slurp(path, after, sizeof(after)), n);
 	assert_memory_equal(before, after, n);
 	/* Beside a running mount. */
-	assert_int_equal(volume_edit_keyring(f->dir, f->vk, add_one, NULL, NULL, &err), 0);
-	assert_int_equal(store_keyring(f->st, &k, &err), 0);
+	assert_int_equal(volume_edit_keyring(f->dir, NULL, f->vk, add_one, NULL, NULL, &err), 0);
+	assert_int_equal(zone_keyring(store_root_zone(f->st), &k, &err), 0);
 	assert_int_equal(k->seq, 2);
 	assert_int_equal(k->gens[0].nslots, 2);
 	keyring_free(k);
@@ -383,10 +383,10 @@ static void an_old_keyring_is_a_rollback(void **state)
 	remember(f, &k);
 	path_of(f, KEYRING_FILE, path);
 	n = slurp(path, old, sizeof(old));
-	assert_int_equal(volume_edit_keyring(f->dir, f->vk, add_one, NULL, k.state, &err), 0);
+	assert_int_equal(volume_edit_keyring(f->dir, NULL, f->vk, add_one, NULL, k.state, &err), 0);
 	spit(path, old, n);
 	assert_int_equal(try_open(f, k.opt, &err), -ESTALE);
-	assert_int_equal(volume_edit_keyring(f->dir, f->vk, add_one, NULL, k.state, &err), -ESTALE);
+	assert_int_equal(volume_edit_keyring(f->dir, NULL, f->vk, add_one, NULL, k.state, &err), -ESTALE);
 	forget(&k);
 }
 
@@ -399,10 +399,10 @@ static void another_fingerprint_is_another_volume(void **state)
 
 	remember(f, &k);
 	fixture_open(f, true);
-	assert_int_equal(pin_read(k.state, store_volume(f->st)->root.vol, &p), 0);
+	assert_int_equal(pin_read(k.state, &store_volume(f->st)->root, true, &p), 0);
 	assert_memory_equal(p.fingerprint, zone_fingerprint(store_root_zone(f->st)), KEY_LEN);
 	p.fingerprint[0] ^= 1;
-	assert_int_equal(pin_store(k.state, store_volume(f->st)->root.vol, &p, true), 0);
+	assert_int_equal(pin_store(k.state, &store_volume(f->st)->root, true, &p, true), 0);
 	store_close(f->st);
 	f->st = NULL;
 	assert_int_equal(try_open(f, k.opt, &err), -EBADMSG);
