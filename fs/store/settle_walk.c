@@ -12,6 +12,7 @@
 #include "fs/store/content.h"
 #include "fs/store/entry.h"
 #include "fs/store/touched.h"
+#include "fs/store/tree.h"
 
 #define QUEUE_MAX 65536u
 
@@ -139,90 +140,11 @@ static struct object *queue_take(struct settling *s)
 
 /* ---- the walk ------------------------------------------------------------------------------ */
 
-struct names { /* stored ones of a directory that are to be looked at */
-	char **v;
-	size_t n, cap;
-};
-
-static void names_free(struct names *l)
+static bool wanted(void *arg, const char *stored)
 {
-	while (l->n)
-		free(l->v[--l->n]);
-	free(l->v);
-}
+	struct loaded *dl = arg;
 
-static int names_add(struct names *l, const char *stored)
-{
-	if (l->n == l->cap) {
-		size_t cap = l->cap ? 2 * l->cap : 64;
-		char **t = realloc(l->v, cap * sizeof(*t));
-
-		if (!t)
-			return -ENOMEM;
-		l->v = t;
-		l->cap = cap;
-	}
-	l->v[l->n] = strdup(stored);
-	return l->v[l->n] ? (l->n++, 0) : -ENOMEM;
-}
-
-static bool wanted(struct object *dir, struct loaded *dl, const struct dirent64 *d)
-{
-	enum stored_kind k = entry_kind(dir->st, d->d_name);
-
-	return (k == STORED_NAME || k == STORED_LONG) && strcmp(d->d_name, ".") &&
-	       strcmp(d->d_name, "..") &&
-	       (d->d_type == DT_REG || d->d_type == DT_DIR || d->d_type == DT_UNKNOWN) &&
-	       touched_was(dir->st, TOUCHED_NAME, dl->h.object_id, d->d_name);
-}
-
-/* DIR is pinned. */
-static int collect(struct object *dir, struct loaded *dl, struct names *ret)
-{
-	_cleanup_close_ int fd = backing_reopen_dir(dir->fd);
-	_Alignas(struct dirent64) char buf[16384];
-	ssize_t n = fd;
-	int r = 0;
-
-	while (fd >= 0 && !r && (n = backing_getdents(fd, buf, sizeof(buf))) > 0) {
-		const struct dirent64 *d;
-
-		for (ssize_t i = 0; i < n && !r; i += d->d_reclen) {
-			d = (const struct dirent64 *)(buf + i);
-			if (wanted(dir, dl, d))
-				r = names_add(ret, d->d_name);
-		}
-	}
-	return n < 0 ? (int)n : r;
-}
-
-/* What lies at STORED, if the name is one. */
-static int find(struct object *dir, const char *stored, struct object **ret)
-{
-	char name[NAME_LIMIT + 1];
-	struct loaded *dl;
-	struct stat sb;
-	size_t n;
-	int r = object_pin(dir, &dl);
-
-	if (r)
-		return r;
-	r = entry_plain_name(dir, dl, stored, name, &n);
-	secret_wipe(name, sizeof(name));
-	if (r == -EBADMSG)
-		r = -ENOENT; /* no name of ours; a listing reports it */
-	pthread_rwlock_rdlock(&dir->ns);
-	if (!r)
-		r = backing_stat(dir->fd, stored, &sb);
-	if (!r && !S_ISREG(sb.st_mode) && !S_ISDIR(sb.st_mode))
-		r = -ENOENT;
-	if (!r) {
-		*ret = table_get(dir->st, dir, stored, &sb);
-		r = *ret ? 0 : -ENOMEM;
-	}
-	pthread_rwlock_unlock(&dir->ns);
-	object_unpin(dir);
-	return r;
+	return touched_was(dl->o->st, TOUCHED_NAME, dl->h.object_id, stored);
 }
 
 static int walk_dir(struct object *dir, const _Atomic bool *stop);
@@ -248,7 +170,7 @@ static int walk_name(struct object *dir, const char *stored, const _Atomic bool 
 	r = zone_enter(object_zone(dir), ZONE_NORMAL);
 	if (r)
 		return r;
-	r = find(dir, stored, &o);
+	r = tree_object(dir, stored, &o);
 	zone_leave(object_zone(dir), ZONE_NORMAL);
 	if (!r)
 		r = walk_object(o, stop);
@@ -259,7 +181,7 @@ static int walk_name(struct object *dir, const char *stored, const _Atomic bool 
 static int walk_dir(struct object *dir, const _Atomic bool *stop)
 {
 	struct store *st = dir->st;
-	struct names l = { 0 };
+	struct tree_names l = { 0 };
 	uint64_t before = st->integrity_errors;
 	struct loaded *dl;
 	int r = zone_enter(object_zone(dir), ZONE_NORMAL);
@@ -269,13 +191,13 @@ static int walk_dir(struct object *dir, const _Atomic bool *stop)
 	r = unless_damaged(st, before, object_pin(dir, &dl));
 	if (!r && dl && st->integrity_errors == before) {
 		if (touched_was(st, TOUCHED_DIR, dl->h.object_id, NULL))
-			r = collect(dir, dl, &l);
+			r = tree_names(dir, wanted, dl, &l);
 		object_unpin(dir);
 	}
 	zone_leave(object_zone(dir), ZONE_NORMAL);
 	for (size_t i = 0; i < l.n && !r; i++)
 		r = walk_name(dir, l.v[i], stop);
-	names_free(&l);
+	tree_names_free(&l);
 	return r;
 }
 

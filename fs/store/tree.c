@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Walking the stored tree: settling and re-keying go by it.
+ */
+#include "fs/store/tree.h"
+
+#include <errno.h>
+
+#include "crypto/secret.h"
+#include "fs/store/content.h"
+#include "fs/store/entry.h"
+
+void tree_names_free(struct tree_names *l)
+{
+	while (l->n)
+		free(l->v[--l->n]);
+	free(l->v);
+	*l = (struct tree_names){ 0 };
+}
+
+static int names_add(struct tree_names *l, const char *stored)
+{
+	if (l->n == l->cap) {
+		size_t cap = l->cap ? 2 * l->cap : 64;
+		char **t = realloc(l->v, cap * sizeof(*t));
+
+		if (!t)
+			return -ENOMEM;
+		l->v = t;
+		l->cap = cap;
+	}
+	l->v[l->n] = strdup(stored);
+	return l->v[l->n] ? (l->n++, 0) : -ENOMEM;
+}
+
+static bool may_have_header(const struct store *st, const struct dirent64 *d)
+{
+	enum stored_kind k = entry_kind(st, d->d_name);
+
+	return (k == STORED_NAME || k == STORED_LONG) && strcmp(d->d_name, ".") &&
+	       strcmp(d->d_name, "..") &&
+	       (d->d_type == DT_REG || d->d_type == DT_DIR || d->d_type == DT_UNKNOWN);
+}
+
+int tree_names(struct object *dir, bool (*wanted)(void *arg, const char *stored), void *arg,
+	       struct tree_names *ret)
+{
+	_cleanup_close_ int fd = backing_reopen_dir(dir->fd);
+	_Alignas(struct dirent64) char buf[16384];
+	ssize_t n = fd;
+	int r = 0;
+
+	while (fd >= 0 && !r && (n = backing_getdents(fd, buf, sizeof(buf))) > 0) {
+		const struct dirent64 *d;
+
+		for (ssize_t i = 0; i < n && !r; i += d->d_reclen) {
+			d = (const struct dirent64 *)(buf + i);
+			if (may_have_header(dir->st, d) && (!wanted || wanted(arg, d->d_name)))
+				r = names_add(ret, d->d_name);
+		}
+	}
+	return n < 0 ? (int)n : r;
+}
+
+int tree_object(struct object *dir, const char *stored, struct object **ret)
+{
+	char name[NAME_LIMIT + 1];
+	struct loaded *dl;
+	struct stat sb;
+	size_t n;
+	int r = object_pin(dir, &dl);
+
+	if (r)
+		return r;
+	r = entry_plain_name(dir, dl, stored, name, &n);
+	secret_wipe(name, sizeof(name));
+	if (r == -EBADMSG)
+		r = -ENOENT; /* no name of ours; a listing reports it */
+	pthread_rwlock_rdlock(&dir->ns);
+	if (!r)
+		r = backing_stat(dir->fd, stored, &sb);
+	if (!r && !S_ISREG(sb.st_mode) && !S_ISDIR(sb.st_mode))
+		r = -ENOENT;
+	if (!r) {
+		*ret = table_get(dir->st, dir, stored, &sb);
+		r = *ret ? 0 : -ENOMEM;
+	}
+	pthread_rwlock_unlock(&dir->ns);
+	object_unpin(dir);
+	return r;
+}
