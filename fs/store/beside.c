@@ -100,6 +100,7 @@ static void take_group0(struct group *grp, struct group *n)
 	uint8_t *gk = grp->gk;
 
 	grp->pair = n->pair;
+	grp->epoch = n->epoch;
 	grp->s = n->s;
 	grp->uses = n->uses;
 	grp->tail = n->tail;
@@ -116,14 +117,17 @@ static void take_group0(struct group *grp, struct group *n)
 /* L becomes what N is, which goes.  Who reads by L meanwhile reads one or the other. */
 static int take_over(struct loaded *l, struct loaded *n)
 {
-	if (memcmp(l->h.object_id, n->h.object_id, ID_LEN) || l->h.epoch != n->h.epoch ||
-	    l->h.suite != n->h.suite || !secret_equal(l->k->dek, n->k->dek, KEY_LEN)) {
+	if (memcmp(l->h.object_id, n->h.object_id, ID_LEN) || l->h.suite != n->h.suite ||
+	    n->h.epoch < l->h.epoch ||
+	    (l->h.epoch == n->h.epoch && !secret_equal(loaded_dek(l, l->h.epoch),
+						       loaded_dek(n, n->h.epoch), KEY_LEN))) {
 		loaded_free(n);
 		return -ESTALE;
 	}
 	pthread_rwlock_wrlock(&l->lock);
 	pthread_rwlock_wrlock(&l->g0->lock);
 	l->h = n->h;
+	memcpy(l->k, n->k, sizeof(*l->k)); /* the writer may have re-keyed it */
 	take_group0(l->g0, n->g0);
 	pthread_rwlock_unlock(&l->g0->lock);
 	group_drop_all_locked(l);

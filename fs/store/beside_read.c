@@ -46,8 +46,8 @@ static void view_group(struct loaded *l, struct slot_view *v, unsigned int parit
 	uint8_t gk[GK_LEN];
 
 	v->ok = !group_parse(v->block, &v->s, NULL) && (v->s.gen & 1) == parity && v->s.g == g &&
-		v->s.epoch == l->h.epoch &&
-		!kdf_group(l->k->dek, l->h.object_id, v->s.epoch, g, v->s.s, gk) &&
+		epoch_known(&l->h, v->s.epoch) &&
+		!kdf_group(loaded_dek(l, v->s.epoch), l->h.object_id, v->s.epoch, g, v->s.s, gk) &&
 		!group_verify(v->block, gk + AEAD_KEY_LEN);
 	secret_wipe(gk, sizeof(gk));
 	v->gen = v->s.gen;
@@ -89,6 +89,7 @@ static struct slot_view *newest(struct look *k)
 static int open_by(struct look *k, const struct slot_view *v, uint8_t *dst)
 {
 	uint32_t chunk, off, len, s = k->g ? v->s.s : v->h.s;
+	uint32_t epoch = k->g ? v->s.epoch : v->h.epoch;
 	const uint8_t *c = k->c;
 	uint8_t gk[GK_LEN];
 	struct entry e;
@@ -105,7 +106,7 @@ static int open_by(struct look *k, const struct slot_view *v, uint8_t *dst)
 	memset(dst, 0, CHUNK);
 	if (entry_is_hole(&e))
 		return 0;
-	r = kdf_group(k->l->k->dek, k->l->h.object_id, k->l->h.epoch, k->g, s, gk);
+	r = kdf_group(loaded_dek(k->l, epoch), k->l->h.object_id, epoch, k->g, s, gk);
 	a = r ? NULL : aead_begin(gk, false);
 	if (!r)
 		r = a ? chunk_open(a, k->index, &e, c, dst) : -errno;

@@ -54,7 +54,7 @@ static int header_pair(const struct check_view *v, struct check_scratch *s,
 		if (as && !v->have_base)
 			break;
 		take_header(v, n, s, p, as);
-		r = kdf_group(v->dek[n], h->object_id, h->epoch, 0, h->s, s->gk[as]);
+		r = kdf_group(v->dek[n][h->epoch & 1], h->object_id, h->epoch, 0, h->s, s->gk[as]);
 	}
 	return r;
 }
@@ -68,9 +68,9 @@ static int slot_check(const struct check_view *v, uint32_t g, const uint8_t *blo
 
 	if (r)
 		return r;
-	if (ret->g != g || (ret->gen & 1) != parity || ret->epoch != h->epoch)
+	if (ret->g != g || (ret->gen & 1) != parity || !epoch_known(h, ret->epoch))
 		return -EBADMSG;
-	r = kdf_group(v->dek[v->n], h->object_id, ret->epoch, g, ret->s, gk);
+	r = kdf_group(v->dek[v->n][ret->epoch & 1], h->object_id, ret->epoch, g, ret->s, gk);
 	return r ? r : group_verify(block, gk + AEAD_KEY_LEN);
 }
 

@@ -78,7 +78,7 @@ struct check_view {
 	unsigned int n;	    /* the slot that counts */
 	bool unclean, have_base;
 	uint64_t length;    /* of the backing file then */
-	uint8_t *dek[2];    /* secret memory */
+	uint8_t (*dek[2])[KEY_LEN]; /* of each slot, two as in struct object_keys; secret memory */
 };
 
 struct check_view *check_view_new(void);

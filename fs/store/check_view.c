@@ -14,8 +14,8 @@ struct check_view *check_view_new(void)
 
 	if (!v)
 		return NULL;
-	v->dek[0] = secret_alloc(KEY_LEN);
-	v->dek[1] = secret_alloc(KEY_LEN);
+	v->dek[0] = secret_alloc(2 * KEY_LEN);
+	v->dek[1] = secret_alloc(2 * KEY_LEN);
 	if (v->dek[0] && v->dek[1])
 		return v;
 	check_view_free(v);
@@ -54,9 +54,24 @@ static int read_blocks(struct object *o, struct check_view *v)
 	return 0;
 }
 
+static const char *unwrap_keys(struct object *o, const struct header *h, uint8_t dek[2][KEY_LEN])
+{
+	const uint8_t *kek = zone_kek(o->zone, h->vk_gen);
+
+	if (!kek)
+		return "key generation";
+	if (unwrap_key(kek, h->wrapped, dek[h->epoch & 1]))
+		return "wrapped key";
+	if (!(h->flags & FLAG_REKEY))
+		return NULL;
+	kek = zone_kek(o->zone, h->old_vk_gen);
+	return kek && !unwrap_key(kek, h->old_wrapped, dek[(h->epoch - 1) & 1]) ?
+		       NULL : "wrapped old key";
+}
+
 static const char *slot_why(struct object *o, struct check_view *v, unsigned int i)
 {
-	const uint8_t *block = v->blocks + i * SLOT, *kek;
+	const uint8_t *block = v->blocks + i * SLOT;
 	struct header *h = &v->h[i];
 	const char *why = "header";
 	uint8_t hk[KEY_LEN];
@@ -72,14 +87,12 @@ static const char *slot_why(struct object *o, struct check_view *v, unsigned int
 		return "volume or zone";
 	if (h->type != (S_ISDIR(o->type) ? OBJECT_DIR : OBJECT_FILE))
 		return "type";
-	if (h->incompat || (h->flags & FLAG_REKEY))
+	if (h->incompat || !rekey_known(h))
 		return "needs a newer version";
-	kek = zone_kek(o->zone, h->vk_gen);
-	if (!kek)
-		return "key generation";
-	if (unwrap_key(kek, h->wrapped, v->dek[i]))
-		return "wrapped key";
-	r = kdf_object(v->dek[i], KDF_HEADER, h->object_id, h->epoch, hk, KEY_LEN);
+	why = unwrap_keys(o, h, v->dek[i]);
+	if (why)
+		return why;
+	r = kdf_object(v->dek[i][h->epoch & 1], KDF_HEADER, h->object_id, h->epoch, hk, KEY_LEN);
 	if (!r)
 		r = header_verify(block, hk);
 	secret_wipe(hk, sizeof(hk));

@@ -35,6 +35,27 @@ static inline bool loaded_is_xts(const struct loaded *l)
 	return l->h.suite == SUITE_XTS;
 }
 
+/*
+ * The data key of EPOCH: the header's or, while the object is re-keyed, the
+ * one before.  Two of them never share a place, so that readers need no lock.
+ */
+static inline const uint8_t *loaded_dek(const struct loaded *l, uint32_t epoch)
+{
+	return l->k->dek[epoch & 1];
+}
+
+/* Whether an object with header H has slots of EPOCH. */
+static inline bool epoch_known(const struct header *h, uint32_t epoch)
+{
+	return epoch == h->epoch || (h->flags & FLAG_REKEY && epoch + 1 == h->epoch);
+}
+
+/* Whether re-keying of this kind of object is known to us. */
+static inline bool rekey_known(const struct header *h)
+{
+	return !(h->flags & FLAG_REKEY) || (h->type == OBJECT_FILE && h->suite == SUITE_GCM);
+}
+
 /* ---- load.c ---- */
 
 /* An object whose header never reached the disk: object_pin() makes it -EIO, a change a fresh header. */
@@ -147,8 +168,8 @@ int chunk_open(struct aead *a, uint64_t index, const struct entry *e, const uint
 int chunk_shorten(struct loaded *l, struct group *grp, uint32_t slot, uint32_t len);
 /* Zero plaintext bytes [FROM, TO) of SLOT. */
 int chunk_zero(struct loaded *l, struct group *grp, uint32_t slot, uint32_t from, uint32_t to);
-/* reseal.c: seal a group anew under its next subkey; on failure nothing has changed. */
-int group_reseal(struct loaded *l, struct group *grp);
+/* reseal.c: seal a group anew under subkey S of EPOCH; on failure nothing has changed. */
+int group_reseal(struct loaded *l, struct group *grp, uint32_t epoch, uint32_t s);
 
 /* As object_pin(), for a change: an object that never reached the disk gets a fresh header. */
 int object_pin_fresh(struct object *o, struct loaded **ret);

@@ -84,6 +84,11 @@ void object_fix_stat(struct object *o, struct stat *sb);
 /* A descriptor of O for attributes, perhaps O_PATH, that the caller closes. */
 int object_attr_fd(struct object *o);
 
+/* ---- xattr.c ---- */
+
+/* What lies under the keys of the epoch before goes under the header's.  L is pinned. */
+int xattrs_rekey(struct loaded *l);
+
 /* ---- create.c ---- */
 
 /* Give what was made by us at NAME in FD (NULL: FD itself) to CRED; SB is what it is now. */

@@ -10,7 +10,7 @@
 
 int group_rekey(struct loaded *l, struct group *grp, uint32_t epoch, uint32_t s)
 {
-	int r = kdf_group(l->k->dek, l->h.object_id, epoch, grp->g, s, grp->gk);
+	int r = kdf_group(loaded_dek(l, epoch), l->h.object_id, epoch, grp->g, s, grp->gk);
 
 	if (!r) {
 		grp->epoch = epoch;
@@ -71,9 +71,9 @@ static int slot_check(struct loaded *l, uint32_t g, const uint8_t *block, unsign
 
 	if (r)
 		return r;
-	if (ret->g != g || (ret->gen & 1) != parity || ret->epoch != l->h.epoch)
+	if (ret->g != g || (ret->gen & 1) != parity || !epoch_known(&l->h, ret->epoch))
 		return -EBADMSG;
-	r = kdf_group(l->k->dek, l->h.object_id, ret->epoch, g, ret->s, gk);
+	r = kdf_group(loaded_dek(l, ret->epoch), l->h.object_id, ret->epoch, g, ret->s, gk);
 	return r ? r : group_verify(block, gk + AEAD_KEY_LEN);
 }
 

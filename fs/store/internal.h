@@ -245,7 +245,7 @@ int object_open_again(struct object *o, bool *ret_ro);
 /* ---- loaded objects ------------------------------------------------------- */
 
 struct object_keys { /* in secret memory */
-	uint8_t dek[KEY_LEN];
+	uint8_t dek[2][KEY_LEN]; /* by the parity of its epoch: see loaded_dek() */
 	uint8_t hk[KEY_LEN];
 	union {
 		uint8_t xk[64];				/* XTS file */

@@ -32,14 +32,31 @@ struct slot_try {
 	struct header h;
 	const char *why; /* it does not count; NULL: it does */
 	bool blank;
-	uint8_t dek[KEY_LEN], hk[KEY_LEN];
+	uint8_t dek[2][KEY_LEN], hk[KEY_LEN]; /* as struct object_keys */
 };
+
+/* The data key of the slot's epoch and, while the object is re-keyed, of the one before. */
+static const char *unwrap_keys(const struct zone *z, struct slot_try *t)
+{
+	uint32_t e = t->h.epoch;
+	const uint8_t *kek = zone_kek(z, t->h.vk_gen);
+
+	if (!kek)
+		return "key generation";
+	if (unwrap_key(kek, t->h.wrapped, t->dek[e & 1]))
+		return "wrapped key";
+	if (!(t->h.flags & FLAG_REKEY))
+		return NULL;
+	kek = zone_kek(z, t->h.old_vk_gen);
+	if (!kek)
+		return "key generation of the old key";
+	return unwrap_key(kek, t->h.old_wrapped, t->dek[(e - 1) & 1]) ? "wrapped old key" : NULL;
+}
 
 static const char *slot_why(struct object *o, const uint8_t *block, unsigned int parity,
 			    struct slot_try *t)
 {
 	const struct zone *z = o->zone;
-	const uint8_t *kek;
 	int r = header_parse(block, &t->h, &t->why);
 
 	t->blank = r == -ENODATA;
@@ -52,14 +69,13 @@ static const char *slot_why(struct object *o, const uint8_t *block, unsigned int
 		return "volume or zone";
 	if (t->h.type != (S_ISDIR(o->type) ? OBJECT_DIR : OBJECT_FILE))
 		return "type";
-	if (t->h.incompat || (t->h.flags & FLAG_REKEY))
+	if (t->h.incompat || !rekey_known(&t->h))
 		return "needs a newer version";
-	kek = zone_kek(z, t->h.vk_gen);
-	if (!kek)
-		return "key generation";
-	if (unwrap_key(kek, t->h.wrapped, t->dek))
-		return "wrapped key";
-	if (kdf_object(t->dek, KDF_HEADER, t->h.object_id, t->h.epoch, t->hk, KEY_LEN) ||
+	t->why = unwrap_keys(z, t);
+	if (t->why)
+		return t->why;
+	if (kdf_object(t->dek[t->h.epoch & 1], KDF_HEADER, t->h.object_id, t->h.epoch, t->hk,
+		       KEY_LEN) ||
 	    header_verify(block, t->hk))
 		return "header MAC";
 	return NULL;
@@ -69,17 +85,18 @@ static int keys_derive(struct loaded *l)
 {
 	struct object_keys *k = l->k;
 	const struct header *h = &l->h;
+	const uint8_t *dek = loaded_dek(l, h->epoch);
 	int r;
 
 	if (h->type == OBJECT_DIR) {
-		r = kdf_object(k->dek, KDF_NAMES, h->object_id, h->epoch, k->nk, sizeof(k->nk));
+		r = kdf_object(dek, KDF_NAMES, h->object_id, h->epoch, k->nk, sizeof(k->nk));
 		if (!r)
-			r = kdf_object(k->dek, KDF_SYMLINK, h->object_id, h->epoch, k->sk,
+			r = kdf_object(dek, KDF_SYMLINK, h->object_id, h->epoch, k->sk,
 				       sizeof(k->sk));
 		return r;
 	}
 	if (h->suite == SUITE_XTS) {
-		r = kdf_object(k->dek, KDF_XTS, h->object_id, h->epoch, k->xk, sizeof(k->xk));
+		r = kdf_object(dek, KDF_XTS, h->object_id, h->epoch, k->xk, sizeof(k->xk));
 		return r ? r : xts_key_ok(k->xk) ? 0 : -EIO;
 	}
 	return 0;
@@ -189,7 +206,7 @@ static int resolve_header(struct loaded *l, const uint8_t *blocks, struct slot_t
 	l->g0->settle = true;
 	if (!have)
 		return group_resolve(l, l->g0, l->h.base, NULL);
-	r = kdf_group(other->dek, other->h.object_id, other->h.epoch, 0, other->h.s, gk);
+	r = kdf_group(other->dek[other->h.epoch & 1], other->h.object_id, other->h.epoch, 0, other->h.s, gk);
 	entries_of(&other->h, blocks + (1 - n) * SLOT, entries);
 	base.key = gk;
 	if (header_tail(&other->h, blocks + (1 - n) * SLOT, &base.tail_chunk, &off, &len))
@@ -243,7 +260,7 @@ static int loaded_from(struct object *o, const uint8_t *blocks, struct slot_try 
 		return r;
 	l->o = o;
 	l->h = t[n].h;
-	memcpy(l->k->dek, t[n].dek, KEY_LEN);
+	memcpy(l->k->dek, t[n].dek, sizeof(l->k->dek));
 	memcpy(l->k->hk, t[n].hk, KEY_LEN);
 	r = keys_derive(l);
 	if (r)
@@ -334,11 +351,13 @@ int loaded_new(struct zone *z, enum object_type type, enum suite suite, const ui
 {
 	struct loaded *l = loaded_alloc();
 	struct header *h;
+	uint8_t *dek;
 	int r;
 
 	if (!l)
 		return -ENOMEM;
 	h = &l->h;
+	dek = l->k->dek[1];
 	h->suite = (uint16_t)suite;
 	h->type = (uint8_t)type;
 	h->zone = z->id;
@@ -349,11 +368,11 @@ int loaded_new(struct zone *z, enum object_type type, enum suite suite, const ui
 	memcpy(h->tags[0], tag, TAG_LEN);
 	r = rand_bytes(h->object_id, ID_LEN);
 	if (!r)
-		r = rand_secret(l->k->dek, KEY_LEN);
+		r = rand_secret(dek, KEY_LEN);
 	if (!r)
-		r = wrap_key(zone_kek(z, h->vk_gen), l->k->dek, h->wrapped);
+		r = wrap_key(zone_kek(z, h->vk_gen), dek, h->wrapped);
 	if (!r)
-		r = kdf_object(l->k->dek, KDF_HEADER, h->object_id, 1, l->k->hk, KEY_LEN);
+		r = kdf_object(dek, KDF_HEADER, h->object_id, 1, l->k->hk, KEY_LEN);
 	if (!r)
 		r = keys_derive(l);
 	if (!r) {

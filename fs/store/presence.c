@@ -52,7 +52,8 @@ static int run_fill(struct loaded *l, unsigned int i)
 					.epoch = l->h.epoch };
 
 		memset(block, 0, sizeof(block));
-		r = kdf_group(l->k->dek, l->h.object_id, l->h.epoch, g, 0, gk);
+		r = kdf_group(loaded_dek(l, l->h.epoch), l->h.object_id, l->h.epoch, g, 0,
+			      gk);
 		if (!r)
 			r = group_seal(&s, none, gk + AEAD_KEY_LEN, block + SLOT);
 		if (!r)

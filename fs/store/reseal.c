@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A group's next subkey, when the nonces of the one it has run out
- * (cmkfs-format(5), Limits).
+ * A group sealed anew: under its next subkey, when the nonces of the one it has
+ * run out (cmkfs-format(5), Limits), or under another data key.
  */
 #include <errno.h>
 
@@ -12,6 +12,7 @@
 struct reseal {
 	struct loaded *l;
 	struct group *grp;
+	uint32_t epoch, s;
 	uint8_t *gk;	/* the next key, secret memory */
 	uint8_t *p;	/* one chunk of plaintext, secret memory */
 	uint64_t uses;
@@ -42,13 +43,16 @@ static int reseal_chunk(struct reseal *v, uint32_t i)
 static int reseal_all(struct reseal *v)
 {
 	struct group *grp = v->grp;
-	int r = kdf_group(v->l->k->dek, v->l->h.object_id, grp->epoch, grp->g, grp->s + 1, v->gk);
+	int r = kdf_group(loaded_dek(v->l, v->epoch), v->l->h.object_id, v->epoch, grp->g, v->s,
+			  v->gk);
 
 	if (!r)
 		r = group_may_hold(grp);
 	for (uint32_t i = 0; i < group_chunks(grp->g) && !r; i++) {
-		if (entry_is_hole(&grp->e[i]) || bit_get(grp->bad, i))
-			v->e[i] = grp->e[i]; /* what cannot be read stays as it is */
+		if (entry_is_hole(&grp->e[i]))
+			v->e[i] = grp->e[i];
+		else if (bit_get(grp->bad, i)) /* stays as it is, if it can keep its key */
+			r = v->epoch == grp->epoch ? v->e[i] = grp->e[i], 0 : -EIO;
 		else
 			r = reseal_chunk(v, i);
 	}
@@ -60,7 +64,8 @@ static void take_all(struct reseal *v)
 	struct group *grp = v->grp;
 
 	memcpy(grp->gk, v->gk, GK_LEN);
-	grp->s++;
+	grp->epoch = v->epoch;
+	grp->s = v->s;
 	grp->uses = v->uses;
 	grp->tail = NO_TAIL;
 	for (uint32_t i = 0; i < group_chunks(grp->g); i++) {
@@ -71,7 +76,7 @@ static void take_all(struct reseal *v)
 	grp->dirty = true;
 }
 
-int group_reseal(struct loaded *l, struct group *grp)
+int group_reseal(struct loaded *l, struct group *grp, uint32_t epoch, uint32_t s)
 {
 	struct reseal *v = calloc(1, sizeof(*v));
 	int r = -ENOMEM;
@@ -80,6 +85,8 @@ int group_reseal(struct loaded *l, struct group *grp)
 		return r;
 	v->l = l;
 	v->grp = grp;
+	v->epoch = epoch;
+	v->s = s;
 	v->gk = secret_alloc(GK_LEN);
 	v->p = secret_alloc(CHUNK);
 	if (v->gk && v->p)

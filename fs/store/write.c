@@ -37,7 +37,7 @@ static int write_group(struct loaded *l, struct group *grp, uint8_t *p, size_t n
 
 	if (grp->error)
 		return grp->error;
-	if (grp->uses + GROUP_CHUNKS >= GCM_MAX_USES && (r = group_reseal(l, grp)))
+	if (grp->uses + GROUP_CHUNKS >= GCM_MAX_USES && (r = group_reseal(l, grp, grp->epoch, grp->s + 1)))
 		return r;
 	if (in) {
 		uint32_t k = (uint32_t)MIN(n, (size_t)(CHUNK - in));

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "fs/store/internal.h"
+#include "fs/store/rekey.h"
 
 #define LIMIT (1600u << 10) /* three groups */
 
@@ -141,6 +142,23 @@ static void evict(struct model *m)
 	m->f.st->resident_max = max;
 }
 
+static int stop_sometimes(void *arg, uint64_t bytes)
+{
+	struct model *m = arg;
+
+	(void)bytes;
+	return rnd(m) % 3 ? 0 : -EINTR;
+}
+
+/* A new data key, perhaps only half-way. */
+static void rekey(struct model *m)
+{
+	int r = object_rekey(m->o, stop_sometimes, m);
+
+	if (r && r != -EINTR)
+		fail_msg("op %u: rekey: %s", m->op, strerror(-r));
+}
+
 static void remount(struct model *m)
 {
 	struct stat st;
@@ -186,7 +204,10 @@ static void step(struct model *m)
 			remount(m);
 		break;
 	case 9:
-		check_seek(m);
+		if (store_volume(m->f.st)->suite == SUITE_GCM && !(rnd(m) % 4))
+			rekey(m);
+		else
+			check_seek(m);
 		break;
 	case 10:
 		check_range(m, 0, LIMIT);

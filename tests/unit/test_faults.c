@@ -15,6 +15,7 @@
 #include <linux/falloc.h>
 
 #include "fs/store/internal.h"
+#include "fs/store/rekey.h"
 
 #define LIMIT ((uint64_t)225 * CHUNK) /* into the second group after the header */
 
@@ -152,6 +153,19 @@ static void sync_it(struct run *r)
 	after(r, object_fsync(r->o, true), 0, 0, r->size);
 }
 
+static int go_on(void *arg, uint64_t bytes)
+{
+	(void)arg;
+	(void)bytes;
+	return 0;
+}
+
+static void rekey(struct run *r)
+{
+	if (store_volume(r->f.st)->suite == SUITE_GCM)
+		after(r, object_rekey(r->o, go_on, NULL), 0, 0, r->size);
+}
+
 static void evict(struct run *r)
 {
 	store_trim(r->f.st);
@@ -179,6 +193,8 @@ static void history(struct run *r)
 	put(r, 101 * CHUNK + 9, 3);
 	cut(r, 99 * CHUNK + 77);
 	put(r, 220 * CHUNK, 4 * CHUNK); /* a third group */
+	rekey(r);
+	put(r, 221 * CHUNK, 7);
 	sync_it(r);
 	punch(r, 2 * CHUNK + 100, 96 * CHUNK);
 	put(r, 50 * CHUNK, 3 * CHUNK);
@@ -186,6 +202,7 @@ static void history(struct run *r)
 	cut(r, 2000); /* groups go */
 	evict(r);
 	put(r, 120 * CHUNK + 9, 5000); /* and come back */
+	rekey(r);
 	put(r, 3000, 100);
 	evict(r);
 	sync_it(r);

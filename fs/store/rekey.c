@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One object brought to the active generation.  While a file is re-keyed its
+ * header is of the new epoch and holds the old data key besides (REKEY); group
+ * 0 goes with the header, the later groups one by one, then the attributes,
+ * and after a barrier the old key is dropped.
+ */
+#include "fs/store/rekey.h"
+
+#include <errno.h>
+
+#include "crypto/rand.h"
+#include "crypto/secret.h"
+#include "fs/store/content.h"
+#include "fs/store/entry.h"
+
+#define FLUSH_GROUPS 8 /* converted ones that wait for a batch: each holds half a MiB */
+
+static bool is_behind(const struct loaded *l)
+{
+	return l->h.vk_gen != l->o->zone->keys->active || l->h.flags & FLAG_REKEY;
+}
+
+int object_needs_rekey(struct object *o)
+{
+	struct loaded *l;
+	int r = object_pin(o, &l);
+
+	if (r || !l)
+		return r;
+	pthread_rwlock_rdlock(&l->lock);
+	r = is_behind(l);
+	pthread_rwlock_unlock(&l->lock);
+	object_unpin(o);
+	return r;
+}
+
+/* ---- wrapping anew ------------------------------------------------------------------- */
+
+/* The keys of the header under the active generation.  loaded.lock is held for writing. */
+static int wrap_again(struct loaded *l)
+{
+	uint32_t active = l->o->zone->keys->active;
+	const uint8_t *kek = zone_kek(l->o->zone, active);
+	uint8_t new[WRAP_LEN], old[WRAP_LEN] = { 0 };
+	bool rekey = l->h.flags & FLAG_REKEY;
+	int r = kek ? wrap_key(kek, loaded_dek(l, l->h.epoch), new) : -EIO;
+
+	if (!r && rekey)
+		r = wrap_key(kek, loaded_dek(l, l->h.epoch - 1), old);
+	if (r)
+		return r;
+	memcpy(l->h.wrapped, new, WRAP_LEN);
+	memcpy(l->h.old_wrapped, old, WRAP_LEN);
+	l->h.vk_gen = active;
+	l->h.old_vk_gen = rekey ? active : 0;
+	l->header_dirty = true;
+	return 0;
+}
+
+int object_rewrap(struct object *o)
+{
+	struct loaded *l;
+	int r = object_pin(o, &l);
+
+	if (r || !l)
+		return r ? r : 1;
+	r = loaded_settle(l);
+	if (!r) {
+		pthread_rwlock_wrlock(&l->lock);
+		r = l->h.vk_gen == o->zone->keys->active ? 1 : wrap_again(l);
+		pthread_rwlock_unlock(&l->lock);
+	}
+	if (!r)
+		r = object_flush(o);
+	object_unpin(o);
+	return r;
+}
+
+/* The header's next slot: the other one, once the last is durable. */
+static int write_other_slot(struct loaded *l, bool sync)
+{
+	int r;
+
+	pthread_mutex_lock(&l->flush);
+	r = barrier_locked(l);
+	if (!r) {
+		pthread_rwlock_wrlock(&l->lock);
+		l->header_dirty = true;
+		pthread_rwlock_unlock(&l->lock);
+		r = batch_locked(l, sync);
+	}
+	pthread_mutex_unlock(&l->flush);
+	return r;
+}
+
+int object_rewrap_rest(struct object *o)
+{
+	struct loaded *l;
+	int r = object_pin(o, &l);
+
+	if (r || !l)
+		return r;
+	r = write_other_slot(l, false);
+	object_unpin(o);
+	return r;
+}
+
+/* ---- a new data key ----------------------------------------------------------------------- */
+
+/*
+ * The header with a new key, and group 0 under it.  loaded.lock is held for
+ * writing; on failure nothing has changed.
+ */
+static int take_new_key(struct loaded *l)
+{
+	uint32_t epoch = l->h.epoch + 1;
+	uint8_t *dek = l->k->dek[epoch & 1], hk[KEY_LEN];
+	struct header was = l->h;
+	int r = rand_secret(dek, KEY_LEN);
+
+	if (!r)
+		r = kdf_object(dek, KDF_HEADER, l->h.object_id, epoch, hk, KEY_LEN);
+	l->h.epoch = epoch;
+	l->h.flags |= FLAG_REKEY;
+	if (!r)
+		r = wrap_again(l);
+	if (!r) {
+		pthread_rwlock_wrlock(&l->g0->lock);
+		r = group_reseal(l, l->g0, epoch, 0);
+		pthread_rwlock_unlock(&l->g0->lock);
+	}
+	if (r) {
+		l->h = was;
+		secret_wipe(dek, KEY_LEN);
+	} else {
+		memcpy(l->k->hk, hk, KEY_LEN);
+	}
+	secret_wipe(hk, sizeof(hk));
+	return r;
+}
+
+/* Durable before any later group is of the new epoch: without this header nobody could read that. */
+static int begin(struct loaded *l)
+{
+	int r = 0;
+
+	pthread_mutex_lock(&l->flush);
+	pthread_rwlock_wrlock(&l->lock);
+	if (!(l->h.flags & FLAG_REKEY))
+		r = take_new_key(l);
+	else if (l->h.vk_gen != l->o->zone->keys->active)
+		r = wrap_again(l);
+	pthread_rwlock_unlock(&l->lock);
+	if (!r)
+		r = batch_locked(l, true);
+	pthread_mutex_unlock(&l->flush);
+	return r;
+}
+
+static int convert_group(struct loaded *l, uint32_t g, uint64_t *ret_bytes)
+{
+	struct group *grp;
+	int r = group_get(l, g, false, &grp);
+
+	*ret_bytes = 0;
+	if (r)
+		return r == -ENOENT ? 0 : r; /* punched meanwhile */
+	pthread_rwlock_wrlock(&grp->lock);
+	r = grp->error;
+	if (!r && grp->epoch != l->h.epoch) {
+		r = group_reseal(l, grp, l->h.epoch, 0);
+		*ret_bytes = (uint64_t)GROUP_CHUNKS * CHUNK;
+	}
+	pthread_rwlock_unlock(&grp->lock);
+	if (!r && *ret_bytes)
+		loaded_mark_dirty(l);
+	group_put(grp);
+	return r;
+}
+
+static int convert_groups(struct loaded *l, rekey_pace_fn *pace, void *arg)
+{
+	unsigned int waiting = 0;
+	uint64_t bytes;
+	int r = 0;
+
+	for (uint32_t g = 1; !r; g++) {
+		pthread_rwlock_rdlock(&l->lock);
+		g = group_next_present(&l->h, g);
+		pthread_rwlock_unlock(&l->lock);
+		if (g == UINT32_MAX)
+			break;
+		r = convert_group(l, g, &bytes);
+		if (!r && bytes && ++waiting == FLUSH_GROUPS) {
+			r = object_flush(l->o);
+			waiting = 0;
+		}
+		if (!r && bytes)
+			r = pace(arg, bytes);
+	}
+	return r ? r : object_flush(l->o);
+}
+
+/* Everything is of the new epoch: the old key goes, from memory and from both slots. */
+static int finish(struct loaded *l)
+{
+	uint32_t old = l->h.epoch - 1;
+	int r;
+
+	pthread_mutex_lock(&l->flush);
+	r = batch_locked(l, true);
+	if (!r) {
+		pthread_rwlock_wrlock(&l->lock);
+		l->h.flags &= (uint8_t)~FLAG_REKEY;
+		r = wrap_again(l);
+		pthread_rwlock_unlock(&l->lock);
+	}
+	if (!r)
+		r = batch_locked(l, true);
+	pthread_mutex_unlock(&l->flush);
+	if (!r)
+		r = write_other_slot(l, true);
+	if (!r)
+		secret_wipe(l->k->dek[old & 1], KEY_LEN);
+	return r;
+}
+
+static int rekey_gcm(struct loaded *l, rekey_pace_fn *pace, void *arg)
+{
+	int r = begin(l);
+
+	if (!r)
+		r = pace(arg, MIN(loaded_size(l), (uint64_t)GROUP0_CHUNKS * CHUNK));
+	if (!r)
+		r = convert_groups(l, pace, arg);
+	if (!r)
+		r = xattrs_rekey(l);
+	return r ? r : finish(l);
+}
+
+int object_rekey(struct object *o, rekey_pace_fn *pace, void *arg)
+{
+	struct loaded *l;
+	int r;
+
+	if (o->st->opt.read_only)
+		return -EROFS;
+	if (!S_ISREG(o->type))
+		return -EINVAL;
+	if (store_suite(o->st) != SUITE_GCM)
+		return -EOPNOTSUPP;
+	/* What is unclean is settled before its first change, and a pair has one old version only. */
+	r = object_settle(o);
+	if (!r)
+		r = object_pin(o, &l);
+	if (r)
+		return r;
+	r = rekey_gcm(l, pace, arg);
+	object_unpin(o);
+	return r;
+}
