@@ -142,16 +142,88 @@ const struct kp_ops *kp_provider_named(const char *name);
 int kp_acceptable(const struct kp_info *info, const struct kp_context *ctx, int64_t now,
 		  struct kp_error *e);
 
+/* ---- audit logs ---------------------------------------------------------------- */
+
 /*
- * The host's append-only, hash-chained audit log, in STATE_DIR: what the
- * filesystem itself has to put on record.  One thread at a time.
- * 0; -EIO, -EAGAIN: no database, which is never made here, or it cannot be used.
+ * One append-only, hash-chained log of JSON lines for each volume, each
+ * embedded vault, and the host, in STATE_DIR; cmkfs(1) has the fields.  A
+ * record of a volume's principal ("cmkfs-" and its ID) goes to the volume's.
+ * One thread at a time.
  */
 struct kp_audit;
+
+struct kp_actor {
+	unsigned int uid;
+	int pid;
+	const char *exe;
+};
+
+struct kp_record { /* no secret and no plain name in any of it; texts may be NULL */
+	const char *principal; /* identity, or "operator:UID" */
+	const char *operation; /* "mount.lock" */
+	const char *object;    /* what was acted on */
+	const char *key;       /* URI of the key concerned */
+	const char *outcome;   /* "ok", or the name of the error */
+	const char *detail;
+	const struct kp_actor *actor; /* NULL: this process */
+	int64_t time_ms;	      /* unix milliseconds; 0: now */
+	uint64_t call;		      /* of the embedded vault; 0: none */
+};
+
+/*
+ * 0; -EAGAIN; -EIO: the master key of the host, which is made when it is not
+ * there, cannot be read.
+ */
 int kp_audit_open(const char *state_dir, struct kp_audit **ret, struct kp_error *e);
-/* OPERATION, e.g. "mount.lock", of OBJECT, with its OUTCOME and a DETAIL; no secret, no plain name. */
+void kp_audit_close(struct kp_audit *a); /* NULL-safe */
+
+/* Append to the log of R->principal.  0: it is on disk; -EIO, with the reason in E. */
+int kp_audit_write(struct kp_audit *a, const struct kp_record *r, struct kp_error *e);
+/* The same of five texts: OPERATION, e.g. "mount.lock", of OBJECT, OUTCOME, DETAIL. */
 int kp_audit_note(struct kp_audit *a, const char *principal, const char *operation,
 		  const char *object, const char *outcome, const char *detail, struct kp_error *e);
-void kp_audit_close(struct kp_audit *a); /* NULL-safe */
+/* Whether a record of PRINCIPAL could be written: 0, -EIO. */
+int kp_audit_probe(struct kp_audit *a, const char *principal, struct kp_error *e);
+
+/*
+ * Whether what cannot be recorded may be done all the same: only using keys
+ * ever may, never administration.  Of the process; set before threads.
+ * Without a call records are required.
+ */
+void kp_audit_set_best_effort(bool on);
+bool kp_audit_best_effort(void);
+
+struct kp_audit_report {
+	uint64_t records;     /* in the log, without those that were removed by rotation */
+	uint64_t first;	      /* number of the first one there is */
+	uint64_t first_bad;   /* 0: all are sound */
+	uint64_t checkpoints; /* signatures that were checked */
+	uint64_t checkpoint;  /* number of the last signed one */
+};
+
+struct kp_audit_cursor { /* zeros: the beginning */
+	uint64_t segment, offset;
+};
+
+/* Names of logs are "volume-ID", "vault-NAME", "host". */
+typedef int kp_audit_name_fn(void *arg, const char *name);
+typedef int kp_audit_line_fn(void *arg, const char *line, size_t n); /* without newline */
+
+int kp_audit_logs(struct kp_audit *a, kp_audit_name_fn *fn, void *arg, struct kp_error *e);
+/* Lines of the log NAME from *C on, and *C past them; a log that is not there has none. */
+int kp_audit_read(struct kp_audit *a, const char *name, struct kp_audit_cursor *c,
+		  kp_audit_line_fn *fn, void *arg, struct kp_error *e);
+/* 0; -EBADMSG: changed, removed, swapped or cut off; -ENOENT: no such log; -EIO. */
+int kp_audit_verify(struct kp_audit *a, const char *name, struct kp_audit_report *ret,
+		    struct kp_error *e);
+/*
+ * Sign what there is of the log NAME; with ROTATE begin a new file, and with
+ * KEEP not 0 remove old ones but for KEEP.  *RET_REMOVED (may be NULL): files.
+ */
+int kp_audit_tidy(struct kp_audit *a, const char *name, bool rotate, unsigned int keep,
+		  unsigned int *ret_removed, struct kp_error *e);
+/* The public key of signatures, in hex. */
+#define KP_AUDIT_PUBLIC_MAX 65
+void kp_audit_public(struct kp_audit *a, char ret[static KP_AUDIT_PUBLIC_MAX]);
 
 #endif

@@ -1,26 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * `cmkfs audit show` and `audit verify`: what was asked of the embedded vaults,
- * by whom, and what came of it.
+ * `cmkfs audit verify` and `audit rotate`, and whose records the verbs of the
+ * audit logs mean.
  */
+#include "audit.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <time.h>
-
-#include "fs/lib/table.h"
-#include "vault_common.h"
 
 static bool json;
-static const char *last;
+static const char *keep;
 
-/* What is asked about: a volume's identity, or a vault. */
-struct subject {
-	char principal[STATE_PRINCIPAL_LEN], vault[LOCAL_VAULT_MAX];
-	struct local_audit_filter filter;
-};
+/* ---- whose ------------------------------------------------------------------------- */
 
-static int find_volume(const char *dir, struct subject *ret)
+static int find_volume(const char *dir, struct audit_subject *ret)
 {
 	struct store_error err = { .message = "" };
 	struct volume_block v;
@@ -29,143 +23,151 @@ static int find_volume(const char *dir, struct subject *ret)
 	if (r)
 		return cmd_fail_store(r, &err, dir);
 	state_principal(v.root.vol, ret->principal);
-	ret->filter.principal = ret->principal;
+	snprintf(ret->name, sizeof(ret->name), "volume-%s", ret->principal + 6);
 	return CMD_OK;
 }
 
-/* A path if it is there or looks like one; else the name of a vault, which must exist. */
-static int find_subject(const char *arg, struct local *l, struct subject *ret)
+/* A vault of this host, or one that has been here: its log stays when it is purged. */
+static int find_vault(const struct cmd *c, const char *arg, struct audit_subject *ret)
 {
+	char vault[LOCAL_VAULT_MAX], path[4200];
 	struct kp_error e = { 0 };
 	struct local_vault v;
-	struct stat st;
-	bool uri = !strncmp(arg, "local://", 8);
-
-	memset(ret, 0, sizeof(*ret));
-	if (!uri && (strchr(arg, '/') || stat(arg, &st) == 0))
-		return find_volume(arg, ret);
-	if (local_vault_name(arg, ret->vault, &e) || local_vault_get(l, ret->vault, &v, &e))
-		return vault_result(-EINVAL, &e);
-	ret->filter.vault = ret->vault;
-	return CMD_OK;
-}
-
-/* ---- show ---------------------------------------------------------------------- */
-
-static const struct opt show_opts[] = {
-	{ .name = "last", .arg = "N", .help = "only the N newest", .value = &last },
-	OPT_JSON(&json), OPT_END
-};
-
-static const struct column columns[] = {
-	{ .key = "seq", .heading = "SEQ", .right = true },
-	{ .key = "time", .heading = "TIME" },
-	{ .key = "principal", .heading = "PRINCIPAL" },
-	{ .key = "operation", .heading = "OPERATION" },
-	{ .key = "object", .heading = "OBJECT" },
-	{ .key = "outcome", .heading = "OUTCOME" },
-	{ .key = "detail", .heading = "DETAIL" },
-};
-
-static json_t *time_ms(int64_t ms)
-{
-	time_t t = (time_t)(ms / 1000);
-	char s[40];
-	struct tm tm;
-	size_t n;
-
-	if (!gmtime_r(&t, &tm))
-		return json_null();
-	n = strftime(s, sizeof(s), "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(s + n, sizeof(s) - n, ".%03dZ", (int)(ms % 1000));
-	return json_string(s);
-}
-
-static int add(void *arg, const struct local_audit *a)
-{
-	json_array_append_new(arg, json_pack("{sI so ss ss ss ss ss}", "seq", (json_int_t)a->seq,
-					     "time", time_ms(a->time_ms), "principal",
-					     a->principal, "operation", a->operation, "object",
-					     a->object, "outcome", a->outcome, "detail",
-					     a->detail));
-	return 0;
-}
-
-static int show(const struct cmd *c)
-{
-	json_t *rows = json_array();
-	struct kp_error e = { 0 };
-	struct subject what;
 	struct vault_session s;
-	uint64_t n = 0;
+	struct kp_audit_report rep;
+	int r = local_vault_name(arg, vault, &e);
+
+	if (r)
+		return vault_result(r, &e);
+	snprintf(ret->name, sizeof(ret->name), "vault-%s", vault);
+	if (ret->log && kp_audit_verify(ret->log, ret->name, &rep, NULL) != -ENOENT)
+		return CMD_OK;
+	r = vault_session(c, VAULT_NEEDED, &s);
+	if (r)
+		goto out;
+	r = vault_result(local_vault_get(s.l, vault, &v, &e), &e);
+	snprintf(path, sizeof(path), "compare with a backup of %s/audit", s.ctx.dir);
+	if (!r)
+		r = cmd_fail(CMD_INTEGRITY, path, "the audit log of vault %s is missing", vault);
+out:
+	vault_session_done(&s);
+	return r;
+}
+
+/* A path if it is there or looks like one; else the name of a vault. */
+int audit_subject(const struct cmd *c, const char *arg, struct audit_subject *ret)
+{
+	bool uri = !strncmp(arg, "local://", 8);
+	struct kp_error e = { 0 };
+	struct state_context ctx;
+	struct stat st;
 	int r;
 
-	if (last && conf_number(last, 1, UINT32_MAX, &n)) {
-		json_decref(rows);
-		return cmd_fail(CMD_USAGE, "give the number of records",
-				"--last: '%s' is not a number", last);
-	}
-	r = vault_session(c, VAULT_NEEDED, &s);
-	if (!r)
-		r = find_subject(c->argv[0], s.l, &what);
-	if (!r) {
-		what.filter.last = (unsigned int)n;
-		r = vault_result(local_audit_list(s.l, &what.filter, add, rows, &e), &e);
-	}
-	return vault_print(&s, r, rows, columns, ARRAY_SIZE(columns), json);
+	memset(ret, 0, sizeof(*ret));
+	r = state_context(&ctx, c->conf, NULL);
+	if (r)
+		return cmd_fail(CMD_FAILED, "CMKFS_STATE_DIR or state-dir in the configuration "
+				"names it", "cannot use the state directory: %s", strerror(-r));
+	r = vault_result(kp_audit_open(ctx.dir, &ret->log, &e), &e);
+	state_context_done(&ctx);
+	if (r)
+		return r;
+	if (!uri && (strchr(arg, '/') || stat(arg, &st) == 0))
+		return find_volume(arg, ret);
+	return find_vault(c, arg, ret);
 }
 
-const struct verb verb_audit_show = {
-	.name = "audit show",
-	.args = "DIR|VAULT",
-	.summary = "Show what was asked for a volume, or of a vault",
-	.opts = show_opts,
-	.min_args = 1,
-	.max_args = 1,
-	.run = show,
-};
+void audit_subject_done(struct audit_subject *s)
+{
+	kp_audit_close(s->log);
+}
 
-/* ---- verify -------------------------------------------------------------------- */
+bool audit_concerns(const struct audit_subject *s, const char *name)
+{
+	if (!strcmp(name, s->name))
+		return true;
+	return s->principal[0] && strncmp(name, "volume-", 7) != 0;
+}
+
+/* ---- verify ------------------------------------------------------------------------ */
 
 static const struct opt verify_opts[] = { OPT_JSON(&json), OPT_END };
 
-static int print_verified(bool sound, uint64_t n, const struct kp_error *e)
+struct verifying {
+	struct audit_subject *s;
+	json_t *logs;
+	struct kp_audit_report sum;
+	struct kp_error bad; /* the first */
+};
+
+static int verify_one(void *arg, const char *name)
 {
+	struct verifying *v = arg;
+	struct kp_audit_report rep;
+	struct kp_error e = { 0 };
+	int r;
+
+	if (!audit_concerns(v->s, name))
+		return 0;
+	r = kp_audit_verify(v->s->log, name, &rep, &e);
+	if (r && r != -EBADMSG) {
+		v->bad = e;
+		return r;
+	}
+	json_array_append_new(v->logs, json_pack("{ss sb sI sI sI sI}", "log", name, "sound", !r,
+						 "records", (json_int_t)rep.records, "first",
+						 (json_int_t)rep.first, "checkpoints",
+						 (json_int_t)rep.checkpoints, "signed_to",
+						 (json_int_t)rep.checkpoint));
+	v->sum.records += rep.records;
+	v->sum.checkpoints += rep.checkpoints;
+	if (r && !v->bad.code) {
+		v->bad = e;
+		v->sum.first_bad = rep.first_bad;
+	}
+	return 0;
+}
+
+static int print_verified(struct verifying *v)
+{
+	char public[KP_AUDIT_PUBLIC_MAX];
+	bool sound = !v->bad.code;
 	json_t *doc;
 
+	kp_audit_public(v->s->log, public);
 	if (json) {
-		doc = sound ? json_pack("{sb sI}", "sound", 1, "records", (json_int_t)n) :
-			      json_pack("{sb sI ss}", "sound", 0, "first_bad", (json_int_t)n,
-					"reason", e->message);
+		doc = json_pack("{sb sI sI ss sO}", "sound", sound, "records",
+				(json_int_t)v->sum.records, "checkpoints",
+				(json_int_t)v->sum.checkpoints, "public_key", public, "logs", v->logs);
+		if (!sound) {
+			json_object_set_new(doc, "first_bad",
+					    json_integer((json_int_t)v->sum.first_bad));
+			json_object_set_new(doc, "reason", json_string(v->bad.message));
+		}
 		if (table_record(stdout, doc, NULL, 0, true))
 			return CMD_FAILED;
 	} else if (sound) {
-		printf("the audit log is as it was written: %llu records\n",
-		       (unsigned long long)n);
+		printf("the audit log is as it was written: %llu records in %zu logs, %llu signed "
+		       "checkpoints\n", (unsigned long long)v->sum.records, json_array_size(v->logs),
+		       (unsigned long long)v->sum.checkpoints);
 	}
-	return sound ? CMD_OK : cmd_fail(CMD_INTEGRITY, e->hint, "%s", e->message);
+	return sound ? CMD_OK : cmd_fail(CMD_INTEGRITY, v->bad.hint, "%s", v->bad.message);
 }
 
-/* The log is one chain for all vaults of the host: all of it is checked. */
 static int verify(const struct cmd *c)
 {
+	struct audit_subject s;
+	struct verifying v = { .s = &s, .logs = json_array() };
 	struct kp_error e = { 0 };
-	struct subject what;
-	struct vault_session s;
-	uint64_t n;
-	int v, r = vault_session(c, VAULT_NEEDED, &s);
+	int r = audit_subject(c, c->argv[0], &s);
 
 	if (!r) {
-		v = local_audit_verify(s.l, &n, &e);
-		if (v && v != -EBADMSG)
-			r = vault_result(v, &e);
-		else
-			r = print_verified(!v, n, &e);
+		int n = kp_audit_logs(s.log, verify_one, &v, &e);
+
+		r = n ? vault_result(n, v.bad.code ? &v.bad : &e) : print_verified(&v);
 	}
-	/* A name that is none is an error, but not one that hides a broken log. */
-	if (!r)
-		r = find_subject(c->argv[0], s.l, &what);
-	vault_session_done(&s);
+	json_decref(v.logs);
+	audit_subject_done(&s);
 	return r;
 }
 
@@ -177,4 +179,38 @@ const struct verb verb_audit_verify = {
 	.min_args = 1,
 	.max_args = 1,
 	.run = verify,
+};
+
+/* ---- rotate ------------------------------------------------------------------------ */
+
+static const struct opt rotate_opts[] = {
+	{ .name = "keep", .arg = "N", .help = "remove old files but for the N newest", .value = &keep },
+	OPT_END
+};
+
+static int rotate(const struct cmd *c)
+{
+	struct audit_subject s;
+	struct kp_error e = { 0 };
+	uint64_t n = 0;
+	int r;
+
+	if (keep && conf_number(keep, 1, 1000000, &n))
+		return cmd_fail(CMD_USAGE, "give the number of old files that stay, from 1",
+				"--keep: '%s' is not possible", keep);
+	r = audit_subject(c, c->argv[0], &s);
+	if (!r)
+		r = vault_result(kp_audit_tidy(s.log, s.name, true, (unsigned int)n, NULL, &e), &e);
+	audit_subject_done(&s);
+	return r;
+}
+
+const struct verb verb_audit_rotate = {
+	.name = "audit rotate",
+	.args = "DIR|VAULT",
+	.summary = "Begin a new file of an audit log, and remove old ones",
+	.opts = rotate_opts,
+	.min_args = 1,
+	.max_args = 1,
+	.run = rotate,
 };

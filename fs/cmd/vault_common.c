@@ -60,19 +60,22 @@ int vault_simple(const struct cmd *c, vault_call_fn *fn)
 
 /* ---- times --------------------------------------------------------------------- */
 
+/* +90d from now on, -1h before. */
 static bool relative(const char *s, int64_t *ret)
 {
 	static const struct {
 		char letter;
 		int64_t seconds;
 	} units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 }, { 'w', 604800 } };
-	size_t n = strspn(s, "0123456789");
+	int sign = *s == '-' ? -1 : 1;
+	size_t n = strspn(++s, "0123456789");
 
 	if (!n || n > 7 || !s[n] || s[n + 1])
 		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(units); i++)
 		if (units[i].letter == s[n]) {
-			*ret = (int64_t)time(NULL) + strtoll(s, NULL, 10) * units[i].seconds;
+			*ret = (int64_t)time(NULL) +
+			       sign * strtoll(s, NULL, 10) * units[i].seconds;
 			return true;
 		}
 	return false;
@@ -116,7 +119,7 @@ int vault_time(const char *s, const char *what, int64_t dflt, int64_t *ret)
 		*ret = 0;
 		return CMD_OK;
 	}
-	if (*s == '+' ? relative(s + 1, ret) : calendar(s, ret) || seconds(s, ret))
+	if (*s == '+' || *s == '-' ? relative(s, ret) : calendar(s, ret) || seconds(s, ret))
 		return CMD_OK;
 	return cmd_fail(CMD_USAGE, "write 2027-01-31, 2027-01-31T12:00:00Z, +90d or none",
 			"--%s: '%s' is not a time", what, s);

@@ -38,7 +38,7 @@ typedef int vault_call_fn(struct local *l, const char *name, struct kp_error *e)
 int vault_simple(const struct cmd *c, vault_call_fn *fn);
 
 /*
- * 2027-01-31, 2027-01-31T12:00:00Z (UTC), +90d (s, m, h, d, w), unix seconds,
+ * 2027-01-31, 2027-01-31T12:00:00Z (UTC), +90d, -1h (s, m, h, d, w), unix seconds,
  * "none" (0); NULL: DFLT.  WHAT names the option in the error.
  */
 int vault_time(const char *s, const char *what, int64_t dflt, int64_t *ret);

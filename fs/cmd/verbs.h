@@ -52,6 +52,7 @@
 	X(fsck)                                                                                    \
 	X(audit_show)                                                                              \
 	X(audit_verify)                                                                            \
+	X(audit_rotate)                                                                            \
 	X(providers)                                                                               \
 	X(help)                                                                                    \
 	X(version)

@@ -6,6 +6,7 @@
 #include "db.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "crypto/mac.h"
 #include "crypto/secret.h"
@@ -68,6 +69,47 @@ struct framed {
 	struct kp_error said;
 };
 
+static bool repeats(const struct call *c, int result)
+{
+	const struct repeat *p = c->repeat;
+
+	return p && p->known && p->result == result && !strcmp(p->object, c->object) &&
+	       !strcmp(p->detail, c->detail ? c->detail : "");
+}
+
+static void remember(const struct call *c, int result)
+{
+	struct repeat *p = c->repeat;
+
+	if (!p)
+		return;
+	p->known = true;
+	p->result = result;
+	snprintf(p->object, sizeof(p->object), "%s", c->object);
+	snprintf(p->detail, sizeof(p->detail), "%s", c->detail ? c->detail : "");
+}
+
+/* A lease asks the same every time: what is new about it is recorded, and the first. */
+static int record(struct local *l, const struct call *c, const struct framed *f,
+		  struct kp_error *e)
+{
+	const char *detail = c->detail ? c->detail : "";
+	int r;
+
+	if (repeats(c, f->result))
+		r = kp_audit_best_effort() ? 0 : record_probe(l, c->object, e);
+	else
+		r = record_call(l, c->operation, c->object, detail, outcome_of(f->result),
+				f->result ? f->said.message : detail, e);
+	if (!r) {
+		remember(c, f->result);
+	} else if (c->use && kp_audit_best_effort()) {
+		l->unrecorded++;
+		r = 0;
+	}
+	return r;
+}
+
 /* The operation in a savepoint of its own within the transaction that records it. */
 static int framed(struct local *l, void *arg, struct kp_error *e)
 {
@@ -84,10 +126,7 @@ static int framed(struct local *l, void *arg, struct kp_error *e)
 		r = db_run(l, e, "ROLLBACK TO operation", "");
 	else if (c->changes)
 		r = db_run(l, e, "UPDATE state SET changes = changes + 1 WHERE id = 1", "");
-	if (!r)
-		r = audit_append(l, l->principal, c->operation, c->object, outcome_of(f->result),
-				 c->detail ? c->detail : "", e);
-	return r;
+	return r ? r : record(l, c, f, e);
 }
 
 static int transaction(struct local *l, const char *begin, call_fn *fn, void *arg,

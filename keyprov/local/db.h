@@ -10,19 +10,16 @@
 #include <sys/types.h>
 
 #include "local.h"
+#include "master.h"
 
 #define VAULT_DB "vault.db"
-#define VAULT_KEY_FILE "vault.key"
-#define VAULT_CREDENTIAL "cmkfs-vault-key"
 #define IDENTITY_DIR "identities"
-#define HASH_LEN 32
-
-struct master; /* keys derived from the master key, in secret memory */
 
 struct local {
 	char *state_dir, *path;
 	char principal[LOCAL_PRINCIPAL_MAX]; /* "": the operator */
 	sqlite3 *db;
+	uint64_t unrecorded; /* calls that could not be, in best effort */
 	dev_t dev;	/* of the file that DB has open */
 	ino_t ino;
 	struct master *master; /* only within local_call() */
@@ -66,19 +63,6 @@ int schema_check(struct local *l, struct kp_error *e);
 /* Fill an empty database; makes the master key too when there is none. */
 int schema_make(struct local *l, struct kp_error *e);
 
-/* ---- master.c ------------------------------------------------------------------ */
-
-/* -EIO: missing, readable by others, of another length.  With CREATE a key file is made. */
-int master_load(const char *state_dir, bool create, struct master **ret, struct kp_error *e);
-void master_free(struct master *m);
-int master_check_value(const struct master *m, uint8_t ret[static HASH_LEN]);
-int master_mac(const struct master *m, const void *p, size_t n, uint8_t ret[static HASH_LEN]);
-/* Seal N bytes, bound to a name of three parts; RET has N + SEALED_EXTRA bytes. */
-int master_seal(const struct master *m, const struct local_uri *u, const uint8_t *p, size_t n,
-		uint8_t *ret);
-int master_open(const struct master *m, const struct local_uri *u, const uint8_t *sealed,
-		size_t n, uint8_t *ret);
-
 /* ---- call.c -------------------------------------------------------------------- */
 
 struct call {
@@ -87,6 +71,15 @@ struct call {
 	const char *detail; /* may be NULL; may be filled by FN */
 	bool changes;	    /* wakes those who watch, when it succeeds */
 	bool operator_only;
+	bool use;	    /* of a key, not administration: see kp_audit_set_best_effort() */
+	struct repeat *repeat; /* NULL: every call is recorded */
+};
+
+/* The last call of its kind by one handle: recorded again only when something is different. */
+struct repeat {
+	bool known;
+	int result;
+	char object[KP_URI_MAX], detail[KP_URI_MAX];
 };
 
 /*
@@ -101,14 +94,20 @@ int local_transaction(struct local *l, call_fn *fn, void *arg, struct kp_error *
 /* The same for an FN that only reads; holds nobody up. */
 int local_snapshot(struct local *l, call_fn *fn, void *arg, struct kp_error *e);
 
-/* ---- audit.c ------------------------------------------------------------------- */
+/* ---- record.c ------------------------------------------------------------------ */
 
-int audit_append(struct local *l, const char *principal, const char *operation,
-		 const char *object, const char *outcome, const char *detail, struct kp_error *e);
-/* Begin an empty chain. */
-int audit_begin(struct local *l, struct kp_error *e);
-/* SHA-256 of one buffer. */
-int sha256(const void *p, size_t n, uint8_t ret[static HASH_LEN]);
+/*
+ * Record a call by L's principal, before its transaction is committed.  The log
+ * is that of the vault or volume that OBJECT names, else the host's.  KID: the
+ * version concerned, if it is one.
+ */
+int record_call(struct local *l, const char *operation, const char *object, const char *kid,
+		const char *outcome, const char *detail, struct kp_error *e);
+/* Whether one could be recorded: for calls that are left out because nothing has changed. */
+int record_probe(struct local *l, const char *object, struct kp_error *e);
+/* Without a call and by the vault itself. */
+int record_note(struct local *l, const char *principal, const char *operation, const char *object,
+		const char *detail, struct kp_error *e);
 
 /* ---- identity.c ---------------------------------------------------------------- */
 
@@ -173,7 +172,8 @@ int version_find(struct local *l, const struct local_uri *u, const struct key_ro
 /* Enabled and within its times.  -EKEYREVOKED, -EKEYEXPIRED. */
 int version_usable(const struct key_row *k, const struct version_row *v, struct kp_error *e);
 void version_read(sqlite3_stmt *s, const struct local_uri *u, struct version_row *ret);
-#define VERSION_COLUMNS "id, version, type, bits, enabled, created, not_before, expires"
+#define VERSION_COLUMNS "id, version, type, bits, enabled, created, not_before, expires, deleted, " \
+	"purge_at"
 
 /* ---- wrapping.c ---------------------------------------------------------------- */
 

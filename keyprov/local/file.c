@@ -112,7 +112,7 @@ int db_changes(struct local *l, int64_t *ret, bool *ret_other_file)
 	return r;
 }
 
-/* Made under another name, so that nobody ever sees half of one; of two makers one wins. */
+/* Made under another name, so that nobody ever sees half of one; of two makers one wins: 1. */
 static int make_database(struct local *l, struct kp_error *e)
 {
 	_cleanup_close_ int fd = -1, dir = open(l->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -130,7 +130,9 @@ static int make_database(struct local *l, struct kp_error *e)
 	if (!r)
 		r = schema_make(&new, e);
 	detach(&new);
-	if (!r && ((link(new.path, l->path) < 0 && errno != EEXIST) || fsync(dir) < 0))
+	if (!r)
+		r = link(new.path, l->path) == 0 ? 1 : errno == EEXIST ? 0 : missing(l, e);
+	if (r >= 0 && fsync(dir) < 0)
 		r = missing(l, e);
 	unlink(new.path);
 out:
@@ -138,15 +140,23 @@ out:
 	return r;
 }
 
+static int record_made(struct local *l, void *arg, struct kp_error *e)
+{
+	(void)arg;
+	return record_call(l, "database.create", VAULT_DB, "", "ok", "", e);
+}
+
 static int create_missing(struct local *l, struct kp_error *e)
 {
 	struct stat st;
+	int r;
 
 	if (mkdir(l->state_dir, 0700) < 0 && errno != EEXIST)
 		return missing(l, e);
 	if (stat(l->path, &st) == 0 || errno != ENOENT)
 		return 0;
-	return make_database(l, e);
+	r = make_database(l, e);
+	return r > 0 ? local_transaction(l, record_made, NULL, e) : r;
 }
 
 int local_open(const char *state_dir, const char *principal, bool create, struct local **ret,

@@ -53,7 +53,7 @@ static int cred_hash(const struct local *l, const char *principal, uint8_t ret[s
 	while (n < 0 && errno == EINTR);
 	if (n != SECRET_LEN)
 		return no_credential(principal, "its file is damaged", e);
-	if (sha256(c->secret, SECRET_LEN, ret))
+	if (audit_sha256(c->secret, SECRET_LEN, NULL, 0, ret))
 		return kp_fail(e, -EIO, NULL, "hashing a credential failed");
 	return 0;
 }
@@ -148,7 +148,7 @@ static int cred_make(struct local *l, const char *principal, uint8_t ret_hash[st
 	cred_path(l, principal, path, sizeof(path));
 	r = rand_secret(c->secret, SECRET_LEN);
 	if (!r)
-		r = sha256(c->secret, SECRET_LEN, ret_hash);
+		r = audit_sha256(c->secret, SECRET_LEN, NULL, 0, ret_hash);
 	if (!r)
 		r = write_file(dir, path, c->secret, SECRET_LEN);
 	if (r)

@@ -199,35 +199,31 @@ int local_identity_switch(struct local *l, const char *principal, bool on, struc
 int local_service_key(const struct kp_context *ctx, const char *name,
 		      char ret_uri[static KP_URI_MAX], struct kp_error *e);
 
-/* ---- audit --------------------------------------------------------------------- */
+/* ---- the master key ------------------------------------------------------------ */
 
-struct local_audit {
-	int64_t seq;
-	int64_t time_ms;	/* unix milliseconds */
-	const char *principal;	/* "operator:UID", "vault:retention" or the identity */
-	const char *operation;	/* "unwrapKey", "policy.set" … */
-	const char *object;	/* a URI or a name */
-	const char *outcome;	/* "ok" or the name of the error */
-	const char *detail;	/* may be empty */
-};
+enum local_master { LOCAL_MASTER_FILE, LOCAL_MASTER_PASSPHRASE, LOCAL_MASTER_CREDENTIAL };
 
-struct local_audit_filter {
-	const char *vault;     /* records of this vault, NULL: all */
-	const char *principal; /* of this identity or about it, NULL: all */
-	int64_t after;	       /* seq; 0: from the first */
-	unsigned int last;     /* only so many newest; 0: all */
-};
-typedef int local_audit_fn(void *arg, const struct local_audit *a);
-int local_audit_list(struct local *l, const struct local_audit_filter *f, local_audit_fn *fn,
-		     void *arg, struct kp_error *e);
+int local_master_kind(const char *state_dir, enum local_master *ret, struct kp_error *e);
 /*
- * Check the whole chain and its head.  0 and the number of records; -EBADMSG:
- * changed, removed, swapped or cut off, *RET_COUNT is then the first bad seq.
+ * Keep the master key under a passphrase of N bytes from now on, or, PASS being
+ * NULL, plain in its file.  What it protects is not touched.  -EPERM: it is a
+ * credential.
  */
-int local_audit_verify(struct local *l, uint64_t *ret_count, struct kp_error *e);
-/* Append a record of the filesystem's own: a lock, lost data, a rewrap. */
-int local_audit_note(struct local *l, const char *principal, const char *operation,
-		     const char *object, const char *outcome, const char *detail,
-		     struct kp_error *e);
+int local_master_set(const char *state_dir, const char *pass, size_t n, struct kp_error *e);
+
+/*
+ * Where passphrases come from: fill RET (secret memory of LOCAL_PASSPHRASE_MAX
+ * bytes) with that of WHAT.  Set before threads; FN may be called by any.
+ */
+#define LOCAL_PASSPHRASE_MAX 1024
+typedef int local_passphrase_fn(void *arg, const char *what, char *ret, size_t *ret_n,
+				struct kp_error *e);
+void local_passphrase_from(local_passphrase_fn *fn, void *arg);
+/*
+ * If the master key needs a passphrase, have a short-lived process ask for it,
+ * and keep what it opens in a pipe for the process that this one forks: secrets
+ * do not survive a fork.  Before threads and secrets; 0 when none is needed.
+ */
+int local_master_hand_over(const char *state_dir, struct kp_error *e);
 
 #endif

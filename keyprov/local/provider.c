@@ -20,6 +20,7 @@ struct kp {
 	struct local_uri uri;
 	struct local *l; /* NULL: not opened yet */
 	struct watch watch;
+	struct repeat described, unwrapped;
 };
 
 static int check(const char *uri, char ret[static KP_URI_MAX], struct kp_error *e)
@@ -92,6 +93,7 @@ struct use {
 	uint8_t *out;
 	size_t *out_len;
 	struct kp_info *info;
+	struct repeat *repeat;
 	char detail[KP_URI_MAX]; /* the version that was taken */
 };
 
@@ -114,7 +116,8 @@ static int resolve(const struct kp *kp, const char *kid, struct use *o, struct k
 static int call(struct kp *kp, const char *operation, const char *kid, struct use *o, call_fn *fn,
 		struct kp_error *e)
 {
-	struct call c = { .operation = operation, .object = o->object, .detail = o->detail };
+	struct call c = { .operation = operation, .object = o->object, .detail = o->detail,
+			  .use = true, .repeat = o->repeat };
 	int r = resolve(kp, kid, o, e);
 
 	if (!r)
@@ -187,7 +190,7 @@ static int do_describe(struct local *l, void *arg, struct kp_error *e)
 static int describe(struct kp *kp, const char *kid, struct kp_info *ret, struct kp_error *e)
 {
 	struct kp_info info;
-	struct use o = { .info = &info };
+	struct use o = { .info = &info, .repeat = &kp->described };
 	int r = call(kp, "get", kid, &o, do_describe, e);
 
 	if (!r)
@@ -231,7 +234,7 @@ static int do_unwrap(struct local *l, void *arg, struct kp_error *e)
 static int unwrap(struct kp *kp, const char *kid, const uint8_t *blob, size_t n, uint8_t *ret,
 		  struct kp_error *e)
 {
-	struct use o = { .in = blob, .in_len = n, .out = ret };
+	struct use o = { .in = blob, .in_len = n, .out = ret, .repeat = &kp->unwrapped };
 	int r = call(kp, "unwrapKey", kid, &o, do_unwrap, e);
 
 	if (r)

@@ -6,17 +6,15 @@
 
 #include <errno.h>
 
-#define SCHEMA_VERSION 1
-#define SCHEMA_VERSION_SQL "PRAGMA user_version = 1"
+#define SCHEMA_VERSION 2
+#define SCHEMA_VERSION_SQL "PRAGMA user_version = 2"
 
 static const char *const schema[] = {
 	"CREATE TABLE state ("
 	" id INTEGER PRIMARY KEY CHECK (id = 1),"
 	" changes INTEGER NOT NULL,"	  /* by administration: wakes the mounts */
-	" master_check BLOB NOT NULL,"	  /* which master key belongs to this file */
-	" audit_count INTEGER NOT NULL,"  /* head of the audit chain, and its MAC */
-	" audit_head BLOB NOT NULL,"
-	" audit_mac BLOB NOT NULL) STRICT",
+	" calls INTEGER NOT NULL,"	  /* that were committed: see auditlog_append() */
+	" master_check BLOB NOT NULL) STRICT", /* which master key belongs to this file */
 
 	"CREATE TABLE principal ("
 	" name TEXT PRIMARY KEY,"
@@ -53,6 +51,8 @@ static const char *const schema[] = {
 	" created INTEGER NOT NULL,"
 	" deleted INTEGER NOT NULL DEFAULT 0,"
 	" purge_at INTEGER NOT NULL DEFAULT 0,"
+	" rotate_after INTEGER NOT NULL DEFAULT 0,"  /* seconds of age; 0: never by itself */
+	" expire_after INTEGER NOT NULL DEFAULT 0,"  /* of a version made so; 0: never */
 	" UNIQUE (vault_id, name)) STRICT",
 
 	"CREATE TABLE key_version ("
@@ -66,19 +66,21 @@ static const char *const schema[] = {
 	" not_before INTEGER NOT NULL,"
 	" expires INTEGER NOT NULL,"
 	" public BLOB NOT NULL,"	  /* SubjectPublicKeyInfo */
-	" sealed BLOB NOT NULL) STRICT",  /* PKCS#8 under the master key; empty: none kept */
+	" sealed BLOB NOT NULL,"	  /* PKCS#8 under the master key; empty: none kept */
+	" deleted INTEGER NOT NULL DEFAULT 0,"
+	" purge_at INTEGER NOT NULL DEFAULT 0) STRICT",
 	"CREATE INDEX key_version_key ON key_version (key_id)",
 
-	"CREATE TABLE audit ("
-	" seq INTEGER PRIMARY KEY,"
-	" time_ms INTEGER NOT NULL,"
-	" principal TEXT NOT NULL,"
-	" operation TEXT NOT NULL,"
-	" object TEXT NOT NULL,"
-	" outcome TEXT NOT NULL,"
-	" detail TEXT NOT NULL,"
-	" hash BLOB NOT NULL) STRICT",	  /* over the hash before and these fields */
+	SCHEMA_VERSION_SQL,
+};
 
+/* From layout 1, whose own audit table stays as it was left. */
+static const char *const update[] = {
+	"ALTER TABLE state ADD COLUMN calls INTEGER NOT NULL DEFAULT 0",
+	"ALTER TABLE key ADD COLUMN rotate_after INTEGER NOT NULL DEFAULT 0",
+	"ALTER TABLE key ADD COLUMN expire_after INTEGER NOT NULL DEFAULT 0",
+	"ALTER TABLE key_version ADD COLUMN deleted INTEGER NOT NULL DEFAULT 0",
+	"ALTER TABLE key_version ADD COLUMN purge_at INTEGER NOT NULL DEFAULT 0",
 	SCHEMA_VERSION_SQL,
 };
 
@@ -114,12 +116,8 @@ static int fill(struct local *l, struct kp_error *e)
 	if (!r)
 		r = master_check_value(l->master, check);
 	if (!r)
-		r = db_run(l, e, "INSERT INTO state VALUES (1, 0, ?, 0, x'', x'')", "b", check,
+		r = db_run(l, e, "INSERT INTO state VALUES (1, 0, 0, ?)", "b", check,
 			   sizeof(check));
-	if (!r)
-		r = audit_begin(l, e);
-	if (!r)
-		r = audit_append(l, NULL, "database.create", VAULT_DB, "ok", "", e);
 	master_free(l->master);
 	l->master = NULL;
 	return r;
@@ -150,6 +148,24 @@ int schema_make(struct local *l, struct kp_error *e)
 	return r;
 }
 
+/* Of two that meet the old layout the second finds the work done. */
+static int bring_up_to_date(struct local *l, struct kp_error *e)
+{
+	int64_t version = 0;
+	int r = db_run(l, e, "BEGIN IMMEDIATE", "");
+
+	if (r)
+		return r;
+	r = user_version(l, &version, e);
+	for (size_t i = 0; i < ARRAY_SIZE(update) && !r && version == 1; i++)
+		r = db_run(l, e, update[i], "");
+	if (!r)
+		r = db_run(l, e, "COMMIT", "");
+	if (r)
+		db_run(l, NULL, "ROLLBACK", "");
+	return r;
+}
+
 int schema_check(struct local *l, struct kp_error *e)
 {
 	int64_t version = 0;
@@ -159,6 +175,8 @@ int schema_check(struct local *l, struct kp_error *e)
 		r = user_version(l, &version, e);
 	if (r || version == SCHEMA_VERSION)
 		return r;
+	if (version == 1)
+		return bring_up_to_date(l, e);
 	if (!version)
 		return kp_fail(e, -EIO, "restore the file from a backup",
 			       "%s is not a vault database", l->path);

@@ -118,26 +118,33 @@ static int sweep_record(struct local *l, const char *sql, struct kp_error *e)
 	int r = db_prepare(l, &s, e, sql, "i", now_seconds());
 
 	while (!r && (r = db_step(l, s, e)) == 1)
-		r = audit_append(l, "vault:retention", "purge",
-				 (const char *)sqlite3_column_text(s, 0), "ok",
-				 "the retention has ended", e);
+		r = record_note(l, "vault:retention", "purge",
+				(const char *)sqlite3_column_text(s, 0), "the retention has ended",
+				e);
 	return r;
 }
 
+static const char *const drops[] = {
+	"DELETE FROM key_version WHERE deleted <> 0 AND purge_at <= ?",
+	"DELETE FROM key WHERE deleted <> 0 AND purge_at <= ?",
+	"DELETE FROM vault WHERE deleted <> 0 AND purge_at <= ?",
+};
+
 int vault_sweep(struct local *l, struct kp_error *e)
 {
-	int r = sweep_record(l, "SELECT 'local://' || vault.name || '/keys/' || key.name FROM key "
-			     "JOIN vault ON vault.id = vault_id WHERE key.deleted <> 0 AND "
-			     "key.purge_at <= ?", e);
+	int r = sweep_record(l, "SELECT 'local://' || vault.name || '/keys/' || key.name || '/' || "
+			     "version FROM key_version JOIN key ON key.id = key_id JOIN vault ON "
+			     "vault.id = vault_id WHERE key_version.deleted <> 0 AND "
+			     "key_version.purge_at <= ?", e);
 
+	if (!r)
+		r = sweep_record(l, "SELECT 'local://' || vault.name || '/keys/' || key.name FROM key "
+				 "JOIN vault ON vault.id = vault_id WHERE key.deleted <> 0 AND "
+				 "key.purge_at <= ?", e);
 	if (!r)
 		r = sweep_record(l, "SELECT 'local://' || name FROM vault WHERE deleted <> 0 AND "
 				 "purge_at <= ?", e);
-	if (!r)
-		r = db_run(l, e, "DELETE FROM key WHERE deleted <> 0 AND purge_at <= ?", "i",
-			   now_seconds());
-	if (!r)
-		r = db_run(l, e, "DELETE FROM vault WHERE deleted <> 0 AND purge_at <= ?", "i",
-			   now_seconds());
+	for (size_t i = 0; i < ARRAY_SIZE(drops) && !r; i++)
+		r = db_run(l, e, drops[i], "i", now_seconds());
 	return r;
 }

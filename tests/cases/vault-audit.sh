@@ -1,15 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-# The audit log: what a volume and an operator did is in it, and tampering
-# with the database from outside is found.
+# The audit logs: what a volume and an operator did is in them, they are shown
+# by filters and followed, and tampering with them from outside is found.
 . "$(dirname "$0")/../lib/case.sh"
 need python3
-
-sql() { # STATEMENTS: behind the vault's back
-	python3 -Ic 'import sqlite3, sys
-db = sqlite3.connect(sys.argv[1], timeout=10)
-db.executescript(sys.argv[2])
-db.close()' "$CMKFS_STATE_DIR/vault.db" "$1"
-}
 
 mkvol vol
 principal=$(cmkfs identity show --json vol | json 'd["principal"]')
@@ -32,58 +25,118 @@ seen policy.set ok operator:
 seen wrapKey ok "$principal"
 seen unwrapKey ok "$principal"
 json 'all("local://prod" in a["object"] for a in d)' <log | grep -qx True || fail "another vault's records"
+json "all(a['actor']['uid'] == $(id -u) and a['actor']['pid'] > 1 and a['actor']['exe'].endswith('/cmkfs') for a in d)" \
+	<log | grep -qx True || fail "actors: $(cat log)"
 cmkfs audit show --json vol >log
 seen wrapKey ok "$principal"
 seen key.set ok "$principal"
+json 'sorted(a["time"] for a in d) == [a["time"] for a in d]' <log | grep -qx True || fail "not by time"
 [ "$(cmkfs audit show --json --last 3 vol | json 'len(d)')" = 3 ]
 cmkfs audit show vol | grep -q unwrapKey || fail "no text form"
 expect_error 4 'no vault nope' cmkfs audit show nope
 expect_error 2 'last' cmkfs audit show --last x vol
 
+# ---- filters
+count() { # FILTERS…
+	cmkfs audit show --json prod "$@" | json 'len(d)'
+}
+all=$(count)
+[ "$(count --since -1h)" = "$all" ] || fail "since"
+[ "$(count --until -1h)" = 0 ] || fail "until"
+[ "$(count --since +1h)" = 0 ] || fail "since +1h"
+[ "$(count --event policy)" = 1 ] || fail "event"
+[ "$(count --event policy.set)" = 1 ] || fail "event"
+[ "$(count --event poli)" = 0 ] || fail "half an event"
+[ "$(count --principal "$principal" --result denied)" = 1 ] || fail "denied"
+[ "$(count --result EACCES)" = 1 ] || fail "result"
+[ "$(count --key local://prod/keys/k --event wrapKey)" -ge 1 ] || fail "key"
+[ "$(count --key local://prod/keys/other)" = 0 ] || fail "another key"
+cmkfs audit show --json prod --result denied | json 'd[0]["detail"]' | grep -q 'does not grant' ||
+	fail "no reason: $(cmkfs audit show prod --result denied)"
+expect_error 2 'not a time' cmkfs audit show --since yesterday vol
+
+# ---- followed, through a rotation of the log
+background cmkfs audit show --follow --json --event vault.update prod >followed
+wait_for 5 test -e followed
+cmkfs vault update prod --retention 30
+wait_for 5 grep -q vault.update followed
+cmkfs audit rotate prod
+cmkfs vault update prod --retention 31
+wait_for 5 eval '[ "$(wc -l <followed)" = 2 ]'
+
+# ---- the files are what is shown: JSON lines
+audit=$(echo "$CMKFS_STATE_DIR"/audit/*)
+python3 -Ic 'import json, sys
+for f in sys.argv[1:]:
+    for i, line in enumerate(open(f)):
+        o = json.loads(line)
+        assert {"seq", "time", "operation", "principal", "object", "outcome", "actor", "hash", "mac"} <= set(o), line' \
+	"$audit"/*/log*.jsonl
+
 # ---- sound, and after each kind of tampering not
 sound() {
 	[ "$(cmkfs audit verify --json vol | json 'd["sound"]')" = True ] || fail "the log is not sound"
+	[ "$(cmkfs audit verify --json prod | json 'd["sound"]')" = True ] || fail "the vault's log is not sound"
 }
 sound
-cmkfs audit verify prod >/dev/null
-records=$(cmkfs audit verify --json vol | json 'd["records"]')
+log=$audit/vault-prod/log.jsonl
+for i in 1 2 3 4 5 6 7 8; do
+	cmkfs vault update prod --region "r$i"
+done
+cmkfs vault update prod --region ''
+records=$(cmkfs audit verify --json prod | json 'd["records"]')
 [ "$records" -gt 15 ] || fail "only $records records"
-cp "$CMKFS_STATE_DIR/vault.db" good.db
+cp -a "$audit" good
 for tamper in \
-	"UPDATE audit SET outcome = 'ok' WHERE outcome = 'EACCES'" \
-	"UPDATE audit SET time_ms = time_ms - 60000 WHERE seq = 3" \
-	"DELETE FROM audit WHERE outcome = 'EACCES'" \
-	"DELETE FROM audit WHERE seq = $records" \
-	"DELETE FROM audit WHERE seq > 5" \
-	"DELETE FROM audit" \
-	"UPDATE audit SET seq = 10000 WHERE seq = 2; UPDATE audit SET seq = 2 WHERE seq = 3; UPDATE audit SET seq = 3 WHERE seq = 10000" \
-	"UPDATE state SET audit_count = audit_count - 1; DELETE FROM audit WHERE seq = $records"; do
-	sql "$tamper"
-	expect_error 7 'audit log is not as it was written' cmkfs audit verify vol
-	cp good.db "$CMKFS_STATE_DIR/vault.db"
-	rm -f "$CMKFS_STATE_DIR"/vault.db-*
+	"sed -i 's/vault.update/vault.show/' $log" \
+	"sed -i 3d $log" \
+	"sed -i '\$d' $log" \
+	"sed -i '5,\$d' $log" \
+	"sed -i -e '4{h;d}' -e '5{G}' $log" \
+	"sed -i '4{p}' $log" \
+	"truncate -s -100 $log" \
+	"truncate -s 0 $log" \
+	"rm $log" \
+	"rm $audit/vault-prod/log.000001.jsonl" \
+	"rm -r $audit/vault-prod" \
+	"cp $audit/host/head $audit/vault-prod/head"; do
+	bash -c "$tamper"
+	expect_error 7 'audit log' cmkfs audit verify prod
+	rm -r "$audit"
+	cp -a good "$audit"
 	sound
 done
+sed -i 's/key.set/key.sit/' "$audit/volume-${principal#cmkfs-}/log.jsonl"
+expect_error 7 'audit log is not as it was written: record .* of volume-' cmkfs audit verify vol
+rm -r "$audit"
+cp -a good "$audit"
 
-# ---- a forged end of the log is not gone on from
-sql "DELETE FROM audit WHERE seq = $records; UPDATE state SET audit_count = audit_count - 1,
-	audit_head = (SELECT hash FROM audit ORDER BY seq DESC LIMIT 1)"
-expect_error 5 'tampered' cmkfs vault create other
-expect_error 7 'audit log' cmkfs audit verify vol
-cp good.db "$CMKFS_STATE_DIR/vault.db"
-rm -f "$CMKFS_STATE_DIR"/vault.db-*
-cmkfs vault create other
+# ---- a log that was cut off is not gone on from; away, a new one begins
+sed -i '$d' "$log"
+expect_error 5 'not as it was written' cmkfs vault update prod --region x
+rm -r "$audit/vault-prod"
+cp -a good/vault-prod "$audit"
+cmkfs vault update prod --region ''
 sound
 
 # ---- many at once: nothing is lost, nothing out of order
-before=$(cmkfs audit verify --json vol | json 'd["records"]')
+cmkfs vault create other
+before=$(cmkfs audit verify --json other | json 'd["records"]')
 for i in 1 2 3 4 5 6 7 8; do
 	(
 		for _ in 1 2 3 4 5; do
 			cmkfs vault update other --region "r$i" || exit 1
 		done
 	) &
+	pids="${pids:-} $!"
 done
-wait
-after=$(cmkfs audit verify --json vol | json 'd["records"]')
+# shellcheck disable=SC2086 # a list
+wait $pids
+after=$(cmkfs audit verify --json other | json 'd["records"]')
 [ $((after - before)) = 40 ] || fail "$((after - before)) records of 40"
+
+# ---- old files go when told
+cmkfs audit rotate --keep 1 prod
+sound
+[ ! -e "$audit/vault-prod/log.000001.jsonl" ] && [ -e "$audit/vault-prod/log.000002.jsonl" ] ||
+	fail "files: $(ls "$audit/vault-prod")"

@@ -553,6 +553,7 @@ static void without_inotify_a_timer_looks(void **state)
 static void own_calls_do_not_wake_the_watch(void **state)
 {
 	struct fixture *f = *state;
+	struct kp_audit *a;
 	struct kp_info i;
 	char path[256];
 
@@ -560,7 +561,9 @@ static void own_calls_do_not_wake_the_watch(void **state)
 	OK(unwrap(f, f->kid));
 	OK(wrap(f));
 	OK(describe(f, f->kid, &i));
-	OK(local_audit_note(f->l, WHO, "lock", "/mnt", "ok", "", &e));
+	OK(kp_audit_open(f->dir, &a, &e));
+	OK(kp_audit_note(a, WHO, "mount.lock", "/mnt", "ok", "", &e));
+	kp_audit_close(a);
 	assert_int_equal(local_key_enable(f->l, "local://prod/keys/nope", false, &e), -ENOENT);
 	fixture_path(f, "unrelated", path);
 	close(open(path, O_CREAT | O_WRONLY, 0600));
@@ -733,6 +736,18 @@ static void close_all(struct fixture *f)
 	f->l = NULL;
 }
 
+/* How many, without checkpoints. */
+static uint64_t sound_records(const char *dir, const char *log)
+{
+	struct kp_audit_report rep;
+	struct kp_audit *a;
+
+	OK(kp_audit_open(dir, &a, &e));
+	OK(kp_audit_verify(a, log, &rep, &e));
+	kp_audit_close(a);
+	return rep.records - rep.checkpoints;
+}
+
 static void processes_at_once_lose_nothing(void **state)
 {
 	struct fixture *f = *state;
@@ -740,7 +755,7 @@ static void processes_at_once_lose_nothing(void **state)
 	pid_t pid[4];
 	int st;
 
-	OK(local_audit_verify(f->l, &before, &e));
+	before = sound_records(f->dir, "vault-prod");
 	close_all(f); /* SQLite must not come with the fork */
 	for (size_t i = 0; i < ARRAY_SIZE(pid); i++) {
 		pid[i] = fork();
@@ -752,8 +767,9 @@ static void processes_at_once_lose_nothing(void **state)
 		assert_true(WIFEXITED(st) && !WEXITSTATUS(st));
 	}
 	OK(local_open(f->dir, NULL, false, &f->l, &e));
-	OK(local_audit_verify(f->l, &after, &e));
-	assert_int_equal(after - before, ARRAY_SIZE(pid) * 25 * 2);
+	after = sound_records(f->dir, "vault-prod");
+	/* Each child's updates, and its unwraps as one. */
+	assert_int_equal(after - before, ARRAY_SIZE(pid) * (25 + 1));
 }
 
 static void makers_at_once_make_one(void **state)
@@ -762,7 +778,6 @@ static void makers_at_once_make_one(void **state)
 	struct local_vault v = { .soft_delete = true };
 	struct kp_error err;
 	struct local *l;
-	uint64_t n;
 	pid_t pid[8];
 	int st;
 
@@ -780,9 +795,12 @@ static void makers_at_once_make_one(void **state)
 		assert_true(WIFEXITED(st) && !WEXITSTATUS(st));
 	}
 	OK(local_open(dir, NULL, false, &l, &e));
-	OK(local_audit_verify(l, &n, &e));
-	assert_int_equal(n, 1 + ARRAY_SIZE(pid));
 	local_close(l);
+	assert_int_equal(sound_records(dir, "host"), 1);
+	for (size_t i = 0; i < ARRAY_SIZE(pid); i++) {
+		snprintf(v.name, sizeof(v.name), "vault-v%zu", i);
+		assert_int_equal(sound_records(dir, v.name), 1);
+	}
 	fixture_rmtree(dir);
 }
 
