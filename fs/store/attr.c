@@ -6,14 +6,37 @@
 
 #include "fs/store/content.h"
 #include "fs/store/entry.h"
+#include "fs/store/touched.h"
 
 #define PATH_TRIES 8 /* a rename may move the object while we go for it */
+
+/*
+ * Whether an unclean session may have left a length that says something else
+ * than the header: who asked for the size reads up to it.
+ */
+static bool hint_in_doubt(struct object *o)
+{
+	struct object *parent = NULL;
+	struct loaded *dl;
+	char stored[256];
+	bool r = false;
+
+	if (!settling_is_on(o->st) || object_path(o, &parent, stored) || !parent)
+		return false;
+	if (!object_pin(parent, &dl)) {
+		r = touched_was(o->st, TOUCHED_NAME, dl->h.object_id, stored);
+		object_unpin(parent);
+	}
+	object_put(parent);
+	return r;
+}
 
 void object_fix_stat(struct object *o, struct stat *sb)
 {
 	if (S_ISREG(o->type)) {
 		beside_notice(o, sb);
-		if (object_loaded_attr(o, sb))
+		if (object_loaded_attr(o, sb) ||
+		    (hint_in_doubt(o) && !object_check(o) && object_loaded_attr(o, sb)))
 			return;
 		sb->st_size = (off_t)size_hint(store_suite(o->st), (uint64_t)sb->st_size);
 		if (!sb->st_size && object_check(o))

@@ -100,6 +100,8 @@ struct settling *settling_new(void); /* NULL: -ENOMEM */
 void settling_free(struct settling *s);
 /* There are unclean sessions: from here on moves are kept in mind. */
 void settling_on(struct store *st);
+/* So it is still. */
+bool settling_is_on(const struct store *st);
 /*
  * Around a change that gives an object another name, so that settling, which
  * walks the names, misses nothing.  move_begin() comes before settle_moved(),

@@ -290,6 +290,8 @@ int object_settle(struct object *o)
 	if (!r && l->h.type == OBJECT_FILE) {
 		pthread_mutex_lock(&l->flush);
 		r = settle_groups(l, true);
+		if (!r && l->stale_length) /* who comes later believes it */
+			length_correct(l);
 		pthread_mutex_unlock(&l->flush);
 		group_trim(l);
 	}

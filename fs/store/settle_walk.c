@@ -118,6 +118,11 @@ void settling_on(struct store *st)
 	st->settling->on = true;
 }
 
+bool settling_is_on(const struct store *st)
+{
+	return st->settling->on;
+}
+
 static void queue_back(struct settling *s, struct object *o)
 {
 	pthread_mutex_lock(&s->lock);

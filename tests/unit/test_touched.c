@@ -157,6 +157,35 @@ static void the_record_goes_when_it_is_settled_or_ends_well(void **state)
 	assert_int_not_equal(access(path, F_OK), 0);
 }
 
+static void sizes_are_true_before_it_is_settled(void **state)
+{
+	struct fixture *f = *state;
+	char full[4096];
+	struct object *o;
+	struct stat sb;
+
+	make_tree(f, 100);
+	fill(f, "f", 2 * CHUNK, 'n');
+	backing_path(f, "f", full);
+	die(f);
+	assert_int_equal(truncate(full, 40 * CHUNK), 0); /* a write that the header does not know */
+	loads = 0;
+	backing_hooks = &counting;
+	assert_int_equal(object_lookup(store_root(f->st), "f", &o, &sb), 0);
+	assert_int_equal(sb.st_size, 2 * CHUNK);
+	object_put(o);
+	assert_true(loads);
+	o = at(f, "d3");
+	loads = 0;
+	object_put(at(f, "d3/f3")); /* nobody touched it */
+	backing_hooks = NULL;
+	object_put(o);
+	assert_in_range(loads, 0, 1); /* the directory's own */
+	settle(f);
+	assert_int_equal(stat(full, &sb), 0);
+	assert_int_equal(sb.st_size, 2 * CHUNK + 2 * SLOT);
+}
+
 enum harm { HARM_NONE, HARM_GONE, HARM_BYTE, HARM_GAP, HARM_EMPTY };
 
 static void do_harm(const char *path, enum harm harm)
@@ -527,6 +556,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(settling_looks_at_what_was_touched_alone),
 		T(the_record_goes_when_it_is_settled_or_ends_well),
+		T(sizes_are_true_before_it_is_settled),
 		T(without_a_whole_record_everything_is_settled),
 		T(an_old_record_serves_no_other_session),
 		T(what_moved_is_found_under_its_new_name),
