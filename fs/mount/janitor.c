@@ -31,7 +31,8 @@
 #define RANGES_MAX 4096u
 #define SWEEPERS 2
 #define PATIENCE_S 3 /* for a sweep that waits for an answer that nobody gives */
-#define NO_PIDFD_MS 200 /* how often it is looked whether the daemon lives, without one of its thread */
+#define LOOK_MS 200 /* how often it is looked whether the daemon lives, without one of its thread */
+#define LOOK_LATE_MS 1000 /* and with one: kernels from 6.15 tell of no first thread before the others */
 #define BYE 'q'
 
 struct janitor {
@@ -239,7 +240,7 @@ static bool wait_goodbye(int pipe_fd, pid_t daemon)
 	char byte;
 
 	for (;;) {
-		int n = poll(p, 2, thread_fd < 0 ? NO_PIDFD_MS : -1);
+		int n = poll(p, 2, thread_fd < 0 ? LOOK_MS : LOOK_LATE_MS);
 
 		if (n > 0 && p[0].revents)
 			return read(pipe_fd, &byte, 1) == 1 && byte == BYE;
