@@ -9,7 +9,7 @@
 #include "keyring_layout.h"
 #include "secret.h"
 
-static void slot_clear(struct keyslot *s)
+void slot_clear(struct keyslot *s)
 {
 	free(s->kid);
 	free(s->params);
@@ -191,26 +191,6 @@ int keyring_fingerprint(const struct keyring *k, const uint8_t zik[static KEY_LE
 			uint8_t ret[static KEY_LEN])
 {
 	return kdf_zik(zik, KDF_FINGERPRINT, &k->zone, ret);
-}
-
-int keyring_new_generation(const struct keyring *k, struct generation *gen, uint32_t g,
-			   const uint8_t vk[static KEY_LEN], const uint8_t zik[static KEY_LEN],
-			   uint64_t now)
-{
-	uint8_t kz[KEY_LEN];
-	int r;
-
-	memset(gen, 0, sizeof(*gen));
-	gen->g = g;
-	gen->state = GEN_ACTIVE;
-	gen->created = now;
-	r = kdf_vk(vk, KDF_KEY_ID, &k->zone, g, gen->key_id);
-	if (!r)
-		r = kdf_vk(vk, KDF_ZIK, &k->zone, g, kz);
-	if (!r)
-		r = wrap_key(kz, zik, gen->zik);
-	secret_wipe(kz, sizeof(kz));
-	return r;
 }
 
 static bool id_used(const struct generation *gen, unsigned int id)

@@ -103,6 +103,17 @@ int keyring_new_generation(const struct keyring *k, struct generation *gen, uint
 			   uint64_t now);
 
 /*
+ * A new generation with the vault key VK, one above the highest, becomes the
+ * active one; the active one so far is for unwrapping only.  *RET is in K, and
+ * has no slots yet.  0; -E2BIG: 64 of them are live; -ENOMEM; -EIO.
+ */
+int keyring_add_generation(struct keyring *k, const uint8_t vk[static KEY_LEN],
+			   const uint8_t zik[static KEY_LEN], uint64_t now,
+			   struct generation **ret);
+/* Nothing is under generation G any more: its slots and wrap go.  0; -ENOENT; -EBUSY: the active one. */
+int keyring_destroy_generation(struct keyring *k, uint32_t g);
+
+/*
  * Add a copy of S (id chosen: lowest free from 1).  0, -ENOSPC: 16 slots,
  * -ENOMEM.  RET_ID may be NULL.
  */

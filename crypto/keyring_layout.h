@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Offsets of the keyring file, shared by its reader and its writer.
+ * Offsets of the keyring file, and what its reader and writers share.
  */
 #ifndef CMKFS_CRYPTO_KEYRING_LAYOUT_H
 #define CMKFS_CRYPTO_KEYRING_LAYOUT_H
@@ -24,5 +24,9 @@ enum {
 	SLOT_RESERVED = 8, SLOT_KID_LEN = 10, SLOT_PARAMS_LEN = 12, SLOT_BLOB_LEN = 14,
 	SLOT_FIXED = 16
 };
+
+struct keyslot;
+/* Free what is in S and empty it (keyring.c). */
+void slot_clear(struct keyslot *s);
 
 #endif

@@ -250,8 +250,10 @@ static int write_header(struct batch *b, struct header *h, int fd)
 
 	if (!r)
 		r = backing_write(fd, block, SLOT, SLOT * (h->gen & 1));
-	if (!r)
+	if (!r) {
 		length_reaches(b->l, SLOT * (h->gen & 1) + SLOT);
+		b->l->slot_vk[h->gen & 1] = oldest_vk(h);
+	}
 	return r;
 }
 

@@ -56,6 +56,12 @@ static inline bool rekey_known(const struct header *h)
 	return !(h->flags & FLAG_REKEY) || (h->type == OBJECT_FILE && h->suite == SUITE_GCM);
 }
 
+/* The oldest generation that a slot with header H needs. */
+static inline uint32_t oldest_vk(const struct header *h)
+{
+	return h->old_vk_gen ? MIN(h->vk_gen, h->old_vk_gen) : h->vk_gen;
+}
+
 /* ---- load.c ---- */
 
 /* An object whose header never reached the disk: object_pin() makes it -EIO, a change a fresh header. */

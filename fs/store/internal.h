@@ -24,12 +24,12 @@
 struct zone_keys { /* in secret memory; valid between zone_enter() and zone_leave() */
 	uint8_t zik[KEY_LEN];
 	uint8_t bk[KEY_LEN]; /* binding tags */
-	unsigned int ngens;
+	_Atomic unsigned int ngens; /* grows while the zone is unlocked, too */
 	struct {
-		uint32_t g;
+		_Atomic uint32_t g; /* 0: it is gone */
 		uint8_t kek[KEY_LEN];
 	} gen[KEYRING_GENERATIONS];
-	uint32_t active; /* generation that new objects use */
+	_Atomic uint32_t active; /* generation that new objects use */
 };
 
 struct zone {
@@ -315,6 +315,7 @@ struct loaded {
 	pthread_mutex_t flush;	/* one batch at a time */
 	pthread_rwlock_t lock;	/* protects the header's fields and the group table */
 	struct header h;	/* h.size is the size */
+	uint32_t slot_vk[2];	/* generation whose key wraps that of each slot on disk, the older if two; 0: none */
 	_Atomic bool header_dirty;
 	_Atomic bool header_settle; /* the header's slot is unclean */
 	struct header *base;	/* the slot that an unclean header was written beside, if that is valid */

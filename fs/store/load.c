@@ -31,7 +31,7 @@ int header_fd(struct loaded *l, int *ret_close)
 struct slot_try {
 	struct header h;
 	const char *why; /* it does not count; NULL: it does */
-	bool blank;
+	bool blank, parsed;
 	uint8_t dek[2][KEY_LEN], hk[KEY_LEN]; /* as struct object_keys */
 };
 
@@ -60,6 +60,7 @@ static const char *slot_why(struct object *o, const uint8_t *block, unsigned int
 	int r = header_parse(block, &t->h, &t->why);
 
 	t->blank = r == -ENODATA;
+	t->parsed = !r;
 	if (r)
 		return t->blank ? "never written" : t->why;
 	if ((t->h.gen & 1) != parity)
@@ -260,6 +261,8 @@ static int loaded_from(struct object *o, const uint8_t *blocks, struct slot_try 
 		return r;
 	l->o = o;
 	l->h = t[n].h;
+	for (unsigned int i = 0; i < 2; i++)
+		l->slot_vk[i] = t[i].parsed ? oldest_vk(&t[i].h) : 0;
 	memcpy(l->k->dek, t[n].dek, sizeof(l->k->dek));
 	memcpy(l->k->hk, t[n].hk, KEY_LEN);
 	r = keys_derive(l);

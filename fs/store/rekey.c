@@ -16,9 +16,13 @@
 
 #define FLUSH_GROUPS 8 /* converted ones that wait for a batch: each holds half a MiB */
 
+/* Either slot: the older one must not stay under an older generation. */
 static bool is_behind(const struct loaded *l)
 {
-	return l->h.vk_gen != l->o->zone->keys->active || l->h.flags & FLAG_REKEY;
+	uint32_t active = l->o->zone->keys->active;
+
+	return l->h.vk_gen != active || (l->slot_vk[0] && l->slot_vk[0] != active) ||
+	       (l->slot_vk[1] && l->slot_vk[1] != active);
 }
 
 int object_needs_rekey(struct object *o)
@@ -29,7 +33,7 @@ int object_needs_rekey(struct object *o)
 	if (r || !l)
 		return r;
 	pthread_rwlock_rdlock(&l->lock);
-	r = is_behind(l);
+	r = l->h.flags & FLAG_REKEY ? REKEY_UNFINISHED : is_behind(l) ? REKEY_WRAP : REKEY_NONE;
 	pthread_rwlock_unlock(&l->lock);
 	object_unpin(o);
 	return r;
@@ -68,7 +72,8 @@ int object_rewrap(struct object *o)
 	r = loaded_settle(l);
 	if (!r) {
 		pthread_rwlock_wrlock(&l->lock);
-		r = l->h.vk_gen == o->zone->keys->active ? 1 : wrap_again(l);
+		r = !is_behind(l) ? 1 :
+		    l->h.vk_gen == o->zone->keys->active ? 0 : wrap_again(l);
 		pthread_rwlock_unlock(&l->lock);
 	}
 	if (!r)
@@ -141,16 +146,19 @@ static int take_new_key(struct loaded *l)
 }
 
 /* Durable before any later group is of the new epoch: without this header nobody could read that. */
-static int begin(struct loaded *l)
+static int begin(struct loaded *l, uint64_t *ret_bytes)
 {
 	int r = 0;
 
+	*ret_bytes = 0;
 	pthread_mutex_lock(&l->flush);
 	pthread_rwlock_wrlock(&l->lock);
-	if (!(l->h.flags & FLAG_REKEY))
+	if (!(l->h.flags & FLAG_REKEY)) {
 		r = take_new_key(l);
-	else if (l->h.vk_gen != l->o->zone->keys->active)
+		*ret_bytes = MIN(l->h.size, (uint64_t)GROUP0_CHUNKS * CHUNK);
+	} else if (l->h.vk_gen != l->o->zone->keys->active) {
 		r = wrap_again(l);
+	}
 	pthread_rwlock_unlock(&l->lock);
 	if (!r)
 		r = batch_locked(l, true);
@@ -228,10 +236,11 @@ static int finish(struct loaded *l)
 
 static int rekey_gcm(struct loaded *l, rekey_pace_fn *pace, void *arg)
 {
-	int r = begin(l);
+	uint64_t bytes;
+	int r = begin(l, &bytes);
 
-	if (!r)
-		r = pace(arg, MIN(loaded_size(l), (uint64_t)GROUP0_CHUNKS * CHUNK));
+	if (!r && bytes)
+		r = pace(arg, bytes);
 	if (!r)
 		r = convert_groups(l, pace, arg);
 	if (!r)

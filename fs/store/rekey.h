@@ -14,7 +14,8 @@
 /* Told after each step of so many bytes of contents: 0, or -errno to stop there. */
 typedef int rekey_pace_fn(void *arg, uint64_t bytes);
 
-/* Whether the header of O is under an older generation, or its re-keying unfinished.  1, 0, -errno. */
+enum { REKEY_NONE, REKEY_WRAP, REKEY_UNFINISHED };
+/* Whether the header of O is under an older generation, or the object half re-keyed.  Or -errno. */
 int object_needs_rekey(struct object *o);
 
 /*
@@ -33,5 +34,27 @@ int object_rewrap_rest(struct object *o);
  * gives.
  */
 int object_rekey(struct object *o, rekey_pace_fn *pace, void *arg);
+
+/* ---- rekey_walk.c: a whole zone ---- */
+
+struct zone_rekey {
+	bool contents;		   /* new data keys and contents too, not only the wraps */
+	const _Atomic bool *stop;
+	rekey_pace_fn *pace;	   /* also told of headers */
+	void *arg;
+	/* So far: objects looked at in this pass, changed, bytes sealed, left because of damage. */
+	_Atomic uint64_t seen, changed, bytes, failed;
+	_Atomic unsigned int pass;
+};
+
+/*
+ * Bring all objects of the zone of TOP, its topmost directory, to the active
+ * generation, in passes, until one finds nothing to do.  The zone is not
+ * entered: each object is done under its gate.
+ * 0: nothing of an older generation is left; -EUCLEAN: but for what is damaged
+ * (FAILED); -EINTR: by STOP; the lock errno; -EROFS; -EOPNOTSUPP: contents of
+ * an XTS volume; -EAGAIN: names moved without end; other errors of the store.
+ */
+int zone_rekey(struct object *top, struct zone_rekey *k);
 
 #endif

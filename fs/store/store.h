@@ -182,6 +182,16 @@ int zone_unlock_all(struct zone *z, const struct zone_vk *vks, unsigned int n,
 		    struct store_error *err);
 
 /*
+ * An unlocked zone takes the vault key of one more generation of its keyring,
+ * and from then on uses the active one; or lets go of all that the keyring has
+ * no more.  -EKEYREJECTED, -EBADMSG: not a key of this zone; -E2BIG; the lock errno.
+ */
+int zone_take_generation(struct zone *z, const struct zone_vk *vk, struct store_error *err);
+int zone_drop_generations(struct zone *z, struct store_error *err);
+/* The generation that is in use, 0 while locked, and how many of them can be read. */
+uint32_t zone_generation(struct zone *z, unsigned int *ret_n);
+
+/*
  * Enter the zone for one request.  0 or the lock errno.  Wait-free.  Each
  * success is paired with one zone_leave() of the same use.
  */

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A zone brought to its active generation: pass after pass over its tree, the
+ * last of which is the proof.  There is no cursor to lose, as each header says
+ * its generation.
+ */
+#include <errno.h>
+
+#include "fs/store/content.h"
+#include "fs/store/rekey.h"
+#include "fs/store/tree.h"
+
+#define PASSES 64 /* renames can hide an object from one pass, not from many */
+#define WAITING 256 /* rewrapped, their other slot to be written after one sync for all */
+
+struct walk {
+	struct zone_rekey *k;
+	struct zone *zone;
+	struct object *waiting[WAITING];
+	unsigned int n;
+	uint64_t changed; /* in this pass */
+};
+
+static int stopped(const struct walk *w)
+{
+	return *w->k->stop ? -EINTR : 0;
+}
+
+/* What cannot be read is left, what went is no loss. */
+static int unless_gone(struct walk *w, int r)
+{
+	if (r == -EIO)
+		w->k->failed++;
+	return r == -EIO || r == -ENOENT || r == -ESTALE ? 0 : r;
+}
+
+/* The second slot of those that wait: the first is durable now. */
+static int write_rest(struct walk *w)
+{
+	int r = w->n ? zone_enter(w->zone, ZONE_NORMAL) : 0;
+
+	if (w->n && !r) {
+		r = backing_syncfs(w->zone->st->root_fd);
+		for (unsigned int i = 0; i < w->n && !r; i++)
+			r = unless_gone(w, object_rewrap_rest(w->waiting[i]));
+		zone_leave(w->zone, ZONE_NORMAL);
+	}
+	while (w->n)
+		object_put(w->waiting[--w->n]);
+	return r;
+}
+
+/* The zone is entered. */
+static int bring(struct walk *w, struct object *o, bool *ret_wait)
+{
+	int r = object_needs_rekey(o);
+
+	w->k->seen++;
+	if (r <= 0)
+		return r;
+	if (r == REKEY_UNFINISHED || (w->k->contents && S_ISREG(o->type))) {
+		r = object_rekey(o, w->k->pace, w->k->arg);
+	} else {
+		r = object_rewrap(o);
+		if (r)
+			return MIN(r, 0);
+		*ret_wait = true;
+		r = w->k->pace(w->k->arg, 2 * SLOT);
+	}
+	if (!r) {
+		w->k->changed++;
+		w->changed++;
+	}
+	return r;
+}
+
+static int walk_dir(struct walk *w, struct object *dir);
+
+static int walk_object(struct walk *w, struct object *o)
+{
+	bool wait = false;
+	int r = stopped(w);
+
+	if (!r)
+		r = zone_enter(w->zone, ZONE_NORMAL);
+	if (r)
+		return r;
+	r = unless_gone(w, bring(w, o, &wait));
+	zone_leave(w->zone, ZONE_NORMAL);
+	if (wait) {
+		w->waiting[w->n++] = object_get(o);
+		if (!r && w->n == WAITING)
+			r = write_rest(w);
+	}
+	return !r && S_ISDIR(o->type) ? walk_dir(w, o) : r;
+}
+
+static int list(struct walk *w, struct object *dir, struct tree_names *ret)
+{
+	int r = zone_enter(w->zone, ZONE_NORMAL);
+
+	if (r)
+		return r;
+	r = object_pin(dir, NULL);
+	if (!r) {
+		r = tree_names(dir, NULL, NULL, ret);
+		object_unpin(dir);
+	}
+	zone_leave(w->zone, ZONE_NORMAL);
+	return unless_gone(w, r);
+}
+
+static int walk_dir(struct walk *w, struct object *dir)
+{
+	struct tree_names l = { 0 };
+	int r = list(w, dir, &l);
+
+	for (size_t i = 0; i < l.n && !r; i++) {
+		struct object *o = NULL;
+
+		r = zone_enter(w->zone, ZONE_NORMAL);
+		if (r)
+			break;
+		r = unless_gone(w, tree_object(dir, l.v[i], &o));
+		zone_leave(w->zone, ZONE_NORMAL);
+		if (!r && o && o->zone == w->zone) /* else the top of another zone */
+			r = walk_object(w, o);
+		object_put(o);
+	}
+	tree_names_free(&l);
+	return r;
+}
+
+int zone_rekey(struct object *top, struct zone_rekey *k)
+{
+	struct walk w = { .k = k, .zone = object_zone(top) };
+	int r = top->st->opt.read_only ? -EROFS : 0;
+
+	if (k->contents && store_suite(top->st) != SUITE_GCM)
+		r = -EOPNOTSUPP;
+	for (k->pass = 1; !r; k->pass++) {
+		k->seen = k->failed = w.changed = 0;
+		r = walk_object(&w, top);
+		if (!r)
+			r = write_rest(&w);
+		if (!r && !w.changed)
+			return k->failed ? -EUCLEAN : 0;
+		if (!r && k->pass == PASSES)
+			r = -EAGAIN;
+	}
+	write_rest(&w); /* what was begun is done, if it can be */
+	return r;
+}

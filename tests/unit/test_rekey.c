@@ -1,0 +1,478 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Generations of a zone, and objects brought to the newest: everything is
+ * there afterwards, by the new key alone, and nothing under the old one.
+ */
+#include "namespace_fixture.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "crypto/secret.h"
+#include "fs/store/rekey.h"
+
+#define BIG (300u * CHUNK + 17) /* four groups */
+
+static uint8_t new_vk[KEY_LEN];
+
+static int add_generation(void *arg, struct keyring *k)
+{
+	struct fixture *f = arg;
+	uint8_t vk[KEY_LEN];
+	struct keyslot s;
+	struct generation *gen;
+	int r = keyring_add_generation(k, new_vk, f->st->zone->keys->zik, 1, &gen);
+
+	if (!r)
+		r = fixture_slot(&(struct fixture){ .vk = { 0 } }, vk, &k->zone, &s);
+	if (!r)
+		r = generation_add_slot(gen, &s, NULL);
+	free(s.kid);
+	free(s.blob);
+	return r;
+}
+
+static int destroy_first(void *arg, struct keyring *k)
+{
+	(void)arg;
+	return keyring_destroy_generation(k, 1);
+}
+
+/* A second generation in the keyring and in the zone. */
+static void second_generation(struct fixture *f)
+{
+	struct zone_vk vk = { .g = 2 };
+	struct store_error err = { .message = "" };
+	unsigned int n;
+
+	memset(new_vk, 0x42, sizeof(new_vk));
+	memcpy(vk.vk, new_vk, KEY_LEN);
+	assert_int_equal(zone_edit_keyring(f->st->zone, add_generation, f, &err), 0);
+	assert_int_equal(zone_take_generation(f->st->zone, &vk, &err), 0);
+	assert_int_equal(zone_generation(f->st->zone, &n), 2);
+	assert_int_equal(n, 2);
+}
+
+/* Another mount, with these of the two keys. */
+static void remount_with(struct fixture *f, bool old, bool new)
+{
+	struct store_options opt = { .binding = -1, .crash = -1, .event = fixture_event,
+				     .event_arg = f };
+	struct store_error err = { .message = "" };
+	struct zone_vk vk[2];
+	unsigned int n = 0;
+
+	leave(f);
+	fixture_close(f);
+	if (old) {
+		vk[n].g = 1;
+		memcpy(vk[n++].vk, f->vk, KEY_LEN);
+	}
+	if (new) {
+		vk[n].g = 2;
+		memcpy(vk[n++].vk, new_vk, KEY_LEN);
+	}
+	assert_int_equal(store_open(f->dir, &opt, &f->st, &err), 0);
+	if (zone_unlock_all(store_root_zone(f->st), vk, n, &err))
+		fail_msg("%s", err.message);
+	enter(f);
+}
+
+static _Atomic bool never;
+
+static int go_on(void *arg, uint64_t bytes)
+{
+	(void)arg;
+	(void)bytes;
+	return 0;
+}
+
+/* The zone's gate is the walk's own. */
+static int bring(struct fixture *f, bool contents)
+{
+	struct zone_rekey k = { .contents = contents, .stop = &never, .pace = go_on };
+
+	return zone_rekey(store_root(f->st), &k);
+}
+
+/* ---- a tree of all kinds ------------------------------------------------------------- */
+
+static void fill(uint8_t *p, size_t n, unsigned int seed)
+{
+	for (size_t i = 0; i < n; i++)
+		p[i] = (uint8_t)(i * 31 + i / 251 + seed);
+}
+
+static void make_tree(struct fixture *f)
+{
+	static const uint32_t sizes[] = { 0, 1, 13, 3041, 4096, 20480, 96 * CHUNK, 97 * CHUNK + 5,
+					  BIG };
+	uint8_t *p = malloc(BIG);
+	char path[300];
+
+	assert_int_equal(try_mkdir(f, "dir"), 0);
+	assert_int_equal(try_mkdir(f, "dir/sub"), 0);
+	for (unsigned int i = 0; i < ARRAY_SIZE(sizes); i++) {
+		struct object *o;
+
+		snprintf(path, sizeof(path), "dir/f%u", sizes[i]);
+		assert_int_equal(try_mkfile(f, path, &o), 0);
+		fill(p, sizes[i], i);
+		if (sizes[i])
+			assert_int_equal(object_write(o, p, sizes[i], 0), 0);
+		assert_int_equal(object_setxattr(o, "user.one", "1", 1, 0), 0);
+		assert_int_equal(object_setxattr(o, "user.two", path, strlen(path), 0), 0);
+		object_put(o);
+	}
+	memset(path, 'l', 250);
+	path[250] = 0;
+	mkfile(f, path, "behind a long name");
+	mkfile(f, "dir/sub/a", "linked");
+	assert_int_equal(try_link(f, "dir/sub/a", "b"), 0);
+	assert_int_equal(try_symlink(f, "dir/sub/a", "symlink"), 0);
+	free(p);
+}
+
+static void check_text(struct fixture *f, const char *path, const char *text)
+{
+	struct object *o = at(f, path);
+	char got[256];
+
+	assert_non_null(o);
+	assert_int_equal(read_text(o, got), 0);
+	assert_string_equal(got, text);
+	object_put(o);
+}
+
+static void check_tree(struct fixture *f)
+{
+	static const uint32_t sizes[] = { 0, 1, 13, 3041, 4096, 20480, 96 * CHUNK, 97 * CHUNK + 5,
+					  BIG };
+	uint8_t *p = malloc(BIG), *buf = malloc(BIG + 2 * CHUNK), *got;
+	char path[300], value[300];
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(sizes); i++) {
+		struct object *o;
+
+		snprintf(path, sizeof(path), "dir/f%u", sizes[i]);
+		o = at(f, path);
+		assert_non_null(o);
+		fill(p, sizes[i], i);
+		assert_int_equal(object_read(o, buf, BIG + 2 * CHUNK, BIG, 0, &got), sizes[i]);
+		assert_memory_equal(got, p, sizes[i]);
+		assert_int_equal(object_getxattr(o, "user.one", value, sizeof(value)), 1);
+		assert_int_equal(object_getxattr(o, "user.two", value, sizeof(value)),
+				 strlen(path));
+		assert_memory_equal(value, path, strlen(path));
+		assert_int_equal(object_listxattr(o, value, sizeof(value)), 18);
+		object_put(o);
+	}
+	memset(path, 'l', 250);
+	path[250] = 0;
+	check_text(f, path, "behind a long name");
+	check_text(f, "b", "linked");
+	check_text(f, "dir/sub/a", "linked");
+	assert_true(there(f, "symlink"));
+	assert_int_equal(f->events[EVENT_INTEGRITY], 0);
+	assert_int_equal(f->events[EVENT_NAME], 0);
+	free(p);
+	free(buf);
+}
+
+/* ---- what is on disk ------------------------------------------------------------------- */
+
+static unsigned int old_slots, new_slots;
+
+static int count_slots(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	uint8_t block[2 * SLOT] = { 0 };
+	struct header h;
+	int fd;
+
+	(void)st;
+	(void)ftw;
+	if (type != FTW_F || !strstr(path, "/tree"))
+		return 0;
+	fd = open(path, O_RDONLY);
+	assert_true(fd >= 0);
+	if (read(fd, block, sizeof(block)) > 0)
+		for (unsigned int i = 0; i < 2; i++)
+			if (!header_parse(block + i * SLOT, &h, NULL)) {
+				old_slots += h.vk_gen == 1 || h.old_vk_gen == 1;
+				new_slots += h.vk_gen == 2 && !h.old_vk_gen;
+			}
+	close(fd);
+	return 0;
+}
+
+static void count(struct fixture *f)
+{
+	old_slots = new_slots = 0;
+	nftw(f->dir, count_slots, 16, FTW_PHYS);
+}
+
+static void by_the_new_key_alone(struct fixture *f, bool contents)
+{
+	struct store_error err = { .message = "" };
+
+	make_tree(f);
+	second_generation(f);
+	mkfile(f, "dir/later", "of the new generation from the first");
+	assert_int_equal(bring(f, contents), 0);
+	check_tree(f);
+	remount_with(f, true, true);
+	check_tree(f);
+	count(f);
+	assert_int_equal(old_slots, 0);
+	assert_true(new_slots > 12);
+	assert_int_equal(zone_edit_keyring(f->st->zone, destroy_first, NULL, &err), 0);
+	assert_int_equal(zone_drop_generations(f->st->zone, &err), 0);
+	check_tree(f);
+	remount_with(f, false, true);
+	check_tree(f);
+	check_text(f, "dir/later", "of the new generation from the first");
+}
+
+static void all_keys_are_wrapped_anew(void **state)
+{
+	by_the_new_key_alone(*state, false);
+}
+
+static void all_files_get_new_keys(void **state)
+{
+	by_the_new_key_alone(*state, true);
+}
+
+static void the_data_key_is_another_one(void **state)
+{
+	struct fixture *f = *state;
+	struct object *o;
+	uint8_t was[KEY_LEN];
+
+	mkfile(f, "file", "text");
+	second_generation(f);
+	o = at(f, "file");
+	assert_int_equal(object_check(o), 0);
+	memcpy(was, o->l->k->dek[1], KEY_LEN);
+	assert_int_equal(object_rewrap(o), 0);
+	assert_memory_equal(o->l->k->dek[1], was, KEY_LEN);
+	assert_int_equal(object_rekey(o, go_on, NULL), 0);
+	assert_int_equal(o->l->h.epoch, 2);
+	assert_memory_not_equal(o->l->k->dek[0], was, KEY_LEN);
+	assert_memory_not_equal(o->l->k->dek[1], was, KEY_LEN); /* wiped */
+	assert_int_equal(object_needs_rekey(o), REKEY_NONE);
+	object_put(o);
+	check_text(f, "file", "text");
+}
+
+/* ---- interrupted ------------------------------------------------------------------------- */
+
+static int countdown(void *arg, uint64_t bytes)
+{
+	unsigned int *left = arg;
+
+	(void)bytes;
+	return (*left)-- ? 0 : -EINTR;
+}
+
+static void an_interrupted_one_reads_and_goes_on(void **state)
+{
+	struct fixture *f = *state;
+	unsigned int stops = 0;
+	int r = -EINTR;
+
+	make_tree(f);
+	second_generation(f);
+	while (r) {
+		unsigned int left = 0; /* one step further each time */
+		struct zone_rekey k = { .contents = true, .stop = &never, .pace = countdown,
+					.arg = &left };
+
+		r = zone_rekey(store_root(f->st), &k);
+		assert_true(r == 0 || r == -EINTR);
+		check_tree(f);
+		if (stops++ % 3 == 0)
+			remount_with(f, true, true);
+		assert_true(stops < 100);
+	}
+	assert_true(stops > 8);
+	check_tree(f);
+	count(f);
+	assert_int_equal(old_slots, 0);
+}
+
+static void attributes_change_while_it_is_half_done(void **state)
+{
+	struct fixture *f = *state;
+	unsigned int left = 0;
+	struct object *o;
+	char value[8], list[64];
+
+	mkfile(f, "file", "text");
+	o = at(f, "file");
+	assert_int_equal(object_setxattr(o, "user.kept", "1", 1, 0), 0);
+	assert_int_equal(object_setxattr(o, "user.changed", "1", 1, 0), 0);
+	assert_int_equal(object_setxattr(o, "user.removed", "1", 1, 0), 0);
+	second_generation(f);
+	assert_int_equal(object_rekey(o, countdown, &left), -EINTR);
+	assert_int_equal(object_needs_rekey(o), REKEY_UNFINISHED);
+	assert_int_equal(object_setxattr(o, "user.changed", "2", 1, XATTR_CREATE), -EEXIST);
+	assert_int_equal(object_setxattr(o, "user.changed", "2", 1, XATTR_REPLACE), 0);
+	assert_int_equal(object_removexattr(o, "user.removed"), 0);
+	assert_int_equal(object_removexattr(o, "user.removed"), -ENODATA);
+	assert_int_equal(object_setxattr(o, "user.added", "3", 1, XATTR_CREATE), 0);
+	for (int i = 0; i < 2; i++) { /* before and after the rest of it */
+		assert_int_equal(object_getxattr(o, "user.kept", value, sizeof(value)), 1);
+		assert_int_equal(value[0], '1');
+		assert_int_equal(object_getxattr(o, "user.changed", value, sizeof(value)), 1);
+		assert_int_equal(value[0], '2');
+		assert_int_equal(object_getxattr(o, "user.removed", value, sizeof(value)), -ENODATA);
+		assert_int_equal(object_listxattr(o, list, sizeof(list)),
+				 sizeof("user.kept") + sizeof("user.changed") + sizeof("user.added"));
+		if (!i)
+			assert_int_equal(object_rekey(o, go_on, NULL), 0);
+	}
+	object_put(o);
+}
+
+static void what_is_damaged_keeps_its_key(void **state)
+{
+	struct fixture *f = *state;
+	struct zone_rekey k = { .contents = true, .stop = &never, .pace = go_on };
+	uint8_t *buf = malloc(BIG + 2 * CHUNK), *got;
+	char path[4096];
+	struct object *o;
+	int fd;
+
+	make_tree(f);
+	remount(f);
+	snprintf(path, sizeof(path), "dir/f%u", BIG);
+	backing_path(f, path, path);
+	fd = open(path, O_WRONLY);
+	assert_int_equal(pwrite(fd, "damage", 6, (off_t)chunk_place(200) + 9), 6);
+	close(fd);
+	second_generation(f);
+	assert_int_equal(zone_rekey(store_root(f->st), &k), -EUCLEAN);
+	assert_true(k.failed > 0);
+	snprintf(path, sizeof(path), "dir/f%u", BIG);
+	o = at(f, path);
+	assert_int_equal(object_read(o, buf, BIG + 2 * CHUNK, CHUNK, 0, &got), CHUNK);
+	assert_int_equal(object_read(o, buf, BIG + 2 * CHUNK, CHUNK, 299 * CHUNK, &got), CHUNK);
+	assert_int_equal(object_read(o, buf, BIG + 2 * CHUNK, CHUNK, 200 * CHUNK, &got), -EIO);
+	object_put(o);
+	free(buf);
+}
+
+/* ---- beside readers and writers ------------------------------------------------------------ */
+
+struct busy {
+	struct object *o;
+	_Atomic bool stop;
+	_Atomic unsigned int rounds, wrong;
+};
+
+#define BLOCKS 300u
+
+/* Every chunk is one byte all through, whatever version of it is read. */
+static void *use(void *arg)
+{
+	struct busy *b = arg;
+	uint8_t *p = malloc(CHUNK), *buf = malloc(3 * CHUNK), *got;
+
+	for (unsigned int n = 0; !b->stop; n++) {
+		uint64_t c = n * 7919u % BLOCKS;
+
+		memset(p, (int)(n % 255 + 1), CHUNK);
+		if (object_write(b->o, p, CHUNK, c * CHUNK))
+			b->wrong++;
+		c = n * 104729u % BLOCKS;
+		if (object_read(b->o, buf, 3 * CHUNK, CHUNK, c * CHUNK, &got) != CHUNK ||
+		    memcmp(got, got + 1, CHUNK - 1))
+			b->wrong++;
+		b->rounds++;
+	}
+	free(p);
+	free(buf);
+	return NULL;
+}
+
+static void readers_and_writers_go_on(void **state)
+{
+	struct fixture *f = *state;
+	struct busy b = { .stop = false };
+	uint8_t *p = calloc(BLOCKS, CHUNK);
+	pthread_t t[2];
+
+	assert_int_equal(try_mkfile(f, "file", &b.o), 0);
+	memset(p, 'a', BLOCKS * CHUNK);
+	assert_int_equal(object_write(b.o, p, BLOCKS * CHUNK, 0), 0);
+	second_generation(f);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(pthread_create(&t[i], NULL, use, &b), 0);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(object_rekey(b.o, go_on, NULL), 0);
+	b.stop = true;
+	for (int i = 0; i < 2; i++)
+		pthread_join(t[i], NULL);
+	assert_true(b.rounds > 0);
+	assert_int_equal(b.wrong, 0);
+	assert_int_equal(b.o->l->h.epoch, 11);
+	object_put(b.o);
+	free(p);
+}
+
+/* ---- the keyring ------------------------------------------------------------------------------ */
+
+static void a_key_of_another_zone_is_not_taken(void **state)
+{
+	struct fixture *f = *state;
+	struct zone_vk vk = { .g = 2 };
+	struct store_error err;
+	unsigned int n;
+
+	second_generation(f);
+	vk.g = 3; /* there is none */
+	assert_int_equal(zone_take_generation(f->st->zone, &vk, &err), -EKEYREJECTED);
+	vk.g = 2;
+	memset(vk.vk, 0x43, KEY_LEN);
+	assert_int_equal(zone_take_generation(f->st->zone, &vk, &err), -EKEYREJECTED);
+	assert_int_equal(zone_generation(f->st->zone, &n), 2);
+}
+
+static int destroy_second(void *arg, struct keyring *k)
+{
+	(void)arg;
+	return keyring_destroy_generation(k, 2);
+}
+
+static void the_active_generation_is_not_destroyed(void **state)
+{
+	struct fixture *f = *state;
+	struct store_error err;
+
+	second_generation(f);
+	assert_int_equal(zone_edit_keyring(f->st->zone, destroy_second, NULL, &err), -EBUSY);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(all_keys_are_wrapped_anew, setup, teardown),
+		cmocka_unit_test_setup_teardown(all_files_get_new_keys, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_data_key_is_another_one, setup, teardown),
+		cmocka_unit_test_setup_teardown(an_interrupted_one_reads_and_goes_on, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(attributes_change_while_it_is_half_done, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(what_is_damaged_keeps_its_key, setup, teardown),
+		cmocka_unit_test_setup_teardown(readers_and_writers_go_on, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_key_of_another_zone_is_not_taken, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_active_generation_is_not_destroyed, setup,
+						teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
