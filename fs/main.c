@@ -57,6 +57,7 @@ static int run(const struct verb *v, int argc, char **argv)
 	if (r)
 		return cmd_fail(r == -ENOMEM ? CMD_FAILED : CMD_USAGE, err.hint, "%s", err.message);
 	c.conf = conf;
+	kp_audit_set_best_effort(!conf->audit);
 	r = v->run(&c);
 	conf_free(conf);
 	return r;

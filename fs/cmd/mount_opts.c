@@ -29,6 +29,8 @@ enum kind { FLAG, UNFLAG, DURATION, NUMBER, WORD };
 	X("threads", "N", NUMBER, threads, 0, 256, NULL, "threads; 0: by processors")              \
 	X("binding", "WORD", WORD, binding, 0, 0, "off audit enforce",                             \
 	  "check of names against files: off, audit, enforce")                                     \
+	X("audit", "WORD", WORD, audit_required, 0, 0, "best-effort required",                     \
+	  "what if the audit log cannot be written: best-effort, required")                        \
 	X("crash", "WORD", WORD, crash, 0, 0, "relaxed ordered",                                   \
 	  "order of overwrites: relaxed, ordered")
 

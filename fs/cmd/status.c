@@ -46,6 +46,7 @@ static const struct column columns[] = {
 	{ .key = "grace", .heading = "grace left" },
 	{ .key = "open_files", .heading = "open files" },
 	{ .key = "pending_bytes", .heading = "pending bytes" },
+	{ .key = "audit_log", .heading = "audit log" },
 	{ .key = "pid", .heading = "daemon" },
 };
 
@@ -53,6 +54,18 @@ static const struct column columns[] = {
 static json_t *ago(json_int_t ms)
 {
 	return ms < 0 ? json_string("never") : json_sprintf("%.1f s ago", (double)ms / 1000);
+}
+
+/* NULL: there is nothing to say of it. */
+static json_t *audit_words(const json_t *audit)
+{
+	json_int_t lost = json_integer_value(json_object_get(audit, "lost"));
+
+	if (!json_is_false(json_object_get(audit, "written")))
+		return NULL;
+	return json_sprintf("cannot be written, %s: %s (%lld records lost)",
+			    json_string_value(json_object_get(audit, "mode")),
+			    json_string_value(json_object_get(audit, "reason")), (long long)lost);
 }
 
 static json_t *expiry(json_int_t expires)
@@ -105,6 +118,7 @@ static void add_zone(json_t *o, json_t *zone)
 		json_object_set_new(o, "recovery", json_string(by));
 	json_object_set_new(o, "confirmed",
 			    ago(json_integer_value(json_object_get(zone, "confirmed_ms_ago"))));
+	json_object_set_new(o, "audit_log", audit_words(json_object_get(o, "audit")));
 	json_object_set_new(o, "expiry", expiry(json_integer_value(json_object_get(zone, "expires"))));
 	if (!strcmp(json_string_value(json_object_get(o, "state")) ?: "", "grace"))
 		json_object_set_new(o, "grace", json_sprintf("%.0f s", (double)json_integer_value(

@@ -7,19 +7,23 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <time.h>
 
 #include "crypto/mac.h"
 #include "fs/lib/log.h"
 #include "fs/lib/state.h"
 #include "fs/mount/audit.h"
+#include "fs/mount/audit_hold.h"
 #include "keyprov/keyprov.h"
 
 #define WAITING_MAX 512
+#define PROBE_S 5 /* between two looks whether a required log could be written */
+#define RETRY_S 1
 
 struct note {
 	const char *operation, *outcome; /* static */
 	uint64_t ino;
-	char detail[160];
+	char key[KP_URI_MAX], detail[320];
 };
 
 struct audit {
@@ -30,19 +34,19 @@ struct audit {
 	pthread_mutex_t lock; /* protects all below */
 	pthread_cond_t wake;
 	bool stop;
-	unsigned int first, n; /* of the ring */
-	uint64_t left_out;
+	bool armed;		/* the mount can be locked by now */
+	unsigned int first, n;	/* of the ring */
+	uint64_t left_out;	/* did not fit into it */
+	uint64_t lost;		/* could not be written */
+	struct kp_error failed;	/* why not, at the last try; code 0: it can */
 	struct note ring[WAITING_MAX];
 };
 
-void audit_note(struct audit *a, const char *operation, uint64_t ino, const char *outcome,
-		const char *detail, ...)
+static void add(struct audit *a, const char *operation, uint64_t ino, const char *key,
+		const char *outcome, const char *detail, va_list ap)
 {
 	struct note *n;
-	va_list ap;
 
-	if (!a)
-		return;
 	pthread_mutex_lock(&a->lock);
 	if (a->n == WAITING_MAX) {
 		a->left_out++;
@@ -51,62 +55,178 @@ void audit_note(struct audit *a, const char *operation, uint64_t ino, const char
 		n->operation = operation;
 		n->outcome = outcome;
 		n->ino = ino;
-		va_start(ap, detail);
+		snprintf(n->key, sizeof(n->key), "%s", key);
 		vsnprintf(n->detail, sizeof(n->detail), detail, ap);
-		va_end(ap);
 		pthread_cond_signal(&a->wake);
 	}
 	pthread_mutex_unlock(&a->lock);
 }
 
-static void write_note(struct audit *a, struct kp_audit *log, const struct note *n)
+void audit_note(struct audit *a, const char *operation, uint64_t ino, const char *outcome,
+		const char *detail, ...)
 {
-	static struct log_rate rate;
-	struct kp_error e = { 0 };
-	char object[40] = "";
+	va_list ap;
 
-	if (n->ino)
-		snprintf(object, sizeof(object), "inode %ju", (uintmax_t)n->ino);
-	if (kp_audit_note(log, a->principal, n->operation, n->ino ? object : a->m->dir, n->outcome,
-			     n->detail, &e) &&
-	    log_allow(&rate))
-		log_error(e.hint, "the audit log cannot be written: %s", e.message);
+	if (!a)
+		return;
+	va_start(ap, detail);
+	add(a, operation, ino, "", outcome, detail, ap);
+	va_end(ap);
 }
 
-/* Take one note, or the count of those that were left out.  False: nothing waits. */
-static bool take_locked(struct audit *a, struct note *ret)
+void audit_note_key(struct audit *a, const char *operation, const char *kid, const char *outcome,
+		    const char *detail, ...)
 {
-	if (a->n) {
+	va_list ap;
+
+	if (!a)
+		return;
+	va_start(ap, detail);
+	add(a, operation, 0, kid, outcome, detail, ap);
+	va_end(ap);
+}
+
+/* ---- writing ----------------------------------------------------------------------- */
+
+static int write_note(struct audit *a, struct kp_audit *log, const struct note *n,
+		      struct kp_error *e)
+{
+	char object[40];
+	const struct kp_record r = { .principal = a->principal, .operation = n->operation,
+				     .object = n->ino ? object : a->m->dir, .key = n->key,
+				     .outcome = n->outcome, .detail = n->detail };
+
+	snprintf(object, sizeof(object), "inode %ju", (uintmax_t)n->ino);
+	return kp_audit_write(log, &r, e);
+}
+
+enum kind { NOTHING, NOTE, COUNT_LEFT_OUT, COUNT_LOST };
+
+/* What is to be written next, without taking it away. */
+static enum kind look_locked(const struct audit *a, struct note *ret)
+{
+	uint64_t n = a->lost ? a->lost : a->left_out;
+
+	if (!a->lost && a->n) {
 		*ret = a->ring[a->first];
+		return NOTE;
+	}
+	if (!n)
+		return NOTHING;
+	*ret = (struct note){ .operation = a->lost ? "audit.gap" : "mount.more",
+			      .outcome = "not listed" };
+	snprintf(ret->detail, sizeof(ret->detail), a->lost ?
+		 "%ju records before this one could not be written" : "%ju more records",
+		 (uintmax_t)n);
+	return a->lost ? COUNT_LOST : COUNT_LEFT_OUT;
+}
+
+/* It is written, or it is lost. */
+static void take_locked(struct audit *a, enum kind kind, bool written)
+{
+	if (kind == NOTE) {
 		a->first = (a->first + 1) % WAITING_MAX;
 		a->n--;
-		return true;
+		a->lost += !written;
+	} else if (written && kind == COUNT_LOST) {
+		a->lost = 0;
+	} else if (written) {
+		a->left_out = 0;
 	}
-	if (!a->left_out)
-		return false;
-	*ret = (struct note){ .operation = "mount.more", .outcome = "not listed" };
-	snprintf(ret->detail, sizeof(ret->detail), "%ju more records", (uintmax_t)a->left_out);
-	a->left_out = 0;
-	return true;
 }
 
-static void write_waiting(struct audit *a)
+/* Where records are required, one that cannot be written waits. */
+static int write_waiting(struct audit *a, struct kp_audit *log, struct kp_error *e)
 {
-	struct kp_error e = { 0 };
-	struct kp_audit *log = NULL;
+	bool required = a->m->opt->audit_required;
+	enum kind kind;
 	struct note n;
-	bool more;
+	int r = 0;
 
-	/* Opened for the while: the database may be restored or moved between two records. */
-	if (kp_audit_open(a->state_dir, &log, &e))
-		log_error(e.hint, "the audit log cannot be opened: %s", e.message);
 	do {
 		pthread_mutex_lock(&a->lock);
-		more = take_locked(a, &n);
+		kind = look_locked(a, &n);
 		pthread_mutex_unlock(&a->lock);
-		if (more && log)
-			write_note(a, log, &n);
-	} while (more);
+		if (kind == NOTHING)
+			break;
+		r = log ? write_note(a, log, &n, e) : -EIO;
+		pthread_mutex_lock(&a->lock);
+		if (!r || !required)
+			take_locked(a, kind, !r);
+		pthread_mutex_unlock(&a->lock);
+	} while (!r || (!required && kind == NOTE));
+	return r;
+}
+
+static void tell(const struct kp_error *e, bool required)
+{
+	static struct log_rate rate;
+
+	if (log_allow(&rate))
+		log_error(e->hint, "the audit log cannot be written: %s; access %s", e->message,
+			  required ? "ends until it can" : "goes on without records");
+}
+
+/* One try: what is waiting, or whether something could be. */
+static void try(struct audit *a)
+{
+	bool required = a->m->opt->audit_required;
+	struct kp_error e = { 0 };
+	struct kp_audit *log = NULL;
+	bool failed, armed;
+	int r;
+
+	/* Opened for the while: the key may be restored or moved between two records. */
+	r = kp_audit_open(a->state_dir, &log, &e);
+	r = write_waiting(a, log, &e) ?: r;
+	if (!r && required)
+		r = kp_audit_probe(log, a->principal, &e);
+	kp_audit_close(log);
+	crypto_forget();
+	pthread_mutex_lock(&a->lock);
+	failed = a->failed.code != 0;
+	armed = a->armed;
+	a->failed = r ? e : (struct kp_error){ 0 };
+	pthread_mutex_unlock(&a->lock);
+	if (r)
+		tell(&e, required);
+	else if (failed)
+		log_notice("the audit log is written again");
+	if (required && armed && r)
+		audit_hold(a->m);
+	else if (required && armed && failed)
+		audit_release(a->m);
+}
+
+/* Wait for something to do.  False: the mount ends. */
+static bool wait_locked(struct audit *a)
+{
+	bool looks = a->m->opt->audit_required || a->failed.code;
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += a->failed.code ? RETRY_S : PROBE_S;
+	while (!a->stop) {
+		if (!a->failed.code && (a->n || a->left_out || a->lost))
+			return true;
+		if (!looks)
+			pthread_cond_wait(&a->wake, &a->lock);
+		else if (pthread_cond_clockwait(&a->wake, &a->lock, CLOCK_MONOTONIC, &until))
+			return true;
+	}
+	return false;
+}
+
+/* The end of a mount is signed, so that it is not by chance that a copy can be checked. */
+static void sign(struct audit *a)
+{
+	char name[STATE_PRINCIPAL_LEN + 8];
+	struct kp_audit *log;
+
+	snprintf(name, sizeof(name), "volume-%s", a->principal + strlen("cmkfs-"));
+	if (kp_audit_open(a->state_dir, &log, NULL))
+		return;
+	kp_audit_tidy(log, name, false, 0, NULL, NULL);
 	kp_audit_close(log);
 	crypto_forget();
 }
@@ -114,21 +234,22 @@ static void write_waiting(struct audit *a)
 static void *audit_main(void *arg)
 {
 	struct audit *a = arg;
+	bool more;
 
 	prctl(PR_SET_NAME, "cmkfs-audit");
-	pthread_mutex_lock(&a->lock);
-	while (a->n || a->left_out || !a->stop) {
-		if (!a->n && !a->left_out) {
-			pthread_cond_wait(&a->wake, &a->lock);
-			continue;
-		}
-		pthread_mutex_unlock(&a->lock);
-		write_waiting(a);
+	do {
 		pthread_mutex_lock(&a->lock);
-	}
-	pthread_mutex_unlock(&a->lock);
+		more = wait_locked(a);
+		if (!more)
+			a->armed = false; /* the end locks everything */
+		pthread_mutex_unlock(&a->lock);
+		try(a);
+	} while (more);
+	sign(a);
 	return NULL;
 }
+
+/* ---- life -------------------------------------------------------------------------- */
 
 int audit_start(struct mount *m, const char *state_dir, struct audit **ret)
 {
@@ -151,6 +272,34 @@ int audit_start(struct mount *m, const char *state_dir, struct audit **ret)
 	}
 	*ret = a;
 	return 0;
+}
+
+int audit_required(struct audit *a, struct mount_failure *f)
+{
+	struct kp_audit *log = NULL;
+	struct kp_error e = { 0 };
+	int r = a->m->opt->audit_required ? kp_audit_open(a->state_dir, &log, &e) : 0;
+
+	if (!r && log)
+		r = kp_audit_probe(log, a->principal, &e);
+	kp_audit_close(log);
+	crypto_forget();
+	return r ? mount_fail(f, kp_error_row(r)->exit_code, r, e.hint, "%s", e.message) : 0;
+}
+
+void audit_arm(struct audit *a)
+{
+	pthread_mutex_lock(&a->lock);
+	a->armed = true;
+	pthread_mutex_unlock(&a->lock);
+}
+
+void audit_state(struct audit *a, struct audit_state *ret)
+{
+	pthread_mutex_lock(&a->lock);
+	ret->failed = a->failed;
+	ret->lost = a->lost;
+	pthread_mutex_unlock(&a->lock);
 }
 
 void audit_stop(struct audit *a)

@@ -4,6 +4,7 @@
  */
 #include "fs/lib/cmd.h"
 #include "fs/lib/log.h"
+#include "fs/mount/audit.h"
 #include "fs/mount/control.h"
 #include "fs/mount/control_answer.h"
 #include "fs/mount/grant.h"
@@ -107,8 +108,10 @@ static json_t *answer_lock(struct mount *m, const json_t *req)
 	reports = calloc(s.n, sizeof(*reports));
 	l = calloc(s.n, sizeof(struct locker *));
 	if (reports && l) {
-		for (unsigned int i = 0; i < s.n; i++)
+		for (unsigned int i = 0; i < s.n; i++) {
 			l[i] = s.z[i]->locker;
+			atomic_store(&s.z[i]->unrecorded, false); /* his from now on */
+		}
 		lock_operator(l, s.n, reports);
 		a = lock_answer(reports, s.n);
 	} else {
@@ -126,10 +129,16 @@ static json_t *answer_unlock(struct mount *m, const json_t *req)
 	struct mount_failure f = { 0, "", "" }, first = { 0, "", "" };
 	struct zone_set s = { NULL, 0 };
 	json_t *a = select_zones(m, req, &s);
+	struct audit_state log;
 	bool failed = false;
 
 	if (a)
 		return a;
+	audit_state(m->audit, &log);
+	if (log.failed.code && m->opt->audit_required) {
+		free(s.z);
+		return unknown(log.failed.message, log.failed.hint, CMD_LOCKED);
+	}
 	log_notice("an operator unlocks");
 	for (unsigned int i = 0; i < s.n; i++) {
 		struct grant *g = s.z[i]->grant;

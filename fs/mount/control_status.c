@@ -8,6 +8,7 @@
 #include "crypto/secret.h"
 #include "fs/lib/state.h"
 #include "fs/mount/control.h"
+#include "fs/mount/audit.h"
 #include "fs/mount/grant.h"
 #include "fs/mount/janitor.h"
 
@@ -61,14 +62,29 @@ static const char *provider_of(const char *kid)
 	return p ? p->name : NULL;
 }
 
-static void set_reason(json_t *o, const struct lease_status *s, const struct lock_status *l)
+static void set_reason(json_t *o, const struct lease_status *s, const struct mzone *z,
+		       const struct lock_status *l)
 {
 	bool said = s->error.code && s->error.message[0];
 
 	set_text(o, "reason", said ? s->error.message :
+			      z->unrecorded ? "the audit log cannot be written" :
 			      l->operator_locked ? "locked by an operator" : NULL);
 	set_text(o, "hint", said ? s->error.hint :
+			    z->unrecorded ? "it opens again when the audit log can be written" :
 			    l->operator_locked ? "cmkfs unlock opens it" : NULL);
+}
+
+static void set_audit(json_t *o, struct mount *m)
+{
+	struct audit_state s;
+
+	audit_state(m->audit, &s);
+	set(o, "audit", json_pack("{s:s, s:b, s:I, s:s?, s:s?}", "mode",
+				  m->opt->audit_required ? "required" : "best-effort", "written",
+				  !s.failed.code, "lost", (json_int_t)s.lost, "reason",
+				  s.failed.code ? s.failed.message : NULL, "hint",
+				  s.failed.code ? s.failed.hint : NULL));
 }
 
 /* What keeps the zone open: a way round a revocation is shown as what it is. */
@@ -103,13 +119,13 @@ static json_t *zone_json(struct mzone *z)
 	set_text(o, "parent", zone_parent(z->zone) ? id : NULL);
 	set_text(o, "state", state_name(state, s.state));
 	set_text(o, "errno", state == ZONE_UNLOCKED ? NULL : errno_name(e));
-	set_reason(o, &s, &l);
+	set_reason(o, &s, z, &l);
 	set_text(o, "kid", s.kid);
 	set_text(o, "provider", provider_of(s.kid));
 	set(o, "confirmed_ms_ago", json_integer(s.confirmed_ms_ago));
 	set(o, "expires", json_integer(s.expires));
 	set(o, "grace_left_ms", json_integer(s.grace_left_ms));
-	set(o, "operator_locked", json_boolean(l.operator_locked));
+	set(o, "operator_locked", json_boolean(l.operator_locked && !z->unrecorded));
 	set_opened_by(o, state, g, s.kid);
 	set_int(o, "locks", l.locks);
 	set(o, "slots", g ? grant_slots(g) : json_array());
@@ -169,6 +185,7 @@ json_t *control_status(struct mount *m)
 		if (!z->gone)
 			json_array_append_new(zones, zone_json(z));
 	set(o, "zones", zones);
+	set_audit(o, m);
 	set_counts(o, m);
 	set_locks(o, m);
 	return o;

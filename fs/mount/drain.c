@@ -90,7 +90,9 @@ static void report(struct mzone *mz, int lock_errno, const struct lock_report *r
 	log_notice("%slocked: %s: %.1f ms, %ju requests refused", label, strerror(lock_errno), rep->ms,
 		   (uintmax_t)rep->refused);
 	audit_note(m->audit, "mount.lock", 0, strerrorname_np(lock_errno),
-		   "zone %s, %.1f ms, %ju requests refused", mz->id, rep->ms, (uintmax_t)rep->refused);
+		   "zone %s, %.1f ms, %ju requests refused, %ju ranges and %u objects lost%s", mz->id,
+		   rep->ms, (uintmax_t)rep->refused, (uintmax_t)rep->lost, rep->failed,
+		   rep->timed_out ? ", the drain was cut short" : "");
 	if (rep->timed_out)
 		log_warning("a longer drain= waits longer for a slow store",
 			    "%sthe drain was cut short after %u ms", label, m->opt->drain_ms);

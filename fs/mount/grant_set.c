@@ -228,8 +228,26 @@ int grant_set_judge(struct grant_set *s, struct part *by)
 
 /* ---- leases -------------------------------------------------------------------------------- */
 
+/* For the record: the first answer, and what is another one. */
+static void note_answer(const struct part *p, const struct lease_status *new)
+{
+	static const char *const what[] = { "lease.confirm", "lease.grace", "lease.deny", "lease.lost" };
+	const struct lease_status *old = &p->status;
+	struct mzone *z = p->set->g->z;
+
+	if (p->told && old->state == new->state && old->error.code == new->error.code &&
+	    !strcmp(old->newest, new->newest) && old->expiry_near == new->expiry_near)
+		return;
+	audit_note_key(z->m->audit, what[new->state], p->slot->kid,
+		       new->error.code ? kp_error_row(new->error.code)->name : "ok",
+		       "zone %s, slot %u%s%s%s", z->id, p->slot->id,
+		       new->error.code ? ": " : "", new->error.message,
+		       !new->error.code && new->expiry_near ? ", the key expires soon" : "");
+}
+
 static void take(struct part *p, const struct lease_status *status, const uint8_t *secret)
 {
+	note_answer(p, status);
 	p->told = true;
 	p->status = *status;
 	p->have = status->state == LEASE_GRANTED && secret;

@@ -28,6 +28,7 @@ struct mount_options {
 	unsigned int drain_ms; /* longest drain of a lock */
 	unsigned int lease_ms, grace_ms;
 	unsigned int threads; /* 0: by the number of processors, 2 … 4 */
+	unsigned int audit_required; /* 1: what cannot be recorded may not be accessed */
 
 	/* Absolute path of what opens recovery slots (recovery.h), or NULL: none is used. */
 	const char *recovery;

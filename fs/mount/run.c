@@ -40,6 +40,7 @@ void mount_options_init(struct mount_options *o, const struct conf *conf)
 		.lease_ms = conf->lease_ms,
 		.grace_ms = conf->grace_ms,
 		.threads = conf->threads,
+		.audit_required = conf->audit,
 	};
 }
 
@@ -158,6 +159,8 @@ static int serve(struct mount *m, const char *state_dir, struct mount_failure *f
 	int r = fail_errno(f, audit_start(m, state_dir, &m->audit), "cannot start a thread");
 
 	if (!r)
+		r = audit_required(m->audit, f);
+	if (!r)
 		r = fail_errno(f, flusher_start(m, &m->flusher), "cannot start a thread");
 	if (!r)
 		r = fail_errno(f, zones_start(m), "cannot start a thread");
@@ -226,6 +229,7 @@ static int run(struct mount *m, const char *state_dir, int report_fd, struct mou
 {
 	int r;
 
+	kp_audit_set_best_effort(!m->opt->audit_required);
 	daemon_harden();
 	supervise_block_signals();
 	r = prepare(m, state_dir, f);
@@ -234,6 +238,7 @@ static int run(struct mount *m, const char *state_dir, int report_fd, struct mou
 	if (!r) {
 		log_info("mounted %s at %s", m->dir, m->mountpoint);
 		audit_note(m->audit, "mount.begin", 0, "ok", "%s", m->mountpoint);
+		audit_arm(m->audit);
 		if (report_fd >= 0)
 			daemon_ready(report_fd);
 		supervise(m);

@@ -20,6 +20,7 @@ struct mzone {
 	struct grant *_Atomic grant; /* NULL: not asked for yet */
 	struct mzone *_Atomic next;
 	_Atomic bool gone; /* destroyed */
+	_Atomic bool unrecorded; /* locked because the audit log cannot be written */
 };
 
 /* The lockers of all zones there are, before workers_start().  0, -errno. */
