@@ -25,6 +25,7 @@ struct batch {
 	struct held_ref *held;
 	size_t nheld, cap;
 	bool hard;
+	bool overwriting; /* the hard ones are on their way to their places */
 };
 
 static bool ordered(const struct loaded *l)
@@ -325,10 +326,17 @@ static void release_held(struct batch *b, int error)
 		struct group *grp = f->grp;
 
 		pthread_rwlock_wrlock(&grp->lock);
+		bool owed = error && b->overwriting && f->hard;
+
+		b->l->owes |= owed;
 		if (grp->held[f->slot] != f->h) {
-			free(f->h);
+			if (owed)
+				group_owe(grp, f->slot, f->h);
+			else
+				free(f->h);
 		} else if (error) {
 			f->h->inflight = false; /* for the next try */
+			f->h->owed |= owed;
 			grp->dirty = true;
 		} else {
 			grp->held[f->slot] = NULL;
@@ -405,8 +413,10 @@ static int batch_first_barrier(struct batch *b, bool header)
 static int batch_write(struct batch *b, struct header *h, bool header)
 {
 	struct loaded *l = b->l;
-	int r = batch_first_barrier(b, header);
+	int r = owed_finish(l);
 
+	if (!r)
+		r = batch_first_barrier(b, header);
 	if (r || (!header && !b->ngroups))
 		return r;
 	l->unsynced = true;
@@ -425,6 +435,7 @@ static int batch_write(struct batch *b, struct header *h, bool header)
 		r = reach_hard(b);
 	if (!r && b->hard && ordered(l))
 		r = barrier_raw(l);
+	b->overwriting = !r;
 	if (!r && b->hard)
 		r = write_held(b, true);
 	if (r)

@@ -20,7 +20,11 @@ void group_unhold(struct loaded *l, struct group *grp, uint32_t slot)
 	grp->held[slot] = NULL;
 	if (h->counted)
 		atomic_fetch_sub(&l->o->st->pending, h->len);
-	if (!h->inflight) /* else the batch that writes it frees it */
+	if (h->inflight) /* the batch that writes it frees it */
+		return;
+	if (h->owed)
+		group_owe(grp, slot, h);
+	else
 		free(h);
 }
 
@@ -38,7 +42,7 @@ struct held *held_new(const uint8_t *c, uint32_t len, bool counted)
 	if (!h)
 		return NULL;
 	h->len = len;
-	h->inflight = false;
+	h->inflight = h->owed = false;
 	h->counted = counted;
 	memcpy(h->c, c, len);
 	return h;

@@ -220,6 +220,15 @@ uint64_t loaded_size(struct loaded *l);
 /* Descriptor for the header: the file's own, or a directory's .D (to be closed: *RET_CLOSE). */
 int header_fd(struct loaded *l, int *ret_close);
 
+/* ---- owed.c ---- */
+
+/* H, of the chunk SLOT, is owed and no longer the newest: taken over.  group.lock is held for writing. */
+void group_owe(struct group *grp, uint32_t slot, struct held *h);
+/* GRP owes nothing any more. */
+void group_forgive(struct group *grp);
+/* Put in place what L owes, with a barrier.  loaded.flush is held, no batch half done. */
+int owed_finish(struct loaded *l);
+
 /* ---- settle.c ---- */
 
 /* Settle one group.  loaded.flush is held. */

@@ -49,6 +49,7 @@ void group_free(struct group *grp)
 		for (uint32_t i = 0; i < group_chunks(grp->g); i++)
 			free(grp->held[i]);
 	free(grp->held);
+	group_forgive(grp);
 	secret_free(grp->gk);
 	pthread_rwlock_destroy(&grp->lock);
 	free(grp);

@@ -262,6 +262,7 @@ struct object_keys { /* in secret memory */
 struct held {
 	uint32_t len;
 	bool inflight; /* a batch is writing it */
+	bool owed;     /* a batch failed when it was to put it in place (owed.c) */
 	bool counted;  /* in store.pending: it waits for its batch, and is no tail */
 	uint8_t c[];   /* len bytes */
 };
@@ -292,6 +293,7 @@ struct group {
 	uint64_t bad[2];     /* chunks that read EIO */
 	uint32_t tail;	     /* group 0: chunk whose ciphertext is the tail in the newest slot, or UINT32_MAX */
 	struct held **held;  /* NULL, or one pointer a chunk */
+	struct held **owed;  /* the same, of what newer versions took the place of (owed.c) */
 	struct entry e[];    /* group_chunks(g) of them; none for directories and XTS */
 };
 
@@ -320,6 +322,7 @@ struct loaded {
 	_Atomic bool header_settle; /* the header's slot is unclean */
 	struct header *base;	/* the slot that an unclean header was written beside, if that is valid */
 	_Atomic bool discarded;	/* W3: bytes were discarded since the last barrier */
+	bool owes;		/* some group does (owed.c); protected by flush */
 	_Atomic bool unsynced;	/* something was written since the last barrier */
 	_Atomic bool unclean_end; /* W4: a slot on disk may name something beyond the end */
 	bool cut_undone;	/* a cut failed half-way: a durable slot may name what memory knows no more */
