@@ -17,13 +17,13 @@ static const char *text(const json_t *o, const char *key)
 }
 
 /* An answer that says no, in the daemon's own words. */
-static int refused(const json_t *answer, const char *request)
+static int refused(const json_t *answer)
 {
 	const char *error = text(answer, "error");
 	json_int_t code = json_integer_value(json_object_get(answer, "code"));
 
 	return cmd_fail(code > 0 && code <= CMD_INTEGRITY ? (int)code : CMD_FAILED,
-			text(answer, "hint"), "%s", error ? error : request);
+			text(answer, "hint"), "%s", error ? error : "the mount refuses");
 }
 
 static int no_connection(int r, const char *what)
@@ -43,7 +43,7 @@ static int no_connection(int r, const char *what)
 			"%s: nothing of cmkfs is mounted there", what);
 }
 
-int ask(const struct cmd *c, const char *what, const char *request, json_t **ret, int *ret_fd)
+int ask_request(const struct cmd *c, const char *what, json_t *req, json_t **ret, int *ret_fd)
 {
 	_cleanup_free_ char *state = NULL;
 	_cleanup_close_ int fd = -1;
@@ -52,14 +52,17 @@ int ask(const struct cmd *c, const char *what, const char *request, json_t **ret
 
 	if (!r)
 		r = control_connect(state, what, &fd);
-	if (r)
+	if (r) {
+		json_decref(req);
 		return no_connection(r, what);
-	r = control_call(fd, request, &answer);
+	}
+	r = control_request(fd, req, &answer);
+	json_decref(req);
 	if (r)
 		return cmd_fail(CMD_FAILED, "cmkfs status shows what is left", "%s: the mount's daemon: %s",
 				what, strerror(-r));
 	if (!json_is_true(json_object_get(answer, "ok"))) {
-		r = refused(answer, request);
+		r = refused(answer);
 		json_decref(answer);
 		return r;
 	}
@@ -69,11 +72,54 @@ int ask(const struct cmd *c, const char *what, const char *request, json_t **ret
 	return CMD_OK;
 }
 
-int ask_zone(const char *zone)
+int ask(const struct cmd *c, const char *what, const char *request, json_t **ret, int *ret_fd)
 {
-	if (zone && strcmp(zone, "0"))
-		return cmd_fail(CMD_USAGE, "cmkfs status lists them", "there is no zone '%s'", zone);
-	return CMD_OK;
+	return ask_request(c, what, ask_about_zone(request, NULL), ret, ret_fd);
+}
+
+json_t *ask_about_zone(const char *cmd, const char *zone)
+{
+	json_t *req = json_pack("{s:s}", "cmd", cmd);
+
+	if (req && zone)
+		json_object_set_new(req, "zone", json_string(zone));
+	return req;
+}
+
+/* The deepest mount of ours at or above PATH. */
+static char *mount_above(const char *path)
+{
+	FILE *f = setmntent("/proc/self/mounts", "r");
+	const struct mntent *m;
+	char *best = NULL;
+
+	while (f && (m = getmntent(f))) {
+		size_t n = strlen(m->mnt_dir);
+
+		if (strcmp(m->mnt_type, "fuse.cmkfs") || strncmp(path, m->mnt_dir, n) ||
+		    (path[n] && path[n] != '/') || (best && strlen(best) > n))
+			continue;
+		free(best);
+		best = strdup(m->mnt_dir);
+	}
+	if (f)
+		endmntent(f);
+	return best;
+}
+
+int ask_mount_of(const char *path, char **ret_mnt, char **ret_below)
+{
+	_cleanup_free_ char *abs = ask_absolute(path), *mnt = abs ? mount_above(abs) : NULL;
+	const char *below;
+
+	if (!mnt)
+		return cmd_fail(CMD_USAGE, "give a path below a mount point; cmkfs status lists them",
+				"%s: nothing of cmkfs is mounted there", path);
+	below = abs + strlen(mnt);
+	*ret_below = strdup(*below == '/' ? below + 1 : below);
+	*ret_mnt = mnt;
+	mnt = NULL;
+	return *ret_below ? CMD_OK : cmd_fail(CMD_FAILED, NULL, "out of memory");
 }
 
 bool ask_mounted(const char *path)

@@ -11,7 +11,7 @@
 #include "fs/lib/cmd.h"
 
 #define OPT_ZONE(var) \
-	{ .name = "zone", .arg = "Z", .help = "the zone; 0, the root", .value = (var) }
+	{ .name = "zone", .arg = "Z", .help = "the zone: 0 (the root), an ID, or how it begins", .value = (var) }
 
 /*
  * Send REQUEST ("status", "lock" …) to the mount that WHAT names, a mount
@@ -20,8 +20,16 @@
  */
 int ask(const struct cmd *c, const char *what, const char *request, json_t **ret, int *ret_fd);
 
-/* A mount has one zone yet, 0. */
-int ask_zone(const char *zone);
+/* The same with a request of several words (taken over). */
+int ask_request(const struct cmd *c, const char *what, json_t *req, json_t **ret, int *ret_fd);
+/* {"cmd": CMD, "zone": ZONE}, for ask_request(); ZONE may be NULL. */
+json_t *ask_about_zone(const char *cmd, const char *zone);
+
+/*
+ * The mount that PATH is in or at: its mount point, and the path below it, both
+ * malloc'd.
+ */
+int ask_mount_of(const char *path, char **ret_mnt, char **ret_below);
 
 /* Whether a filesystem of ours is mounted at the absolute PATH, alive or not. */
 bool ask_mounted(const char *path);

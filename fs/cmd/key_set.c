@@ -43,17 +43,13 @@ const struct verb verb_key_set = {
 
 static int run_reset(const struct cmd *c)
 {
-	char uri[KP_URI_MAX], name[4 * ID_LEN + 2];
+	char uri[KP_URI_MAX], name[2 * ID_LEN + 1];
 	struct kp_error e = { 0 };
 	struct volkeys k;
 	int r = begin(c, &k);
 
 	if (!r) {
 		state_hex(k.vol.root.vol, ID_LEN, name);
-		if (strcmp(k.name, "0")) { /* a zone's own */
-			name[2 * ID_LEN] = '-';
-			state_hex(k.zone.zone, ID_LEN, name + 2 * ID_LEN + 1);
-		}
 		r = local_service_key(&k.ctx.kp, name, uri, &e);
 		r = r ? cmd_fail_kp(&e, "cannot make the service-managed key") :
 			volkeys_replace(&k, uri, ROLE_SERVICE, "key.reset");

@@ -14,10 +14,8 @@ static const struct opt opts[] = { OPT_ZONE(&zone), OPT_END };
 static int run_lock(const struct cmd *c)
 {
 	json_t *a;
-	int r = ask_zone(zone);
+	int r = ask_request(c, c->argv[0], ask_about_zone("lock", zone), &a, NULL);
 
-	if (!r)
-		r = ask(c, c->argv[0], "lock", &a, NULL);
 	if (r)
 		return r;
 	printf("locked in %.1f ms\n", json_number_value(json_object_get(a, "ms")));
@@ -40,10 +38,8 @@ const struct verb verb_lock = {
 static int run_unlock(const struct cmd *c)
 {
 	json_t *a;
-	int r = ask_zone(zone);
+	int r = ask_request(c, c->argv[0], ask_about_zone("unlock", zone), &a, NULL);
 
-	if (!r)
-		r = ask(c, c->argv[0], "unlock", &a, NULL);
 	if (!r)
 		json_decref(a);
 	return r;

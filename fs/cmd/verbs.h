@@ -23,6 +23,9 @@
 	X(key_rotate)                                                                              \
 	X(key_reset)                                                                               \
 	X(key_test)                                                                                \
+	X(zone_create)                                                                             \
+	X(zone_list)                                                                               \
+	X(zone_destroy)                                                                            \
 	X(identity_show)                                                                           \
 	X(identity_on)                                                                             \
 	X(identity_off)                                                                            \

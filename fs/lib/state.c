@@ -16,6 +16,22 @@ void state_hex(const uint8_t *p, size_t n, char *ret)
 	ret[2 * n] = 0;
 }
 
+int state_unhex(const char *s, uint8_t *ret, size_t n)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	if (strlen(s) != 2 * n)
+		return -EINVAL;
+	for (size_t i = 0; i < n; i++) {
+		const char *hi = strchr(digits, s[2 * i]), *lo = strchr(digits, s[2 * i + 1]);
+
+		if (!hi || !lo)
+			return -EINVAL;
+		ret[i] = (uint8_t)((hi - digits) << 4 | (lo - digits));
+	}
+	return 0;
+}
+
 void state_principal(const uint8_t vol[static ID_LEN], char ret[static STATE_PRINCIPAL_LEN])
 {
 	memcpy(ret, "cmkfs-", 6);

@@ -40,6 +40,8 @@ void state_context_done(struct state_context *c);
 /* The principal of a volume. */
 void state_principal(const uint8_t vol[static ID_LEN], char ret[static STATE_PRINCIPAL_LEN]);
 
+/* 2 N digits of lower-case hex as N bytes.  0, -EINVAL. */
+int state_unhex(const char *s, uint8_t *ret, size_t n);
 /* N bytes as lower-case hex and a NUL. */
 void state_hex(const uint8_t *p, size_t n, char *ret);
 

@@ -7,17 +7,21 @@
  * A request is {"cmd": "status" | "lock" | "unlock" | "umount" | "reload" |
  * "stats" | "zone-create" | "zone-destroy" | "zones"}; the answer {"ok": true, …} or {"ok": false, "error": TEXT, "hint":
  * TEXT, "code": exit code}.  `lock`, `unlock` and `reload` may name a "zone": 0 for
- * the root's, an ID or what it begins with, else all are meant.  `lock`
+ * the root's, an ID, what it begins with or its path, else all are meant.  `lock`
  * answers when all is locked, with "ms", "refused", "lost"; `umount` when the mount is off the tree, drained and
  * ended, and the connection closes when the daemon has gone.  Only root and
  * the daemon's own user are heard.
+ *
+ * `zones` answers with the zones as `status`, and looks for where they begin;
+ * `zone-create` takes "path", "uri", "role" and perhaps the ID as "zone";
+ * `zone-destroy` a "zone".
  *
  * The answer of `status`:
  *   mountpoint, dir, device ("0:41"), vol_id, cipher, mode ("rw" | "ro"), writeback, pid,
  *   janitor (its pid), transport ("dev"), memory_locked, zones, nodes,
  *   objects, loaded, open_files, pending_bytes, requests, refused, lost,
  *   locks, last_lock {ms, refused, lost, timed_out}
- * and of each of zones: zone, parent (null of the root's), state ("unlocked" | "draining" | "locked" |
+ * and of each of zones: zone, parent (null of the root's), path (null: not seen yet), state ("unlocked" | "draining" | "locked" |
  * "grace"), errno ("EKEYREVOKED", null), reason (text or null), hint, kid,
  * provider, confirmed_ms_ago (-1: never), expires (unix seconds, 0: never),
  * grace_left_ms, operator_locked, opened_by (the kid, or "recovery slot N"; null

@@ -22,7 +22,7 @@ json_t *answer_store(int r, const struct store_error *err)
 			 cmd_exit_of(r));
 }
 
-static json_t *unknown(const char *error, const char *hint, int code)
+json_t *answer_refused(const char *error, const char *hint, int code)
 {
 	return json_pack("{s:b, s:s, s:s, s:i}", "ok", 0, "error", error, "hint", hint, "code", code);
 }
@@ -41,6 +41,20 @@ static bool named(const struct mzone *z, const char *name)
 	return strlen(name) >= 4 && !strncmp(z->id, name, strlen(name));
 }
 
+static struct mzone *by_path(struct mount *m, const char *path)
+{
+	struct object *o, *top = NULL;
+	struct mzone *z = NULL;
+
+	if (store_resolve(m->store, path, &o))
+		return NULL;
+	if (!zone_top(object_zone(o), false, &top) && top == o)
+		z = zone_owner(object_zone(o));
+	object_put(top);
+	object_put(o);
+	return z && !z->gone ? z : NULL;
+}
+
 struct mzone *zones_find(struct mount *m, const char *name)
 {
 	struct mzone *found = NULL;
@@ -52,7 +66,15 @@ struct mzone *zones_find(struct mount *m, const char *name)
 			return NULL; /* it begins two of them */
 		found = z;
 	}
-	return found;
+	return found ? found : by_path(m, name);
+}
+
+json_t *answer_no_zone(const char *name)
+{
+	struct mount_failure f = { 0, "", "" };
+
+	mount_fail(&f, CMD_USAGE, 0, "cmkfs zone list MNT lists them", "there is no zone '%s'", name);
+	return answer_failure(&f);
 }
 
 /* Those that REQ is about: one, or all.  NULL, or the answer that says why not. */
@@ -63,12 +85,12 @@ static json_t *select_zones(struct mount *m, const json_t *req, struct zone_set 
 	unsigned int n = 0;
 
 	if (name && !one)
-		return unknown("there is no such zone", "cmkfs zone list MNT lists them", CMD_USAGE);
+		return answer_no_zone(name);
 	for (struct mzone *z = m->zones; z; z = z->next)
 		n++;
 	ret->z = calloc(n, sizeof(*ret->z));
 	if (!ret->z)
-		return unknown("out of memory", "", CMD_FAILED);
+		return answer_refused("out of memory", "", CMD_FAILED);
 	for (struct mzone *z = m->zones; z && ret->n < n; z = z->next)
 		if (!z->gone && (!one || z == one))
 			ret->z[ret->n++] = z;
@@ -115,7 +137,7 @@ static json_t *answer_lock(struct mount *m, const json_t *req)
 		lock_operator(l, s.n, reports);
 		a = lock_answer(reports, s.n);
 	} else {
-		a = unknown("out of memory", "", CMD_FAILED);
+		a = answer_refused("out of memory", "", CMD_FAILED);
 	}
 	free(reports);
 	free(l);
@@ -137,7 +159,7 @@ static json_t *answer_unlock(struct mount *m, const json_t *req)
 	audit_state(m->audit, &log);
 	if (log.failed.code && m->opt->audit_required) {
 		free(s.z);
-		return unknown(log.failed.message, log.failed.hint, CMD_LOCKED);
+		return answer_refused(log.failed.message, log.failed.hint, CMD_LOCKED);
 	}
 	log_notice("an operator unlocks");
 	for (unsigned int i = 0; i < s.n; i++) {
@@ -189,13 +211,14 @@ json_t *control_answer(struct mount *m, const json_t *req)
 		json_t *(*fn)(struct mount *m, const json_t *req);
 	} table[] = {
 		{ "status", answer_status }, { "stats", answer_stats },	  { "lock", answer_lock },
-		{ "unlock", answer_unlock }, { "reload", answer_reload },
+		{ "unlock", answer_unlock }, { "reload", answer_reload }, { "zones", answer_zones },
+		{ "zone-create", answer_zone_create }, { "zone-destroy", answer_zone_destroy },
 	};
 	const char *cmd = json_string_value(json_object_get(req, "cmd"));
 
 	for (size_t i = 0; cmd && i < ARRAY_SIZE(table); i++)
 		if (!strcmp(cmd, table[i].cmd))
 			return table[i].fn(m, req);
-	return unknown("the mount knows no such request", "is the daemon of an older version?",
+	return answer_refused("the mount knows no such request", "is the daemon of an older version?",
 		       CMD_FAILED);
 }

@@ -7,8 +7,9 @@
 
 #include "crypto/secret.h"
 #include "fs/lib/state.h"
-#include "fs/mount/control.h"
 #include "fs/mount/audit.h"
+#include "fs/mount/control.h"
+#include "fs/mount/control_answer.h"
 #include "fs/mount/grant.h"
 #include "fs/mount/janitor.h"
 
@@ -100,7 +101,19 @@ static void set_opened_by(json_t *o, enum zone_state state, struct grant *g, con
 		set_text(o, "opened_by", kid);
 }
 
-static json_t *zone_json(struct mzone *z)
+/* Where it begins, as far as that is known and may be. */
+static void set_path(json_t *o, struct zone *z)
+{
+	_cleanup_free_ char *path = NULL;
+	struct object *top = NULL;
+
+	if (!zone_top(z, false, &top) && object_plain_path(top, &path))
+		path = NULL;
+	set_text(o, "path", path && !*path ? "." : path);
+	object_put(top);
+}
+
+json_t *zone_json(struct mzone *z)
 {
 	char id[2 * ID_LEN + 1];
 	json_t *o = json_object();
@@ -117,6 +130,7 @@ static json_t *zone_json(struct mzone *z)
 	if (zone_parent(z->zone))
 		state_hex(zone_id(zone_parent(z->zone))->zone, ID_LEN, id);
 	set_text(o, "parent", zone_parent(z->zone) ? id : NULL);
+	set_path(o, z->zone);
 	set_text(o, "state", state_name(state, s.state));
 	set_text(o, "errno", state == ZONE_UNLOCKED ? NULL : errno_name(e));
 	set_reason(o, &s, z, &l);

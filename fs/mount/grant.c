@@ -87,17 +87,26 @@ int grant_start(struct mzone *z, struct grant **ret, struct store_error *err)
 	return 0;
 }
 
-void grant_stop(struct grant *g)
+void grant_retire(struct grant *g)
 {
 	struct grant_set *s;
 
-	if (!g)
-		return;
+	pthread_mutex_lock(&g->apply);
 	pthread_mutex_lock(&g->lock);
 	s = g->set;
 	g->set = NULL;
 	pthread_mutex_unlock(&g->lock);
+	if (s)
+		s->retired = true;
+	pthread_mutex_unlock(&g->apply);
 	grant_set_free(s);
+}
+
+void grant_stop(struct grant *g)
+{
+	if (!g)
+		return;
+	grant_retire(g);
 	state_context_done(&g->ctx);
 	pthread_cond_destroy(&g->decided);
 	pthread_mutex_destroy(&g->apply);
@@ -273,6 +282,8 @@ int grant_reload(struct grant *g, struct store_error *err)
 
 	if (g->recovered)
 		return 0; /* the next mount uses what there is now */
+	if (g->z->gone)
+		return -ENOKEY;
 	r = zone_keyring(g->z->zone, &ring, err);
 	if (!r)
 		r = grant_set_new(g, ring, &s, err);

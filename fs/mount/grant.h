@@ -22,6 +22,9 @@ int grant_start(struct mzone *z, struct grant **ret, struct store_error *err);
 /* Joins the leases' threads; the locker must still run.  NULL-safe. */
 void grant_stop(struct grant *g);
 
+/* The zone is to stay closed: ask no more, and end the leases. */
+void grant_retire(struct grant *g);
+
 /* Wait until it is decided whether the zone opens, TIMEOUT_MS at most (0: without end). */
 void grant_wait(struct grant *g, unsigned int timeout_ms);
 /* Whether the zone is closed by its providers, or by what their keys opened; F says why. */

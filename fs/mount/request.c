@@ -63,8 +63,16 @@ int entry_take(struct mount *m, struct object *o, const struct stat *st, unsigne
 	       struct fuse_entry_param *ret)
 {
 	struct inode *i;
-	int r = inode_take(m->inodes, o, &i);
+	int r = 0;
 
+	/* Where another zone begins, that one must be open for it. */
+	if (object_zone(o) != this_request.zone)
+		r = -zone_errno(object_zone(o));
+	if (r < 0) {
+		object_put(o);
+		return r;
+	}
+	r = inode_take(m->inodes, o, &i);
 	if (r < 0)
 		return r;
 	inode_touch(i, INODE_ATTRS | flags);

@@ -35,6 +35,12 @@ static void wait_retry(struct settler *s)
 	pthread_mutex_unlock(&s->lock);
 }
 
+/* A zone is: what it holds is settled when it opens. */
+static bool locked(int r)
+{
+	return r == -ENOKEY || r == -EKEYREVOKED || r == -EKEYEXPIRED || r == -ENOTCONN;
+}
+
 static void *settler_main(void *arg)
 {
 	struct settler *s = arg;
@@ -48,7 +54,7 @@ static void *settler_main(void *arg)
 		crypto_forget();
 		if (!r)
 			break;
-		if (r != -EINTR && r != -EAGAIN && zone_state(s->m->zone) == ZONE_UNLOCKED) {
+		if (r != -EINTR && r != -EAGAIN && !locked(r)) {
 			log_warning("cmkfs verify DIR says whether anything is missing",
 				    "what an unclean end left is not settled yet: %s", strerror(-r));
 			wait_retry(s);

@@ -66,10 +66,13 @@ int check_binding(struct object *o)
 	    (o->unlinked && !o->stored))
 		return 0;
 	r = path_tag(o, tag);
+	if (r && o->bound && zone_begins(o) && zone_errno(o->parent->zone))
+		return 0; /* the zone that its name is in is locked: once seen is enough until then */
 	if (r)
 		return r == -EBADMSG ? object_damaged(o, "name") : r;
 	for (unsigned int i = 0; i < h->ntags; i++)
 		if (secret_equal(h->tags[i], tag, TAG_LEN)) {
+			o->bound = zone_begins(o);
 			forget_old_tags(o, tag);
 			return 0;
 		}

@@ -121,6 +121,8 @@ void gone_finish(const struct place *p, const struct stat *sb, struct gone *g, b
 
 /* Whether the directory open as FD holds no object.  0, -ENOTEMPTY. */
 int dir_is_empty(const struct store *st, int fd);
+/* As dir_remove(), of a directory that holds something; DEPTH levels of it at most. */
+int dir_remove_deep(int dirfd, const char *name, unsigned int depth);
 /* Move NAME in DIRFD out of sight (unless it is temporary), then remove it and all in it. */
 int dir_remove(int dirfd, const char *name);
 

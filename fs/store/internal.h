@@ -191,6 +191,7 @@ struct object {
 	bool unlinked;	       /* no name left that we know: fd must stay open */
 	bool queued;	       /* to be settled; protected by the queue's lock (settle_walk.c) */
 	bool check_binding;    /* a lookup since the last check */
+	bool bound;	       /* the root of a zone: it was found to be bound to its name */
 	bool unborn;	       /* read-only stores: its writer has not written a header yet */
 	struct loaded *l;      /* NULL: not resident */
 	unsigned int pins;

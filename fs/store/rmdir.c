@@ -89,7 +89,7 @@ static int remove_below(int dirfd, const char *name, unsigned int depth)
 	return r ? r : backing_unlink(dirfd, name, AT_REMOVEDIR);
 }
 
-int dir_remove(int dirfd, const char *name)
+int dir_remove_deep(int dirfd, const char *name, unsigned int depth)
 {
 	char tmp[TEMP_LEN + 1];
 	int r = 0;
@@ -102,8 +102,13 @@ int dir_remove(int dirfd, const char *name)
 			r = rename_new(dirfd, name, dirfd, tmp);
 	}
 	if (r == 0)
-		remove_below(dirfd, tmp, TEMP_DEPTH); /* what stays is for fsck */
+		remove_below(dirfd, tmp, depth); /* what stays is for fsck */
 	return r;
+}
+
+int dir_remove(int dirfd, const char *name)
+{
+	return dir_remove_deep(dirfd, name, TEMP_DEPTH);
 }
 
 /* The directory that lies at P now: a reference, for its lock. */

@@ -192,6 +192,44 @@ int zone_drop_generations(struct zone *z, struct store_error *err);
 uint32_t zone_generation(struct zone *z, unsigned int *ret_n);
 
 /*
+ * A zone to be made: drawn before its key is wrapped.  In secret memory; ID
+ * (may be NULL) is the caller's choice.  Freed with zone_draft_free().
+ */
+struct zone_draft {
+	struct zone_id id;
+	uint8_t vk[KEY_LEN], zik[KEY_LEN];
+};
+int zone_draft_new(const struct store *st, const uint8_t *id, struct zone_draft **ret);
+void zone_draft_free(struct zone_draft *d);
+/*
+ * Make the zone D, whose vault key is in SLOT, of the empty directory NAME in
+ * DIR: another directory takes its place, with the same owner, mode and ACLs.
+ * All is on disk before 0 is returned; the zone is then unlocked.  The zone of
+ * DIR is entered.  -ENOTEMPTY; -ENOTDIR; -EBUSY: a zone begins there.
+ */
+int zone_make(struct object *dir, const char *name, const struct zone_draft *d,
+	      const struct keyslot *slot, struct zone **ret, struct store_error *err);
+/*
+ * Destroy Z, which is locked and is to stay so: the slots of its keyring are
+ * overwritten and it is removed, which is on disk before 0 is returned; then
+ * the directory goes, as far as it can.  Needs no key.  -EBUSY: a zone lies in it.
+ */
+int zone_destroy(struct zone *z, struct store_error *err);
+bool zone_gone(const struct zone *z);
+/* The same of a volume that is not mounted; its directory stays, of no use. */
+int volume_destroy_zone(const char *dir, const struct zone_id *z, const char *state_dir,
+			struct store_error *err);
+/*
+ * Where the zone begins: a reference to the directory, or -ENOENT.  SEARCH: the
+ * whole volume is walked for it, if it was not seen yet; needs no key.
+ */
+int zone_top(struct zone *z, bool search, struct object **ret);
+/* The path of a directory from the mount's root, malloc'd ("" of the root).  The lock errno of a zone above. */
+int object_plain_path(struct object *o, char **ret);
+/* The object at PATH, from the root; every zone on the way is entered for the while.  A reference. */
+int store_resolve(struct store *st, const char *path, struct object **ret);
+
+/*
  * Enter the zone for one request.  0 or the lock errno.  Wait-free.  Each
  * success is paired with one zone_leave() of the same use.
  */

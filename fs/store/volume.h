@@ -87,6 +87,8 @@ int endorse(const struct zone_id *parent, const uint8_t zik[static KEY_LEN],
 struct zone *zone_new(struct store *st, const struct zone_id *id, struct zone *parent,
 		      const uint8_t *fingerprint);
 void zone_free(struct zone *z);
+/* Its keyring is overwritten and removed; it stays locked.  zone_gone.c. */
+int zone_drop(struct zone *z, struct store_error *err);
 /* Derive the keys that an unlocked zone has: of N generations. */
 int zone_keys_set(struct zone *z, const struct root_keys *rk, const struct zone_vk *vks,
 		  unsigned int n, uint32_t active);

@@ -35,4 +35,6 @@ one gcm-plain --session unclean --names plain --seed 4
 one gcm-padding --session clean --padding 32 --seed 5
 one follow --session clean --follow --seed 6
 one xts --cipher xts --session unclean --seed 7
+one zones --session unclean --extra generation --extra zone --seed 9
+one zones-plain --cipher xts --names plain --session clean --extra zone --extra generation --seed 10
 one xts-plain --cipher xts --names plain --session clean --seed 8

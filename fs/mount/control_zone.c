@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Zones made, listed and destroyed under a mount.  Providers are asked with no
+ * gate entered, so that a lock need not wait for them.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "fs/lib/cmd.h"
+#include "fs/lib/log.h"
+#include "fs/lib/state.h"
+#include "fs/mount/audit.h"
+#include "fs/mount/control_answer.h"
+#include "fs/mount/grant.h"
+#include "keyprov/open.h"
+
+#define FIRST_CHECK_MS 2000
+
+static const char *text(const json_t *req, const char *key)
+{
+	return json_string_value(json_object_get(req, key));
+}
+
+json_t *answer_zones(struct mount *m, const json_t *req)
+{
+	json_t *zones = json_array();
+
+	(void)req;
+	for (struct mzone *z = m->zones; z; z = z->next) {
+		struct object *top = NULL;
+
+		if (z->gone)
+			continue;
+		zone_top(z->zone, true, &top); /* so that its path can be told */
+		object_put(top);
+		json_array_append_new(zones, zone_json(z));
+	}
+	return json_pack("{s:b, s:o}", "ok", 1, "zones", zones);
+}
+
+/* The kernel may know NAME in DIR as what it was. */
+static void forget_name(struct mount *m, const struct object *dir, const char *name)
+{
+	const struct inode *i = object_owner(dir);
+
+	if (i)
+		fuse_lowlevel_notify_inval_entry(m->se, i->id, name, strlen(name));
+}
+
+/* ---- create ------------------------------------------------------------------------ */
+
+struct creating {
+	struct mount *m;
+	struct object *dir;
+	const char *name; /* in it */
+	struct zone_draft *draft;
+	struct keyslot slot;
+	struct kp_protected info;
+	struct mzone *z;
+};
+
+/* Directory and last name of PATH. */
+static int find_place(struct creating *c, char *path)
+{
+	char *slash;
+	size_t n = strlen(path);
+
+	while (n && path[n - 1] == '/')
+		path[--n] = 0;
+	slash = strrchr(path, '/');
+	c->name = slash ? slash + 1 : path;
+	if (!*c->name || !strcmp(c->name, ".") || !strcmp(c->name, ".."))
+		return -EINVAL;
+	if (slash)
+		*slash = 0;
+	return store_resolve(c->m->store, slash ? path : "", &c->dir);
+}
+
+static int protect(struct creating *c, const char *uri, const char *role, struct kp_error *e)
+{
+	struct state_context ctx;
+	int r = state_context(&ctx, c->m->opt->conf, &c->draft->id);
+
+	if (!r)
+		r = kp_protect(&ctx.kp, uri, c->draft->vk, &c->slot, &c->info, e);
+	state_context_done(&ctx);
+	c->slot.role = !strcmp(role, "service") ? ROLE_SERVICE : ROLE_CUSTOMER;
+	return r;
+}
+
+static int make(struct creating *c, struct store_error *err)
+{
+	struct zone *up = object_zone(c->dir), *z;
+	int r = zone_enter(up, ZONE_NORMAL);
+
+	if (r < 0)
+		return r;
+	r = zone_make(c->dir, c->name, c->draft, &c->slot, &z, err);
+	zone_leave(up, ZONE_NORMAL);
+	if (r < 0)
+		return r;
+	forget_name(c->m, c->dir, c->name);
+	r = zones_adopt(c->m, z, &c->z);
+	if (r < 0) { /* nobody watches over it */
+		zone_lock_begin(z, ENOKEY);
+		zone_wipe(z);
+	} else if (c->z->grant) {
+		grant_wait(c->z->grant, FIRST_CHECK_MS);
+	}
+	return r;
+}
+
+static json_t *created(struct creating *c)
+{
+	audit_note(c->m->audit, "zone.create", 0, "ok", "zone %s, %s", c->z->id, c->slot.kid);
+	log_notice("zone %s: made under %s", c->z->id, c->slot.kid);
+	return json_pack("{s:b, s:s, s:s, s:b, s:s}", "ok", 1, "zone", c->z->id, "kid", c->slot.kid,
+			 "may_more", c->info.may_more, "vault", c->info.vault);
+}
+
+static json_t *create(struct creating *c, char *path, const json_t *req)
+{
+	const char *id = text(req, "zone"), *role = text(req, "role"), *uri = text(req, "uri");
+	struct mount_failure f = { 0, "", "" };
+	struct store_error err = { "", "" };
+	struct kp_error e = { 0 };
+	uint8_t raw[ID_LEN];
+	int r = find_place(c, path);
+
+	if (r < 0)
+		return answer_refused(strerror(-r), "give an empty directory below the mount point",
+				      CMD_USAGE);
+	if (id && state_unhex(id, raw, ID_LEN))
+		return answer_refused("this is no zone's ID", "", CMD_USAGE);
+	r = zone_draft_new(c->m->store, id ? raw : NULL, &c->draft);
+	if (r < 0)
+		return answer_store(r, &err);
+	r = protect(c, uri, role ? role : "customer", &e);
+	if (r) {
+		mount_fail(&f, kp_error_row(r)->exit_code, r, e.hint, "%s",
+			   e.message[0] ? e.message : strerror(-r));
+		return answer_failure(&f);
+	}
+	r = make(c, &err);
+	if (r == -ENOTEMPTY || r == -ENOTDIR || r == -ENOENT)
+		return answer_refused(err.message, err.hint, CMD_USAGE);
+	return r < 0 ? answer_store(r, &err) : created(c);
+}
+
+json_t *answer_zone_create(struct mount *m, const json_t *req)
+{
+	const char *path = text(req, "path");
+	struct creating c = { .m = m };
+	_cleanup_free_ char *copy = path ? strdup(path) : NULL;
+	json_t *a;
+
+	if (m->opt->read_only)
+		return answer_refused("the mount is read-only", "mount it read-write", CMD_FAILED);
+	if (!copy || !text(req, "uri"))
+		return answer_refused("a path and a key are needed", "", CMD_USAGE);
+	a = create(&c, copy, req);
+	kp_slot_done(&c.slot);
+	zone_draft_free(c.draft);
+	object_put(c.dir);
+	return a;
+}
+
+/* ---- destroy ---------------------------------------------------------------------------- */
+
+static bool has_children(const struct mzone *z)
+{
+	for (const struct mzone *o = z->m->zones; o; o = o->next)
+		if (zone_parent(o->zone) == z->zone && !o->gone)
+			return true;
+	return false;
+}
+
+/* The name is forgotten by the kernel, if it can be read: the zone above may be locked. */
+static void forget_top(struct mzone *z, char *path)
+{
+	char *slash = strrchr(path, '/');
+	struct object *dir;
+
+	if (slash)
+		*slash = 0;
+	if (store_resolve(z->m->store, slash ? path : "", &dir))
+		return;
+	forget_name(z->m, dir, slash ? slash + 1 : path);
+	object_put(dir);
+}
+
+static json_t *destroy(struct mzone *z)
+{
+	struct store_error err = { "", "" };
+	_cleanup_free_ char *path = NULL;
+	struct lock_report rep = { 0 };
+	struct object *top = NULL;
+	int r;
+
+	if (!zone_top(z->zone, true, &top) && object_plain_path(top, &path))
+		path = NULL;
+	object_put(top);
+	if (z->grant)
+		grant_retire(z->grant);
+	lock_end(&z->locker, 1, &rep);
+	zone_set_errno(z->zone, EKEYREVOKED);
+	r = zone_destroy(z->zone, &err);
+	audit_note(z->m->audit, "zone.destroy", 0, r ? "failed" : "ok", "zone %s", z->id);
+	if (r < 0)
+		return answer_store(r, &err);
+	z->gone = true;
+	log_notice("zone %s: destroyed", z->id);
+	if (path)
+		forget_top(z, path);
+	return json_pack("{s:b, s:s}", "ok", 1, "zone", z->id);
+}
+
+json_t *answer_zone_destroy(struct mount *m, const json_t *req)
+{
+	const char *name = text(req, "zone");
+	struct mzone *z = name ? zones_find(m, name) : NULL;
+
+	if (m->opt->read_only)
+		return answer_refused("the mount is read-only", "mount it read-write", CMD_FAILED);
+	if (!z)
+		return answer_no_zone(name ? name : "");
+	if (z == m->zones)
+		return answer_refused("the root zone is the volume itself",
+				      "unmount it and remove its directory", CMD_USAGE);
+	if (has_children(z))
+		return answer_refused("another zone lies in it", "destroy that one first", CMD_BUSY);
+	return destroy(z);
+}

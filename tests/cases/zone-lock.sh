@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+# Zones are locked one by one: nothing of a locked one can be had, by whatever
+# was held, and the others go on as if nothing were.
+. "$(dirname "$0")/../lib/case.sh"
+need_fuse
+
+mkvol vol
+principal=$(cmkfs identity show --json vol | json 'd["principal"]')
+for v in root a b; do
+	cmkfs vault create $v --purge-protection >/dev/null
+	cmkfs vault key create local://$v/keys/k >/dev/null
+	cmkfs vault policy set $v "$principal" get,wrapKey,unwrapKey >/dev/null
+done
+cmkfs key set vol local://root/keys/k >/dev/null
+domount vol mnt
+for z in a b; do
+	mkdir mnt/$z
+	cmkfs zone create --key local://$z/keys/k mnt/$z >/dev/null
+	cp -a /usr/share/common-licenses mnt/$z/
+	head -c 300000 /dev/urandom >mnt/$z/random
+done
+cp -a /usr/share/common-licenses mnt/
+id() {
+	cmkfs zone list --json mnt | json "[z['zone'] for z in d if z['path'] == '$1'][0]"
+}
+a=$(id a)
+states() { # of root, a, b
+	cmkfs status --json mnt | json '" ".join(z["errno"] or z["state"] for z in
+		sorted(d["zones"], key=lambda z: 0 if not z["parent"] else 1 if z["zone"] == "'"$a"'" else 2))'
+}
+
+# What is held in zone a, tried again and again: prints what fails, and how.
+cat >held.py <<'PY'
+import errno, mmap, os, signal, sys
+def name(f):
+    try:
+        f()
+        return "ok"
+    except OSError as e:
+        return errno.errorcode[e.errno]
+fd = os.open("mnt/a/random", os.O_RDWR)
+dirfd = os.open("mnt/a", os.O_RDONLY)
+m = mmap.mmap(fd, 0, prot=mmap.PROT_READ)
+want = os.pread(fd, 300000, 0)
+assert m[:] == want
+root = os.path.abspath("mnt")
+os.chdir("mnt/a")
+def mapped():
+    pid = os.fork()
+    if not pid:
+        m[123456]
+        os._exit(0)
+    return {0: "ok", signal.SIGBUS: "SIGBUS"}[os.waitpid(pid, 0)[1] & 127]
+def all():
+    return " ".join([name(lambda: os.pread(fd, 10, 0)), name(lambda: os.pwrite(fd, want[:1], 0)),
+                     name(lambda: os.listdir(dirfd)), name(lambda: os.stat("random")),
+                     name(lambda: os.listdir(".")), name(lambda: os.open("random", os.O_RDONLY)),
+                     name(lambda: os.open(root + "/a/random", os.O_RDONLY)),
+                     name(lambda: os.mkdir("new")), mapped()])
+for line in sys.stdin:
+    print(all() if line.strip() == "all" else os.pread(fd, 300000, 0) == want and m[:] == want, flush=True)
+PY
+coproc HELD { python3 held.py; }
+held() { # WHAT
+	echo "$1" >&"${HELD[1]}"
+	read -r -t 20 answer <&"${HELD[0]}"
+	echo "$answer"
+}
+r=EKEYREVOKED n=ENOKEY
+[ "$(held all)" = "ok ok ok ok ok ok ok ok ok" ] || fail "before: $(held all)"
+rmdir mnt/a/new
+
+# ---- by the vault
+cat >busy.py <<'PY'
+import os, sys, time
+# Reads and writes in the other zones; the longest that one round took, and how many.
+longest = rounds = 0
+end = time.monotonic() + float(sys.argv[1])
+fds = [os.open("mnt/%srandom2" % p, os.O_RDWR | os.O_CREAT) for p in ("", "b/")]
+while time.monotonic() < end:
+    begin = time.monotonic()
+    for fd in fds:
+        os.pwrite(fd, b"x" * 4096, 0)
+        os.fsync(fd)
+        os.pread(fd, 4096, 0)
+    os.listdir("mnt/b")
+    os.stat("mnt/common-licenses/GPL-3")
+    open("mnt/b/common-licenses/GPL-3").read()
+    longest = max(longest, time.monotonic() - begin)
+    rounds += 1
+print(rounds, round(longest * 1000))
+PY
+python3 busy.py 3 >busy &
+busy=$!
+sleep 0.5
+for i in 1 2 3; do
+	cmkfs vault key disable local://a/keys/k >/dev/null
+	wait_for 1 eval '[ "$(try list mnt/a)" = EKEYREVOKED ]'
+	cmkfs vault key enable local://a/keys/k >/dev/null
+	wait_for 2 ls mnt/a
+done
+wait $busy || fail "another zone was disturbed"
+read -r rounds longest <busy
+echo "$rounds rounds in the other zones, the longest $longest ms"
+[ "$longest" -lt 500 ] || fail "the other zones were held up for $longest ms"
+
+cmkfs vault key disable local://a/keys/k >/dev/null
+wait_for 1 eval '[ "$(try list mnt/a)" = EKEYREVOKED ]'
+[ "$(states)" = "unlocked $r unlocked" ] || fail "states: $(states)"
+[ "$(held all)" = "$r $r $r $r $r $r $r $r SIGBUS" ] || fail "held in a locked zone: $(held all)"
+expect_errno $r stat mnt/a
+expect_errno $r stat mnt/a/random
+expect_errno $r unlink mnt/a/random
+ls mnt >/dev/null || fail "the zone above does not list"
+diff -r /usr/share/common-licenses mnt/common-licenses || fail "the root zone"
+diff -r /usr/share/common-licenses mnt/b/common-licenses || fail "zone b"
+# It can be mounted so, and comes when it is allowed again.
+coproc_pid=$HELD_PID
+kill "$coproc_pid"; wait "$coproc_pid" 2>/dev/null || true
+doumount mnt
+domount vol mnt
+expect_errno $r list mnt/a
+expect_errno $r stat mnt/a
+ls -l mnt >/dev/null 2>&1 || true
+diff -r /usr/share/common-licenses mnt/b/common-licenses || fail "zone b of a new mount"
+cmkfs vault key enable local://a/keys/k >/dev/null
+wait_for 2 ls mnt/a
+diff -r /usr/share/common-licenses mnt/a/common-licenses || fail "zone a came back"
+
+# ---- by an operator
+coproc HELD { python3 held.py; }
+held all >/dev/null
+rmdir mnt/a/new
+cmkfs lock --zone "$a" mnt >/dev/null
+[ "$(states)" = "unlocked $n unlocked" ] || fail "states: $(states)"
+[ "$(held all)" = "$n $n $n $n $n $n $n $n SIGBUS" ] || fail "held in a locked zone: $(held all)"
+diff -r /usr/share/common-licenses mnt/b/common-licenses || fail "zone b"
+cmkfs unlock --zone "${a:0:8}" mnt
+[ "$(held same)" = True ] || fail "what was held reads other bytes"
+cmkfs lock --zone a mnt >/dev/null # by its path
+[ "$(states)" = "unlocked $n unlocked" ] || fail "states: $(states)"
+cmkfs unlock --zone a mnt
+
+# ---- the root zone locked, the others go on for who is in them
+exec 8<mnt/b/random
+cmkfs lock --zone 0 mnt >/dev/null
+[ "$(states)" = "$n unlocked unlocked" ] || fail "states: $(states)"
+expect_errno $n list mnt
+expect_errno $n open mnt/b/random # the path leads through the root
+[ "$(held same)" = True ] || fail "zone a, with the root locked"
+(cd /proc/self/fd && head -c 100 <&8 | wc -c) | grep -qx 100 || fail "zone b, with the root locked"
+exec 8<&-
+cmkfs vault key disable local://a/keys/k >/dev/null
+locked_a() {
+	[ "$(states)" = "$n $r unlocked" ]
+}
+wait_for 1 locked_a
+cmkfs vault key enable local://a/keys/k >/dev/null
+unlocked_a() {
+	[ "$(states)" = "$n unlocked unlocked" ]
+}
+wait_for 2 unlocked_a # it was vouched for once
+[ "$(held same)" = True ] || fail "zone a came back while the root is locked"
+cmkfs unlock --zone 0 mnt
+diff -r /usr/share/common-licenses mnt/common-licenses || fail "the root zone came back"
+
+# ---- all
+cmkfs lock mnt >/dev/null
+[ "$(states)" = "$n $n $n" ] || fail "states: $(states)"
+cmkfs unlock mnt
+[ "$(states)" = "unlocked unlocked unlocked" ] || fail "states: $(states)"
+for z in . a b; do
+	diff -r /usr/share/common-licenses mnt/$z/common-licenses || fail "$z"
+done
+kill "$HELD_PID"; wait "$HELD_PID" 2>/dev/null || true
+
+# ---- the root denied at the mount: the others wait for it
+doumount mnt
+cmkfs vault key disable local://root/keys/k >/dev/null
+expect_error 4 'disabled' cmkfs mount vol mnt
+domount vol mnt -o locked
+[ "$(states)" = "$r $n $n" ] || fail "states: $(states)"
+cmkfs vault key enable local://root/keys/k >/dev/null
+all_open() {
+	[ "$(states)" = "unlocked unlocked unlocked" ]
+}
+wait_for 3 all_open
+for z in . a b; do
+	diff -r /usr/share/common-licenses mnt/$z/common-licenses || fail "$z"
+done
+
+# ---- a daemon that dies
+echo more >mnt/a/more
+sync mnt/a/more
+kill -9 "$(cmkfs status --json mnt | json 'd["pid"]')"
+umount -l mnt 2>/dev/null || true
+wait_for 5 domount vol mnt
+[ "$(cat mnt/a/more)" = more ] || fail "after the death of the daemon"
+doumount mnt
+cmkfs verify vol >/dev/null
