@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 
 #include "fs/lib/cmd.h"
+#include "fs/lib/log.h"
 #include "fs/mount/daemon.h"
 
 static int wait_for_word(int fd, pid_t child, struct mount_failure *f)
@@ -86,6 +87,23 @@ void daemon_ready(int fd)
 	daemon_failed(fd, &ok);
 }
 
+/* A limit of who mounts is to be none of who writes. */
+static void lift_fsize(void)
+{
+	struct rlimit none = { RLIM_INFINITY, RLIM_INFINITY }, size;
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
+
+	sigaction(SIGXFSZ, &ignore, NULL); /* the writer gets an error, not we the signal */
+	if (!setrlimit(RLIMIT_FSIZE, &none) || getrlimit(RLIMIT_FSIZE, &size))
+		return;
+	size.rlim_cur = size.rlim_max;
+	setrlimit(RLIMIT_FSIZE, &size);
+	if (size.rlim_max != RLIM_INFINITY)
+		log_warning("mount where ulimit -H -f is unlimited",
+			    "RLIMIT_FSIZE holds for the whole mount: no file can be larger than %ju bytes",
+			    (uintmax_t)size.rlim_max);
+}
+
 void daemon_harden(void)
 {
 	struct rlimit core = { 0, 0 }, files;
@@ -97,8 +115,8 @@ void daemon_harden(void)
 		files.rlim_cur = files.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
+	lift_fsize();
 	sigaction(SIGPIPE, &ignore, NULL);
-	sigaction(SIGXFSZ, &ignore, NULL); /* the writer gets EFBIG, not we the signal */
 	umask(0); /* modes come with the requests */
 	/* An arena a thread grows by one mprotect(2) a page, and gives back as eagerly. */
 	mallopt(M_ARENA_MAX, 1);

@@ -168,7 +168,7 @@ void inode_forget(struct inode_table *t, uint64_t id, uint64_t n)
 		return;
 	atomic_fetch_sub_explicit(&t->count, 1, memory_order_relaxed);
 	number_put(t, i);
-	object_put(o);
+	object_drop(o);
 }
 
 void inode_touch_pages(struct inode_table *t, struct inode *i, uint64_t end)

@@ -167,14 +167,15 @@ static int serve(struct mount *m, const char *state_dir, struct mount_failure *f
 	if (!r && m->writeback)
 		r = fail_errno(f, aside_start(m, &m->aside), "cannot start a thread");
 	if (!r)
-		r = fail_errno(f, workers_start(m, m->nthreads, &m->workers),
-			       "cannot start a thread");
-	if (!r)
 		r = load_recovery(m, f);
 	if (!r)
 		r = zones_ask(m, f);
 	recovery_free(m->recovery);
 	m->recovery = NULL; /* it is not kept */
+	/* Nobody is answered before there is a key: who came too early has waited. */
+	if (!r)
+		r = fail_errno(f, workers_start(m, m->nthreads, &m->workers),
+			       "cannot start a thread");
 	if (!r)
 		r = fail_errno(f, control_start(m, state_dir, &m->control), "control socket");
 	if (!r)

@@ -127,15 +127,14 @@ int object_attr_fd(struct object *o)
 {
 	struct stat sb;
 	int fd = -1, r;
+	bool open;
 
 	pthread_mutex_lock(&o->lock);
-	if (o->fd >= 0) {
-		fd = fcntl(o->fd, F_DUPFD_CLOEXEC, 0);
-		if (fd < 0)
-			fd = -errno;
-	}
+	open = o->fd >= 0;
+	if (open)
+		fd = backing_dup(o->fd);
 	pthread_mutex_unlock(&o->lock);
-	if (fd != -1)
+	if (open)
 		return fd;
 	r = by_path_again(o, &sb, &fd);
 	return r < 0 ? r : fd;
@@ -166,21 +165,10 @@ static int set_times(struct object *o, int fd, const struct stat *st, unsigned i
 	return S_ISREG(o->type) ? object_utimens(o, fd, ts) : backing_utimens(fd, NULL, ts);
 }
 
-int object_setattr(struct object *o, const struct stat *st, unsigned int what)
+static int set_by_fd(struct object *o, int fd, const struct stat *st, unsigned int what)
 {
-	_cleanup_close_ int fd = -1;
 	int r = 0;
 
-	if (o->st->opt.read_only)
-		return -EROFS;
-	/* What is written later must not touch the times that are set now. */
-	if ((what & SET_TIMES) && S_ISREG(o->type))
-		r = object_flush(o);
-	if (r < 0)
-		return r;
-	fd = object_attr_fd(o);
-	if (fd < 0)
-		return fd;
 	/* The owner first: the kernel takes set-id bits away with him. */
 	if (what & (SET_UID | SET_GID))
 		r = backing_chown(fd, NULL, what & SET_UID ? st->st_uid : (uid_t)-1,
@@ -190,4 +178,38 @@ int object_setattr(struct object *o, const struct stat *st, unsigned int what)
 	if (r == 0 && (what & SET_TIMES))
 		r = set_times(o, fd, st, what);
 	return r;
+}
+
+/* By the descriptor that is open, held so by a pin: that of a file that has lost its name is the only one. */
+static int set_held(struct object *o, const struct stat *st, unsigned int what)
+{
+	int r = object_pin_fd(o);
+
+	if (r < 0)
+		return r;
+	r = set_by_fd(o, o->fd, st, what);
+	object_unpin(o);
+	return r;
+}
+
+int object_setattr(struct object *o, const struct stat *st, unsigned int what)
+{
+	_cleanup_close_ int fd = -1;
+	bool held;
+	int r = 0;
+
+	if (o->st->opt.read_only)
+		return -EROFS;
+	/* What is written later must not touch the times that are set now. */
+	if ((what & SET_TIMES) && S_ISREG(o->type))
+		r = object_flush(o);
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&o->lock);
+	held = o->fd >= 0 && (S_ISREG(o->type) || S_ISDIR(o->type));
+	pthread_mutex_unlock(&o->lock);
+	if (held)
+		return set_held(o, st, what);
+	fd = object_attr_fd(o);
+	return fd < 0 ? fd : set_by_fd(o, fd, st, what);
 }

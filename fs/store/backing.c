@@ -11,6 +11,9 @@
 #include "fs/store/backing_call.h"
 
 struct backing_hooks *backing_hooks;
+bool (*backing_room)(void);
+
+#define ROOM_TRIES 20
 
 int backing_call_before(const struct backing_call *c)
 {
@@ -86,11 +89,18 @@ ssize_t backing_read(int fd, void *p, size_t n, uint64_t off)
 
 static int write_all(int fd, struct iovec *iov, int n, uint64_t off)
 {
+	unsigned int tries = ROOM_TRIES;
+
 	for (iov_advance(&iov, &n, 0); n;) {
 		ssize_t put = pwritev(fd, iov, MIN(n, IOV_MAX), (off_t)off);
 
 		if (put < 0 && errno == EINTR)
 			continue;
+		if (put < 0 && (errno == ENOSPC || errno == EDQUOT) && tries && backing_room &&
+		    backing_room()) {
+			tries--;
+			continue;
+		}
 		if (put < 0)
 			return -errno;
 		if (put == 0)

@@ -55,6 +55,14 @@ struct backing_hooks {
 /* NULL outside tests; set while no other thread uses the store. */
 extern struct backing_hooks *backing_hooks;
 
+/*
+ * Called when a descriptor cannot be had (EMFILE, ENFILE), with any lock held:
+ * closes some that are idle; false: there are none.  Set once, or NULL.
+ */
+extern bool (*backing_relief)(void);
+/* The same where there is no room (ENOSPC, EDQUOT): waits a little if some is about to come. */
+extern bool (*backing_room)(void);
+
 /* ---- bytes ------------------------------------------------------------------ */
 
 /* Read N bytes at OFF: the count, short only at the end of the file. */
@@ -89,6 +97,8 @@ int backing_syncfs(int fd);
  * FLAGS get O_CLOEXEC.  A descriptor, or -errno (-ELOOP: a symlink).
  */
 int backing_open(int dirfd, const char *path, int flags, mode_t mode);
+/* Another descriptor of FD. */
+int backing_dup(int fd);
 /* A description of its own of the directory open as FD, for listing it. */
 int backing_reopen_dir(int fd);
 /* getdents64(2): bytes put into BUF, 0 at the end. */
@@ -139,5 +149,11 @@ int backing_read_file(int dirfd, const char *name, size_t max, uint8_t **ret, si
 
 /* Replace NAME in DIRFD: NAME.new is written, fsync'd and renamed over it, and DIRFD fsync'd. */
 int backing_replace(int dirfd, const char *name, const void *p, size_t n, mode_t mode);
+/*
+ * The same, but what NAME was stays as NAME.new, to be overwritten the next
+ * time: from the second time on it needs no room, where blocks are written in
+ * place and RENAME_EXCHANGE is known.  For what must be written on a full store.
+ */
+int backing_swap(int dirfd, const char *name, const void *p, size_t n, mode_t mode);
 
 #endif

@@ -55,19 +55,57 @@ static int write_new(int dirfd, const char *tmp, const void *p, size_t n, mode_t
 	return r;
 }
 
-int backing_replace(int dirfd, const char *name, const void *p, size_t n, mode_t mode)
+/* What a replacement left there, as long as P is, is overwritten: that needs no room. */
+static int write_spare(int dirfd, const char *tmp, const void *p, size_t n)
+{
+	_cleanup_close_ int fd = backing_open(dirfd, tmp, O_WRONLY, 0);
+	struct stat sb;
+	int r;
+
+	if (fd < 0)
+		return fd;
+	r = backing_fstat(fd, &sb);
+	if (r == 0 && (!S_ISREG(sb.st_mode) || sb.st_nlink != 1 || (uint64_t)sb.st_size != n))
+		r = -EINVAL;
+	if (r == 0)
+		r = backing_write(fd, p, n, 0);
+	return r ? r : backing_sync(fd);
+}
+
+/* TMP takes the place of NAME; with RENAME_EXCHANGE that of TMP, if both can be. */
+static int rename_over(int dirfd, const char *tmp, const char *name, unsigned int flags)
+{
+	int r = flags ? backing_rename(dirfd, tmp, dirfd, name, flags) : -ENOENT;
+
+	if (r < 0)
+		r = backing_rename(dirfd, tmp, dirfd, name, 0);
+	return r < 0 ? r : backing_sync_dir(dirfd);
+}
+
+static int replace_by(int dirfd, const char *name, const void *p, size_t n, mode_t mode,
+		      unsigned int flags)
 {
 	char tmp[256];
 	int r;
 
 	if ((size_t)snprintf(tmp, sizeof(tmp), "%s.new", name) >= sizeof(tmp))
 		return -ENAMETOOLONG;
-	r = write_new(dirfd, tmp, p, n, mode);
+	r = flags ? write_spare(dirfd, tmp, p, n) : -ENOENT;
+	if (r < 0)
+		r = write_new(dirfd, tmp, p, n, mode);
 	if (r == 0)
-		r = backing_rename(dirfd, tmp, dirfd, name, 0);
-	if (r < 0) {
+		r = rename_over(dirfd, tmp, name, flags);
+	if (r < 0)
 		backing_unlink(dirfd, tmp, 0);
-		return r;
-	}
-	return backing_sync_dir(dirfd);
+	return r;
+}
+
+int backing_replace(int dirfd, const char *name, const void *p, size_t n, mode_t mode)
+{
+	return replace_by(dirfd, name, p, n, mode, 0);
+}
+
+int backing_swap(int dirfd, const char *name, const void *p, size_t n, mode_t mode)
+{
+	return replace_by(dirfd, name, p, n, mode, RENAME_EXCHANGE);
 }

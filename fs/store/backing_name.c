@@ -13,6 +13,10 @@
 
 #define BENEATH (RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS)
 
+bool (*backing_relief)(void);
+
+#define RELIEF_TRIES 64 /* others take what was closed */
+
 static _Atomic bool no_openat2; /* kernels before 5.6, and sandboxes that do not know it */
 
 /* Without openat2: one step at a time, none of them a symlink or "..". */
@@ -74,17 +78,43 @@ static int open_beneath(int dirfd, const char *path, int flags, mode_t mode)
 	return open_steps(dirfd, path, safe_flags(flags), mode);
 }
 
+static int open_relieved(int dirfd, const char *path, int flags, mode_t mode)
+{
+	int fd;
+
+	for (unsigned int i = 0; i < RELIEF_TRIES; i++) {
+		fd = open_beneath(dirfd, path, flags, mode);
+		if (fd == -EMFILE || fd == -ENFILE ? backing_relief && backing_relief() :
+		    fd == -ENOSPC || fd == -EDQUOT ? backing_room && backing_room() : false)
+			continue;
+		break;
+	}
+	return fd;
+}
+
+int backing_dup(int fd)
+{
+	int r;
+
+	for (unsigned int i = 0; i < RELIEF_TRIES; i++) {
+		r = (int)RETRY(fcntl(fd, F_DUPFD_CLOEXEC, 0));
+		if (r != -EMFILE || !backing_relief || !backing_relief())
+			break;
+	}
+	return r;
+}
+
 int backing_open(int dirfd, const char *path, int flags, mode_t mode)
 {
 	struct backing_call c = { .op = BACKING_NAME, .fd = dirfd, .name = path };
 	int fd;
 
 	if (!backing_hooks || !(flags & O_CREAT))
-		return open_beneath(dirfd, path, flags, mode);
+		return open_relieved(dirfd, path, flags, mode);
 	fd = backing_call_before(&c);
 	if (fd < 0)
 		return fd;
-	fd = open_beneath(dirfd, path, flags, mode);
+	fd = open_relieved(dirfd, path, flags, mode);
 	backing_call_after(&c, MIN(fd, 0));
 	return fd;
 }

@@ -15,7 +15,7 @@ static bool is_known(const char *name)
 {
 	static const char *const names[] = {
 		".", "..", TREE, VOLUME_FILE, KEYRING_FILE, SESSION_FILE, LOCK_FILE, "cmkfs.zones",
-		"cmkfs.journal", "cmkfs.seals", "lost+found",
+		SESSION_FILE ".new", "cmkfs.journal", "cmkfs.seals", "lost+found",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
@@ -27,8 +27,7 @@ static bool is_known(const char *name)
 /* What an interrupted replacement left; the next one writes over it. */
 static bool is_new(const char *name)
 {
-	return !strcmp(name, VOLUME_FILE ".new") || !strcmp(name, KEYRING_FILE ".new") ||
-	       !strcmp(name, SESSION_FILE ".new");
+	return !strcmp(name, VOLUME_FILE ".new") || !strcmp(name, KEYRING_FILE ".new");
 }
 
 static void check_sessions(struct check *c)

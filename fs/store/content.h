@@ -140,8 +140,10 @@ void group_cut_locked(struct loaded *l, uint32_t g);
 /* Each group of the table (g ≥ 1), with references taken: *RET is malloc'd. */
 int group_snapshot(struct loaded *l, bool dirty_only, struct group ***ret, uint32_t *ret_n);
 void group_drop_all_locked(struct loaded *l);
-/* Let go of clean groups of L beyond the bound; takes loaded.lock itself. */
-void group_trim(struct loaded *l);
+/* Let go of L's groups that have no user and no change: of those used since the last time, later. */
+void group_drop_idle_locked(struct loaded *l);
+/* evict.c: the same for all objects, when the store has more groups than it should; no group or header lock is held. */
+void store_trim_groups(struct store *st);
 
 /* ---- chunk.c: held ciphertext and the plaintext of chunks ---- */
 

@@ -7,6 +7,9 @@
 #include <sched.h>
 
 #include "fs/store/content.h"
+#include "fs/store/entry.h"
+
+#define RELIEF 16u /* objects at a time */
 
 /* o->lock is held, nothing is pinned. */
 static void unload_locked(struct object *o)
@@ -27,6 +30,7 @@ static void unload_locked(struct object *o)
 		loaded_free(l);
 		o->check_binding = true;
 	}
+	dirstream_free(atomic_exchange(&o->stream, NULL));
 	if (o->fd >= 0 && !o->unlinked) {
 		close(o->fd);
 		o->fd = -1;
@@ -48,6 +52,36 @@ static bool is_dirty(struct loaded *l)
 	return l->on_dirty || l->header_dirty || l->g0->dirty;
 }
 
+/* Unload the object of L if it is idle.  st->clock_lock is held, and let go meanwhile. */
+static bool evict_locked(struct store *st, struct loaded *l)
+{
+	struct object *o = l->o;
+	bool go;
+
+	if (is_dirty(l) || pthread_mutex_trylock(&o->lock))
+		return false; /* whoever holds its lock is using it */
+	go = !o->pins && !o->unlinked && o != st->root && o->l == l && !is_dirty(l);
+	if (go) {
+		/* unload_locked() takes the lock itself; O cannot go: its lock is ours. */
+		pthread_mutex_unlock(&st->clock_lock);
+		unload_locked(o);
+		pthread_mutex_unlock(&o->lock);
+		pthread_mutex_lock(&st->clock_lock);
+	} else {
+		pthread_mutex_unlock(&o->lock);
+	}
+	return go;
+}
+
+static struct loaded *clock_next_locked(struct store *st)
+{
+	struct loaded *l = TAILQ_FIRST(&st->clock);
+
+	TAILQ_REMOVE(&st->clock, l, clock_link);
+	TAILQ_INSERT_TAIL(&st->clock, l, clock_link);
+	return l;
+}
+
 /* Second chance over the resident objects, oldest first. */
 void store_trim(struct store *st)
 {
@@ -55,25 +89,47 @@ void store_trim(struct store *st)
 
 	pthread_mutex_lock(&st->clock_lock);
 	while (rounds-- && st->resident > want) {
-		struct loaded *l = TAILQ_FIRST(&st->clock);
-		struct object *o = l->o;
-		bool go;
+		struct loaded *l = clock_next_locked(st);
 
-		TAILQ_REMOVE(&st->clock, l, clock_link);
-		TAILQ_INSERT_TAIL(&st->clock, l, clock_link);
-		if (atomic_exchange(&l->used, false) || is_dirty(l) || pthread_mutex_trylock(&o->lock))
-			continue; /* whoever holds its lock is using it */
-		go = !o->pins && !o->unlinked && o != st->root && o->l == l && !is_dirty(l);
-		if (go) {
-			/* unload_locked() takes the lock itself; O cannot go: its lock is ours. */
-			pthread_mutex_unlock(&st->clock_lock);
-			unload_locked(o);
-			pthread_mutex_unlock(&o->lock);
-			pthread_mutex_lock(&st->clock_lock);
-		} else {
-			pthread_mutex_unlock(&o->lock);
+		if (!atomic_exchange(&l->used, false))
+			evict_locked(st, l);
+	}
+	pthread_mutex_unlock(&st->clock_lock);
+	store_trim_groups(st);
+}
+
+bool store_relieve(struct store *st)
+{
+	uint64_t rounds = st->resident;
+	unsigned int n = 0;
+
+	pthread_mutex_lock(&st->clock_lock);
+	while (rounds-- && n < RELIEF && !TAILQ_EMPTY(&st->clock))
+		n += evict_locked(st, clock_next_locked(st));
+	pthread_mutex_unlock(&st->clock_lock);
+	return n;
+}
+
+/*
+ * Second chance over the groups of all objects.  Where that does not help, since
+ * they are in use, it is done again when there are some more of them.
+ */
+void store_trim_groups(struct store *st)
+{
+	uint64_t rounds = 2 * st->resident, step = st->groups_max / 16;
+
+	if (st->groups <= MAX(st->groups_max, st->groups_next))
+		return;
+	pthread_mutex_lock(&st->clock_lock);
+	while (rounds-- && st->groups > st->groups_max - step && !TAILQ_EMPTY(&st->clock)) {
+		struct loaded *l = clock_next_locked(st);
+
+		if (l->ngroups && !pthread_rwlock_trywrlock(&l->lock)) {
+			group_drop_idle_locked(l);
+			pthread_rwlock_unlock(&l->lock);
 		}
 	}
+	st->groups_next = st->groups + step;
 	pthread_mutex_unlock(&st->clock_lock);
 }
 

@@ -52,6 +52,25 @@ bool loaded_take_dirty(struct loaded *l)
 	return was;
 }
 
+void object_drop(struct object *o)
+{
+	struct loaded *l = NULL;
+	struct stat sb;
+
+	pthread_mutex_lock(&o->lock);
+	if (o->unlinked && o->l && o->fd >= 0 && !backing_fstat(o->fd, &sb) && !sb.st_nlink) {
+		l = o->l;
+		o->pins++;
+	}
+	pthread_mutex_unlock(&o->lock);
+	if (l) {
+		if (loaded_take_dirty(l))
+			object_put(o); /* not the last one: the caller's */
+		object_unpin(o);
+	}
+	object_put(o);
+}
+
 /* A removed directory took its header along: what a rename left to write is nothing now. */
 static bool header_went(struct loaded *l)
 {

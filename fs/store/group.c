@@ -286,6 +286,6 @@ int group_get(struct loaded *l, uint32_t g, bool create, struct group **ret)
 		*ret = grp;
 		return 0;
 	}
-	group_trim(l);
+	store_trim_groups(l->o->st);
 	return group_bring(l, g, create, ret);
 }

@@ -121,15 +121,9 @@ static bool drop_idle(struct group *grp, uint32_t unused)
 	return true;
 }
 
-void group_trim(struct loaded *l)
+void group_drop_idle_locked(struct loaded *l)
 {
-	struct store *st = l->o->st;
-
-	if (st->groups <= st->groups_max)
-		return;
-	pthread_rwlock_wrlock(&l->lock);
 	filter_locked(l, drop_idle, 0);
-	pthread_rwlock_unlock(&l->lock);
 }
 
 /* It goes: a reader who has it already must not look for bytes that are cut off. */

@@ -126,6 +126,8 @@ struct dirstream; /* readdir.c */
 
 struct store {
 	struct store_options opt;
+	LIST_ENTRY(store) open_link; /* store.c */
+	bool open;
 	char *dir;
 	int root_fd; /* the backing directory, O_RDONLY|O_DIRECTORY */
 	int lock_fd; /* cmkfs.lock, or -1 */
@@ -153,7 +155,10 @@ struct store {
 	pthread_mutex_t clock_lock;
 	TAILQ_HEAD(clock_list, loaded) clock; /* all resident objects, for eviction */
 	_Atomic uint64_t resident, resident_max;
+	_Atomic uint64_t removed_at; /* ms: when something lost its last name */
 	_Atomic uint64_t groups, groups_max;
+	_Atomic uint64_t groups_next; /* no trimming below, written under clock_lock */
+	_Atomic unsigned int streams; /* of directories (readdir.c) */
 	_Atomic uint64_t pending, pending_max; /* bytes of held ciphertext */
 	_Atomic uint64_t names_made, names_synced; /* loaded.new_names: how often set; of these a syncfs covered */
 	_Atomic uint64_t objects, ndirty, bytes_read, bytes_written, integrity_errors;
@@ -367,6 +372,9 @@ int object_pin_fd(struct object *o);
 
 /* table.c calls this when the last reference went, before it frees O: drops loaded state and fd. */
 void object_unload(struct object *o);
+
+/* evict.c: close some idle descriptors, whatever locks are held; false: there are none. */
+bool store_relieve(struct store *st);
 
 /*
  * A fresh header for an object that is being made: object_id and DEK drawn,

@@ -145,6 +145,8 @@ void gone_finish(const struct place *p, const struct stat *sb, struct gone *g, b
 
 	if (!g->o)
 		return;
+	if (done && last)
+		p->dir->st->removed_at = now_ms();
 	if (done && (last || object_path_is(g->o, p->dir, p->sn.s)))
 		object_set_path(g->o, NULL, NULL);
 	if (done && !last && g->l && !place_tag(p, tag))

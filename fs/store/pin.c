@@ -158,7 +158,7 @@ static int write_in(int fd, const struct zone_id *z, bool root, const struct pin
 		      (json_int_t)p->session);
 	text = j ? json_dumps(j, JSON_INDENT(2)) : NULL;
 	json_decref(j);
-	return text ? backing_replace(fd, name, text, strlen(text), 0600) : -ENOMEM;
+	return text ? backing_swap(fd, name, text, strlen(text), 0600) : -ENOMEM;
 }
 
 int pin_store(const char *state_dir, const struct zone_id *z, bool root, const struct pin *now,

@@ -9,9 +9,11 @@
 #include "fs/store/entry.h"
 
 #define STREAM_BUF 32768
+#define STREAMS_MAX 64u
 #define STALE_MS 1000 /* read ahead for longer is read again: others may write a read-only store */
 
 struct dirstream {
+	struct store *st;
 	int fd;
 	int64_t off;	      /* cookie of the entry at POS */
 	unsigned int changes; /* of the directory, when the buffer was read */
@@ -24,6 +26,7 @@ void dirstream_free(struct dirstream *s)
 {
 	if (!s)
 		return;
+	atomic_fetch_sub(&s->st->streams, 1);
 	close(s->fd);
 	free(s);
 }
@@ -41,6 +44,8 @@ static int stream_new(struct object *dir, struct dirstream **ret)
 		free(s);
 		return r;
 	}
+	s->st = dir->st;
+	atomic_fetch_add(&s->st->streams, 1);
 	s->off = 0;
 	s->pos = s->end = 0;
 	*ret = s;
@@ -174,7 +179,7 @@ int object_readdir(struct object *dir, int64_t off, dir_emit_fn *emit, void *arg
 	r = stream_take(dir, off, &s);
 	if (r == 0) {
 		r = list(&l, s, &end);
-		if (r < 0 || end)
+		if (r < 0 || end || dir->st->streams > STREAMS_MAX)
 			dirstream_free(s);
 		else
 			dirstream_free(atomic_exchange(&dir->stream, s));

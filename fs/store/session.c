@@ -97,7 +97,7 @@ static int write_block(struct store *st, const struct session_block *b,
 	if (r == 0)
 		r = session_seal(&end, sm, closing);
 	if (r == 0)
-		r = backing_replace(st->root_fd, SESSION_FILE, raw, FIXED_BLOCK, FIXED_MODE);
+		r = backing_swap(st->root_fd, SESSION_FILE, raw, FIXED_BLOCK, FIXED_MODE);
 	if (r == 0) {
 		st->session->b = *b;
 		memcpy(st->session->closing, closing, FIXED_BLOCK);
@@ -196,8 +196,7 @@ int session_close(struct store *st)
 
 	pthread_rwlock_wrlock(&s->lock);
 	if (s->current && !s->closed && !s->adopted) {
-		r = backing_replace(st->root_fd, SESSION_FILE, s->closing, FIXED_BLOCK,
-				    FIXED_MODE);
+		r = backing_swap(st->root_fd, SESSION_FILE, s->closing, FIXED_BLOCK, FIXED_MODE);
 		if (r == 0) {
 			s->closed = true;
 			s->b.seq++;

@@ -293,7 +293,7 @@ int object_settle(struct object *o)
 		if (!r && l->stale_length) /* who comes later believes it */
 			length_correct(l);
 		pthread_mutex_unlock(&l->flush);
-		group_trim(l);
+		store_trim_groups(l->o->st);
 	}
 	if (!r && !l->g0->pair.gen) /* it had no header; who knew that it may be so is about to go */
 		r = object_flush(o);

@@ -18,6 +18,8 @@
 #define GROUPS_MIN 256u
 #define GROUPS_MAX 16384u
 #define PENDING_MAX (32u << 20)
+#define REMOVED_MS 300
+#define ROOM_PAUSE_US 5000
 
 void store_set_limits(struct store *st)
 {
@@ -63,6 +65,56 @@ struct store *store_new(void)
 	TAILQ_INIT(&st->clock);
 	store_set_limits(st);
 	return st;
+}
+
+/* ---- descriptors ---------------------------------------------------------------------- */
+
+static pthread_mutex_t open_lock = PTHREAD_MUTEX_INITIALIZER; /* taken with any other held */
+static LIST_HEAD(, store) open_stores = LIST_HEAD_INITIALIZER(open_stores);
+
+static bool relieve_all(void)
+{
+	bool r = false;
+	struct store *st;
+
+	pthread_mutex_lock(&open_lock);
+	LIST_FOREACH(st, &open_stores, open_link)
+		r |= store_relieve(st);
+	pthread_mutex_unlock(&open_lock);
+	return r;
+}
+
+/* What was just removed takes room until the kernel has forgotten it. */
+static bool room_comes(void)
+{
+	bool r = false;
+	struct store *st;
+
+	pthread_mutex_lock(&open_lock);
+	LIST_FOREACH(st, &open_stores, open_link)
+		r |= st->removed_at && now_ms() - st->removed_at < REMOVED_MS;
+	pthread_mutex_unlock(&open_lock);
+	if (r)
+		usleep(ROOM_PAUSE_US);
+	return r;
+}
+
+static void open_note(struct store *st)
+{
+	pthread_mutex_lock(&open_lock);
+	backing_relief = relieve_all;
+	backing_room = room_comes;
+	LIST_INSERT_HEAD(&open_stores, st, open_link);
+	st->open = true;
+	pthread_mutex_unlock(&open_lock);
+}
+
+static void open_forget(struct store *st)
+{
+	pthread_mutex_lock(&open_lock);
+	if (st->open)
+		LIST_REMOVE(st, open_link);
+	pthread_mutex_unlock(&open_lock);
 }
 
 /* ---- the one writer ------------------------------------------------------------------- */
@@ -173,6 +225,7 @@ int store_open(const char *dir, const struct store_options *opt, struct store **
 		return r;
 	}
 	st->opt.holder = NULL; /* the caller's */
+	open_note(st);
 	*ret = st;
 	return 0;
 }
@@ -197,6 +250,7 @@ void store_close(struct store *st)
 
 	if (!st)
 		return;
+	open_forget(st);
 	for (z = st->zone; z; z = z->next) {
 		zone_lock_begin(z, ENOKEY);
 		zone_wipe(z);

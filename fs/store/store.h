@@ -273,6 +273,11 @@ void zone_set_errno(struct zone *z, int lock_errno);
 /* References.  An object goes when the last one does. */
 struct object *object_get(struct object *o);
 void object_put(struct object *o);
+/*
+ * The same for who stood for all users of O: what has no name any more is not
+ * written, so that its room comes back also where there is none to write it.
+ */
+void object_drop(struct object *o);
 struct zone *object_zone(const struct object *o);
 mode_t object_type(const struct object *o); /* S_IFMT bits; immutable */
 ino_t object_ino(const struct object *o);

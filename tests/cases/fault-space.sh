@@ -22,13 +22,11 @@ full() { # STORE ERRNO CIPHER MOUNT-OPTIONS WAY…
 	mkvol "$store/vol" --cipher "$cipher" 2>/dev/null
 	for way in "$@"; do
 		head -c 12M /dev/urandom >"$store/ballast"
-		head -c 3M /dev/urandom >"$store/reserve" # a mount needs a block of its own
 		sync -f "$store"
 		domount "$store/vol" "$mnt" -o "$options" 2>mount.log || fail "$(cat mount.log)"
 		tool fill "$way" "$want" "$mnt" "$store/ballast" || fail "$store, $cipher, $way"
 		alive "$mnt"
 		doumount "$mnt" 2>umount.log || fail "$store, $cipher, $way: $(cat umount.log)"
-		rm "$store/reserve"
 		domount "$store/vol" "$mnt" 2>mount.log || fail "$(cat mount.log)"
 		tool sums "$way" "$mnt" || fail "$store, $cipher, $way"
 		rm -rf "${mnt:?}/$way"
@@ -57,6 +55,35 @@ umount tmp-xts
 small disk ext4 40
 full disk ENOSPC gcm rw write-1m tiny
 umount disk
+
+# ---- full before it is mounted: it can be, so that room can be made ----------------------
+
+for fs in tmpfs ext4 xfs; do
+	command -v "mkfs.$fs" >/dev/null || [ $fs = tmpfs ] || continue
+	small "brim-$fs" $fs "$([ $fs = xfs ] && echo 320 || echo 40)"
+	mkvol "brim-$fs/vol"
+	domount "brim-$fs/vol" mnt-brim
+	head -c 20M /dev/urandom >mnt-brim/big
+	ln mnt-brim/big mnt-brim/link
+	mkdir mnt-brim/dir
+	echo kept >mnt-brim/dir/kept
+	doumount mnt-brim
+	for left in 4096 1; do # to the last block, twice
+		dd if=/dev/zero of="brim-$fs/ballast" bs=$((left * 16)) oflag=append conv=notrunc,fsync 2>/dev/null || true
+	done
+	for _ in 1 2; do
+		domount "brim-$fs/vol" mnt-brim 2>err || fail "a full $fs cannot be mounted: $(cat err)"
+		[ "$(cat mnt-brim/dir/kept)" = kept ] || fail "a full $fs: other contents"
+		expect_errno ok read mnt-brim/big
+		doumount mnt-brim 2>err || fail "a full $fs: $(cat err)"
+	done
+	domount "brim-$fs/vol" mnt-brim
+	rm mnt-brim/big mnt-brim/link || fail "nothing can be removed from a full $fs"
+	echo more >mnt-brim/more || fail "no room after a file of 20 MiB went"
+	sync mnt-brim/more
+	doumount mnt-brim
+	umount "brim-$fs"
+done
 
 # ---- quota -----------------------------------------------------------------------
 
@@ -92,16 +119,33 @@ umount fixed
 mkvol vol
 (ulimit -n 64 && domount vol mnt && trap - EXIT)
 _mounts+=("$PWD/mnt")
-tool many 2000 mnt || fail "64 descriptors"
+pid=$(cmkfs status --json mnt | json 'd["pid"]')
+cpu() {
+	awk '{ print $14 + $15 }' "/proc/$pid/stat"
+}
+tool many "${CMKFS_LONG:+1}2000" mnt >many.log || fail "64 descriptors: $(cat many.log)"
+grep -q 'refused: none' many.log || fail "64 descriptors: $(cat many.log)"
+tool held 200 mnt || fail "64 descriptors, files held that have no name"
 alive mnt
+[ "$(awk '/VmRSS/ { print $2 }' "/proc/$pid/status")" -lt 65536 ] || fail "it takes too much memory"
+before=$(cpu)
+sleep 1
+[ $(($(cpu) - before)) -lt 20 ] || fail "it is busy when nobody asks for anything"
 tool limit mnt || fail "RLIMIT_FSIZE of a caller"
 doumount mnt
-# Who mounts under a limit of his own: the daemon lives, and the error reaches the writer.
-(ulimit -f 1000 && domount vol mnt && trap - EXIT)
+# A limit of who mounts is none of who writes; unless it cannot be lifted: an error, and on it goes.
+(ulimit -S -f 1000 && domount vol mnt && trap - EXIT)
 head -c 5M /dev/urandom >big
-rc=0
-cp big mnt/big 2>err || rc=$?
-alive mnt
-[ "$rc" = 0 ] || grep -qE 'File too large|Input/output' err || fail "a daemon with RLIMIT_FSIZE: $(cat err)"
-[ "$rc" != 0 ] || cmp big mnt/big || fail "a daemon with RLIMIT_FSIZE: other contents"
+cp big mnt/big
+sync mnt/big
+cmp big mnt/big || fail "a daemon with RLIMIT_FSIZE: other contents"
 doumount mnt
+(ulimit -f 1000 && domount vol mnt && trap - EXIT)
+rc=0
+cp big mnt/big2 2>err || rc=$?
+alive mnt
+[ "$rc" = 0 ] || grep -qE 'File too large|Input/output' err || fail "a daemon with a hard limit: $(cat err)"
+[ "$rc" != 0 ] || cmp big mnt/big2 || fail "a daemon with a hard limit: other contents"
+cmp big mnt/big || fail "a daemon with a hard limit: other contents"
+rm mnt/big2
+doumount mnt 2>err || [ "$rc" != 0 ] || fail "$(cat err)"

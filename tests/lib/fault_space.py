@@ -199,6 +199,42 @@ def same(way, mnt):
     return want != got
 
 
+def held(n, mnt):
+    """Files open that have no name, and directories half listed, more than there are descriptors."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    fds, refused, wrong = {}, set(), []
+    for k in range(n):
+        path = os.path.join(mnt, "held%d" % k)
+        try:
+            fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+            os.write(fd, b"%d" % k)
+            os.unlink(path)
+            fds[k] = fd
+        except OSError as e:
+            refused.add(errno.errorcode[e.errno])
+    for k, fd in fds.items():
+        if os.pread(fd, 20, 0) != b"%d" % k:
+            wrong.append("held%d has other contents" % k)
+        os.close(fd)
+    if not fds or refused - {"EMFILE", "ENFILE"}:
+        wrong.append("%d held, %s" % (len(fds), refused))
+    time.sleep(0.5)    # what is closed is forgotten in the background
+    for k in range(n):
+        os.makedirs(os.path.join(mnt, "dir%d" % k))
+        for name in "abc":
+            open(os.path.join(mnt, "dir%d" % k, name), "w").close()
+    listings = [os.scandir(os.path.join(mnt, "dir%d" % k)) for k in range(n)]
+    for it in listings:
+        next(it)
+    for it in listings:
+        if sum(1 for _ in it) != 2:
+            wrong.append("a directory is listed in part")
+    for what in wrong[:20]:
+        print("  " + what)
+    return bool(wrong)
+
+
 def many(n, mnt):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -277,4 +313,5 @@ def limit(mnt):
 if __name__ == "__main__":
     verb, *rest = sys.argv[1:]
     sys.exit({"fill": fill, "sums": same, "limit": limit,
-              "many": lambda n, mnt: many(int(n), mnt)}[verb](*rest))
+              "many": lambda n, mnt: many(int(n), mnt),
+              "held": lambda n, mnt: held(int(n), mnt)}[verb](*rest))

@@ -607,7 +607,7 @@ static void other_files_are_noted(void **state)
 	expect(f, repair, CHECK_UNKNOWN, 1);
 	assert_int_equal(access(path, F_OK), 0);
 	assert_int_equal(unlink(path), 0);
-	snprintf(path, sizeof(path), "%s/cmkfs.session.new", f->dir);
+	snprintf(path, sizeof(path), "%s/cmkfs.volume.new", f->dir);
 	make_empty(path);
 	expect(f, structure, CHECK_TEMPORARY, 1);
 	open_volume(f);
