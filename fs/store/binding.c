@@ -7,6 +7,7 @@
 
 #include "crypto/secret.h"
 #include "fs/store/content.h"
+#include "fs/store/newborn.h"
 
 /* The tag of the path that O has now.  o->lock is held. */
 int path_tag(struct object *o, uint8_t tag[static TAG_LEN])
@@ -56,6 +57,17 @@ static void forget_old_tags(struct object *o, const uint8_t tag[TAG_LEN])
 	pthread_rwlock_unlock(&l->lock);
 }
 
+/* A power cut brought the name to the disk, but not the header that knows it. */
+static void learn_tag(struct loaded *l, const uint8_t tag[TAG_LEN])
+{
+	pthread_rwlock_wrlock(&l->lock);
+	if (l->h.ntags < MAX_TAGS)
+		memcpy(l->h.tags[l->h.ntags++], tag, TAG_LEN);
+	else
+		l->h.flags |= FLAG_BIND_OVERFLOW;
+	pthread_rwlock_unlock(&l->lock); /* it goes out as the header is settled */
+}
+
 int check_binding(struct object *o)
 {
 	struct header *h = &o->l->h;
@@ -76,6 +88,11 @@ int check_binding(struct object *o)
 			forget_old_tags(o, tag);
 			return 0;
 		}
+	if (session_unclean(o->st, h->session) && newborn_bound(o, tag)) {
+		store_event(o->st, EVENT_RECOVERED, o, 0, 0, "bound to its name by an attribute");
+		learn_tag(o->l, tag);
+		return 0;
+	}
 	r = object_damaged(o, "it is not bound to this name");
 	return o->st->vol.binding == BINDING_ENFORCE ? r : 0;
 }

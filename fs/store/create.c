@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "fs/store/entry.h"
+#include "fs/store/newborn.h"
 #include "fs/store/touched.h"
 
 #define HEADER_MODE 0644 /* of .D: it hides nothing that the directory's own mode does not */
@@ -273,6 +274,8 @@ static int make_dir(const struct place *p, const char *tmp, mode_t mode, const s
 	if (!o)
 		return -ENOMEM;
 	r = make_header(p, o, fd, &l);
+	if (r == 0)
+		newborn_mark(l, fd, l->h.tags[0]); /* where there are no attributes, there is the record */
 	if (r == 0)
 		r = give_owner(p->dir, fd, NULL, cred, mode, ret_st);
 	if (r == 0)

@@ -437,6 +437,11 @@ int loaded_drop_late(struct loaded *l, int dirfd)
 	return 0;
 }
 
+int loaded_commit_now(struct loaded *l)
+{
+	return flush_loaded(l, true);
+}
+
 int loaded_commit_tags(struct loaded *l)
 {
 	/*

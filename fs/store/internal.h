@@ -399,6 +399,8 @@ int loaded_add_tag(struct loaded *l, const uint8_t tag[TAG_LEN]);
 void loaded_drop_tag(struct loaded *l, const uint8_t tag[TAG_LEN]);
 /* Write the header now, and a barrier if the object has a durable slot (cmkfs-format(5), Binding). */
 int loaded_commit_tags(struct loaded *l);
+/* The same, with a barrier. */
+int loaded_commit_now(struct loaded *l);
 /*
  * A rename left TAG behind.  It stays until the new name is durable, since a
  * power cut may bring the old name back; at once if nothing of L is durable.

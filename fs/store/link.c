@@ -29,9 +29,7 @@ static int link_file(struct object *o, const struct place *p)
 		r = loaded_add_tag(l, tag);
 	if (r < 0)
 		goto out;
-	r = loaded_commit_tags(l);
-	if (r == 0)
-		r = loaded_sync_notes(l);
+	r = loaded_name(l, tag);
 	l->links_noted = l->touch && !backing_fstat(o->fd, &sb) && sb.st_nlink == 1;
 	if (r == 0)
 		r = backing_link(o->fd, NULL, p->dir->fd, p->sn.s);

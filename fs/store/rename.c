@@ -49,9 +49,7 @@ static int bind_new_name(struct mover *m)
 	if (r == 0)
 		r = loaded_add_tag(m->l, m->tag);
 	if (r == 0)
-		r = loaded_commit_tags(m->l);
-	if (r == 0)
-		r = loaded_sync_notes(m->l);
+		r = loaded_name(m->l, m->tag);
 	m->l->synced_once = false;
 	return r;
 }

@@ -8,6 +8,7 @@
 
 #include "fs/store/content.h"
 #include "fs/store/entry.h"
+#include "fs/store/newborn.h"
 
 /* ---- paths ---------------------------------------------------------------------------- */
 
@@ -96,11 +97,16 @@ static int note_object(struct object *o)
 
 /* ---- objects ---------------------------------------------------------------------------- */
 
-/* Something of it is on disk, for all that is known, that was there before its next slot. */
+/* Something of it is on disk, for all that is known. */
+static bool may_be_old(const struct loaded *l)
+{
+	return l->g0->pair.dur || l->g0->pair.unknown || l->header_settle;
+}
+
+/* And its next slot must not harm that. */
 static bool may_lose(const struct loaded *l)
 {
-	return l->o->st->vol.crash == CRASH_ORDERED &&
-	       (l->g0->pair.dur || l->g0->pair.unknown || l->header_settle);
+	return l->o->st->vol.crash == CRASH_ORDERED && may_be_old(l);
 }
 
 int loaded_touch(struct loaded *l)
@@ -121,15 +127,21 @@ int loaded_touch(struct loaded *l)
 
 int place_touch(const struct place *p, struct loaded *l)
 {
-	bool made = !l || (!may_lose(l) && l->made);
+	bool made = !l || (!may_be_old(l) && l->made);
 	int r = note_path(p->dir, made ? TOUCHED_MADE : TOUCHED_NAME, p->sn.s);
 
 	return r ? touched_anything(p->dir->st) : 0;
 }
 
-int loaded_sync_notes(struct loaded *l)
+int loaded_name(struct loaded *l, const uint8_t tag[static TAG_LEN])
 {
-	return may_lose(l) ? touched_sync(l->o->st) : 0;
+	int r = loaded_commit_tags(l);
+
+	if (r)
+		return r;
+	if (may_be_old(l)) /* a barrier has gone before */
+		return may_lose(l) ? touched_sync(l->o->st) : 0;
+	return newborn_mark(l, l->o->fd, tag) ? loaded_commit_now(l) : 0;
 }
 
 int place_untouch(const struct place *p, struct loaded *l, nlink_t links)
@@ -147,7 +159,7 @@ int place_untouch(const struct place *p, struct loaded *l, nlink_t links)
 	object_put(parent);
 	if (r)
 		r = touched_anything(p->dir->st);
-	return r || !l ? r : loaded_sync_notes(l);
+	return !r && l && may_lose(l) ? touched_sync(l->o->st) : r;
 }
 
 bool object_was_made(struct object *o)
@@ -159,5 +171,5 @@ bool object_was_made(struct object *o)
 		return false;
 	r = touched_was(o->st, TOUCHED_MADE, dl->h.object_id, o->stored);
 	object_unpin(o->parent);
-	return r;
+	return r || newborn_made(o);
 }

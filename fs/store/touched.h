@@ -75,12 +75,14 @@ void touched_end(struct store *st, uint64_t own);
  */
 int loaded_touch(struct loaded *l);
 struct place;
-/*
- * P is to be a name of L (NULL: of what is about to be made): it is noted.
- * loaded_sync_notes() before that brings it to the disk, if need be.
- */
+/* P is to be a name of L (NULL: of what is about to be made): it is noted. */
 int place_touch(const struct place *p, struct loaded *l);
-int loaded_sync_notes(struct loaded *l);
+/*
+ * L is about to get the name of TAG, which its header has in memory, and which
+ * is noted: both go out, and where nothing of L is durable it is marked as new
+ * there.
+ */
+int loaded_name(struct loaded *l, const uint8_t tag[static TAG_LEN]);
 /* P, one of LINKS names of L (NULL: not known), is to go: those that stay are noted. */
 int place_untouch(const struct place *p, struct loaded *l, nlink_t links);
 /* Whether an unclean session made O, so that it may never have reached the disk.  o->lock is held. */

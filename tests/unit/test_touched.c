@@ -9,6 +9,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/xattr.h>
 
 #include "fs/store/touched.h"
 
@@ -550,6 +551,90 @@ static void a_directory_of_a_dead_session_without_a_header_is_empty(void **state
 	settle(f);
 }
 
+/* A new file TMP, flushed, gets the name TO: its header from before, and a descriptor. */
+static int make_and_move(struct fixture *f, const char *to, uint8_t ret_header[static SLOT])
+{
+	char full[4096];
+	struct object *o;
+	int fd;
+
+	assert_int_equal(try_mkfile(f, "tmp", &o), 0);
+	assert_int_equal(write_text(o, "bytes"), 0);
+	assert_int_equal(object_flush(o), 0);
+	backing_path(f, "tmp", full);
+	fd = open(full, O_RDWR);
+	assert_int_equal(pread(fd, ret_header, SLOT, SLOT), SLOT);
+	assert_int_equal(try_rename(f, "tmp", to, 0), 0);
+	object_put(o);
+	assert_int_equal(fgetxattr(fd, "user.cmkfs-new", NULL, 0), 40);
+	return fd;
+}
+
+/* A name that reached the disk before the header that knows it. */
+static void a_new_file_is_known_by_a_name_that_its_header_lacks(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t old[2][SLOT];
+	int fd[2] = { make_and_move(f, "marked", old[0]), make_and_move(f, "plain", old[1]) };
+
+	die(f);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(pwrite(fd[i], old[i], SLOT, SLOT), SLOT);
+	assert_int_equal(fremovexattr(fd[1], "user.cmkfs-new"), 0);
+	memset(f->events, 0, sizeof(f->events));
+	assert_holds(f, "marked", "bytes");
+	assert_int_equal(f->events[EVENT_RECOVERED], 1);
+	assert_int_equal(read_one(f, "plain"), -EIO);
+	settle(f);
+	remount(f);
+	memset(f->events, 0, sizeof(f->events));
+	assert_holds(f, "marked", "bytes");
+	assert_int_equal(f->events[EVENT_RECOVERED], 0);
+	assert_int_equal(read_one(f, "plain"), -EIO);
+	close(fd[0]);
+	close(fd[1]);
+}
+
+static void the_mark_of_one_file_serves_no_other(void **state)
+{
+	struct fixture *f = *state;
+	char one[4096], two[4096];
+	uint8_t mark[40];
+	struct object *o;
+
+	assert_int_equal(try_mkfile(f, "tmp", &o), 0);
+	assert_int_equal(write_text(o, "one"), 0);
+	mv(f, "tmp", "one");
+	object_put(o);
+	fill(f, "two", 100, 'n');
+	backing_path(f, "one", one);
+	backing_path(f, "two", two);
+	assert_int_equal(getxattr(one, "user.cmkfs-new", mark, sizeof(mark)), sizeof(mark));
+	assert_int_equal(setxattr(two, "user.cmkfs-new", mark, sizeof(mark), 0), 0);
+	die(f);
+	assert_int_equal(rename(two, one), 0);
+	assert_int_equal(read_one(f, "one"), -EIO);
+}
+
+static void a_new_directory_is_known_without_the_record(void **state)
+{
+	struct fixture *f = *state;
+	char unborn[4100], record[200];
+
+	mkdirs(f, "unborn");
+	fill(f, "unborn/file", 100, 'n');
+	backing_path(f, "unborn", unborn);
+	record_of(f, session_current(f->st), record);
+	assert_int_equal(truncate(strcat(unborn, "/.D"), 0), 0);
+	assert_int_equal(unlink(record), 0);
+	die(f);
+	assert_false(there(f, "unborn/file"));
+	fill(f, "unborn/file", 10, 'm');
+	settle(f);
+	remount(f);
+	assert_true(there(f, "unborn/file"));
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -566,6 +651,9 @@ int main(void)
 		T(many_names_of_a_directory_become_one_note),
 		T(what_is_made_is_noted_after_all_hope_is_lost),
 		T(a_file_of_a_dead_session_without_a_header_is_empty),
+		T(a_new_file_is_known_by_a_name_that_its_header_lacks),
+		T(the_mark_of_one_file_serves_no_other),
+		T(a_new_directory_is_known_without_the_record),
 		T(a_directory_of_a_dead_session_without_a_header_is_empty),
 	};
 
