@@ -22,6 +22,8 @@
 	X(key_set)                                                                                 \
 	X(key_rotate)                                                                              \
 	X(key_reset)                                                                               \
+	X(key_backup)                                                                              \
+	X(key_restore)                                                                             \
 	X(key_test)                                                                                \
 	X(zone_create)                                                                             \
 	X(zone_list)                                                                               \

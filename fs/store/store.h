@@ -119,6 +119,21 @@ int volume_edit_keyring(const char *dir, const struct zone_id *z, const uint8_t 
 			struct store_error *err);
 
 /*
+ * All keyrings of a volume and its volume file as one block of bytes, encrypted
+ * as they are; malloc'd.  -EBADMSG: one of them is not whole.
+ */
+int volume_backup_keys(const char *dir, uint8_t **ret, size_t *ret_n, struct store_error *err);
+/*
+ * Put what is missing or damaged back; FORCE: also what is another than the
+ * backup's.  TELL is called for each keyring.  -EBADMSG: no whole backup;
+ * -EINVAL: of another volume.
+ */
+enum restored { RESTORED_NEW, RESTORED_REPLACED, RESTORED_SAME, RESTORED_KEPT };
+typedef void volume_restored_fn(void *arg, const struct zone_id *z, enum restored what);
+int volume_restore_keys(const char *dir, const uint8_t *p, size_t n, bool force,
+			volume_restored_fn *tell, void *arg, struct store_error *err);
+
+/*
  * Open a volume with the root zone locked: takes cmkfs.lock when read-write
  * (-EBUSY: another holds it; ERR names the holder), reads no key.  Free with
  * store_close(), which flushes nothing: see store_end_session().
