@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * `cmkfs key rotate`: the newest version of each key that the zone has.
+ * `cmkfs key rotate`: the newest version of each key that the zone has; or a
+ * new generation (key_generation.c).
  */
 #include <errno.h>
 #include <stdio.h>
 
 #include "ask.h"
 #include "crypto/secret.h"
+#include "key_generation.h"
 #include "volkeys.h"
 
 static const char *zone;
 
-static const struct opt opts[] = { OPT_ZONE(&zone), OPT_END };
+static struct generation_args gens;
+
+static const struct opt opts[] = { OPT_ZONE(&zone), OPTS_GENERATION(&gens), OPT_END };
 
 struct fresh { /* a slot that is to be replaced */
 	uint32_t g;
@@ -158,7 +162,7 @@ static int run(const struct cmd *c)
 	int r = volkeys_load(c, c->argv[0], zone, &k);
 
 	if (!r)
-		r = rotate(&k);
+		r = generation_asked(&gens) ? generation_run(&k, &gens) : rotate(&k);
 	volkeys_done(&k);
 	return r;
 }
@@ -166,7 +170,7 @@ static int run(const struct cmd *c)
 const struct verb verb_key_rotate = {
 	.name = "key rotate",
 	.args = "DIR",
-	.summary = "Take the newest version of a volume's key",
+	.summary = "Take the newest version of a volume's key, or a new vault key",
 	.opts = opts,
 	.min_args = 1,
 	.max_args = 1,

@@ -8,6 +8,7 @@
 #include "fs/mount/control.h"
 #include "fs/mount/control_answer.h"
 #include "fs/mount/grant.h"
+#include "fs/mount/rekeyer.h"
 
 json_t *answer_failure(const struct mount_failure *f)
 {
@@ -213,6 +214,8 @@ json_t *control_answer(struct mount *m, const json_t *req)
 		{ "status", answer_status }, { "stats", answer_stats },	  { "lock", answer_lock },
 		{ "unlock", answer_unlock }, { "reload", answer_reload }, { "zones", answer_zones },
 		{ "zone-create", answer_zone_create }, { "zone-destroy", answer_zone_destroy },
+		{ "rekey", rekeyer_begin }, { "rekey-status", rekeyer_status },
+		{ "rekey-stop", rekeyer_stop },
 	};
 	const char *cmd = json_string_value(json_object_get(req, "cmd"));
 

@@ -19,6 +19,7 @@
 #include "fs/mount/event.h"
 #include "fs/mount/janitor.h"
 #include "fs/mount/mountinfo.h"
+#include "fs/mount/rekeyer.h"
 #include "fs/mount/supervise.h"
 #include "fs/mount/zones.h"
 
@@ -177,6 +178,8 @@ static int serve(struct mount *m, const char *state_dir, struct mount_failure *f
 		r = fail_errno(f, workers_start(m, m->nthreads, &m->workers),
 			       "cannot start a thread");
 	if (!r)
+		r = fail_errno(f, rekeyer_start(m, &m->rekeyer), "memory");
+	if (!r)
 		r = fail_errno(f, control_start(m, state_dir, &m->control), "control socket");
 	if (!r)
 		r = fail_errno(f, settler_start(m, &m->settler), "cannot start a thread");
@@ -199,6 +202,7 @@ static void wind_up(struct mount *m)
 	int r = 0;
 
 	settler_stop(m->settler);
+	rekeyer_halt(m->rekeyer);
 	zones_end(m, &rep);
 	session_unmount(m);
 	quiet = control_stop(m->control);
@@ -220,6 +224,7 @@ static void wind_up(struct mount *m)
 	zones_stop(m);
 	if (m->control)
 		control_farewell(m->control, atomic_load(&m->lost));
+	rekeyer_free(m->rekeyer);
 	inode_table_free(m->inodes);
 	if (m->store)
 		store_close(m->store);

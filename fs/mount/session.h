@@ -23,6 +23,7 @@ struct flusher;
 struct aside;
 struct audit;
 struct settler;
+struct rekeyer;
 struct janitor;
 
 struct mount {
@@ -42,6 +43,7 @@ struct mount {
 	struct flusher *flusher;
 	struct aside *aside;	/* under the writeback cache only */
 	struct settler *settler;
+	struct rekeyer *rekeyer;
 	struct audit *audit;
 	struct mzone *zones;	/* the root's first; the list grows (zones.h) */
 	struct recovery *recovery; /* what opens recovery slots, if the mount is to; or NULL */

@@ -14,7 +14,8 @@
 #include "fs/store/content.h"
 #include "fs/store/entry.h"
 
-#define FLUSH_GROUPS 8 /* converted ones that wait for a batch: each holds half a MiB */
+#define FLUSH_GROUPS 4 /* converted ones that wait for a batch: each holds half a MiB */
+#define OTHER_SLOTS 64 /* groups between two batches of slots alone */
 
 /* Either slot: the older one must not stay under an older generation. */
 static bool is_behind(const struct loaded *l)
@@ -210,6 +211,49 @@ static int convert_groups(struct loaded *l, rekey_pace_fn *pace, void *arg)
 	return r ? r : object_flush(l->o);
 }
 
+static int dirty_group(struct loaded *l, uint32_t g)
+{
+	struct group *grp;
+	int r = group_get(l, g, false, &grp);
+
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	pthread_rwlock_wrlock(&grp->lock);
+	r = grp->error;
+	if (!r)
+		grp->dirty = true;
+	pthread_rwlock_unlock(&grp->lock);
+	if (!r)
+		loaded_mark_dirty(l);
+	group_put(grp);
+	return r;
+}
+
+/*
+ * The other slot of each group too: under the old key, once that is gone, it
+ * could not be told from a damaged one.
+ */
+static int write_other_slots(struct loaded *l)
+{
+	unsigned int waiting = 0;
+	int r;
+
+	pthread_mutex_lock(&l->flush);
+	r = barrier_locked(l);
+	pthread_mutex_unlock(&l->flush);
+	for (uint32_t g = 1; !r; g++) {
+		pthread_rwlock_rdlock(&l->lock);
+		g = group_next_present(&l->h, g);
+		pthread_rwlock_unlock(&l->lock);
+		if (g == UINT32_MAX)
+			break;
+		r = dirty_group(l, g);
+		if (!r && ++waiting % OTHER_SLOTS == 0)
+			r = object_flush(l->o);
+	}
+	return r ? r : object_flush(l->o);
+}
+
 /* Everything is of the new epoch: the old key goes, from memory and from both slots. */
 static int finish(struct loaded *l)
 {
@@ -243,6 +287,8 @@ static int rekey_gcm(struct loaded *l, rekey_pace_fn *pace, void *arg)
 		r = pace(arg, bytes);
 	if (!r)
 		r = convert_groups(l, pace, arg);
+	if (!r)
+		r = write_other_slots(l);
 	if (!r)
 		r = xattrs_rekey(l);
 	return r ? r : finish(l);

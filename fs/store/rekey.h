@@ -48,13 +48,13 @@ struct zone_rekey {
 };
 
 /*
- * Bring all objects of the zone of TOP, its topmost directory, to the active
- * generation, in passes, until one finds nothing to do.  The zone is not
- * entered: each object is done under its gate.
+ * Bring all objects of the zone Z to its active generation, in passes, until
+ * one finds nothing to do.  No zone is entered: each object is done under its
+ * gate.
  * 0: nothing of an older generation is left; -EUCLEAN: but for what is damaged
  * (FAILED); -EINTR: by STOP; the lock errno; -EROFS; -EOPNOTSUPP: contents of
  * an XTS volume; -EAGAIN: names moved without end; other errors of the store.
  */
-int zone_rekey(struct object *top, struct zone_rekey *k);
+int zone_rekey(struct zone *z, struct zone_rekey *k);
 
 #endif

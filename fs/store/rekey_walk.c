@@ -21,6 +21,16 @@ struct walk {
 	uint64_t changed; /* in this pass */
 };
 
+/* The zone itself, or one that it lies in. */
+static bool on_the_way(const struct walk *w, const struct zone *z)
+{
+	const struct zone *i = w->zone;
+
+	while (i && i != z)
+		i = zone_parent(i);
+	return i;
+}
+
 static int stopped(const struct walk *w)
 {
 	return *w->k->stop ? -EINTR : 0;
@@ -76,13 +86,11 @@ static int bring(struct walk *w, struct object *o, bool *ret_wait)
 
 static int walk_dir(struct walk *w, struct object *dir);
 
-static int walk_object(struct walk *w, struct object *o)
+static int bring_object(struct walk *w, struct object *o)
 {
 	bool wait = false;
-	int r = stopped(w);
+	int r = zone_enter(w->zone, ZONE_NORMAL);
 
-	if (!r)
-		r = zone_enter(w->zone, ZONE_NORMAL);
 	if (r)
 		return r;
 	r = unless_gone(w, bring(w, o, &wait));
@@ -92,12 +100,21 @@ static int walk_object(struct walk *w, struct object *o)
 		if (!r && w->n == WAITING)
 			r = write_rest(w);
 	}
+	return r;
+}
+
+static int walk_object(struct walk *w, struct object *o)
+{
+	int r = stopped(w);
+
+	if (!r && o->zone == w->zone)
+		r = bring_object(w, o);
 	return !r && S_ISDIR(o->type) ? walk_dir(w, o) : r;
 }
 
 static int list(struct walk *w, struct object *dir, struct tree_names *ret)
 {
-	int r = zone_enter(w->zone, ZONE_NORMAL);
+	int r = zone_enter(dir->zone, ZONE_NORMAL);
 
 	if (r)
 		return r;
@@ -106,7 +123,7 @@ static int list(struct walk *w, struct object *dir, struct tree_names *ret)
 		r = tree_names(dir, NULL, NULL, ret);
 		object_unpin(dir);
 	}
-	zone_leave(w->zone, ZONE_NORMAL);
+	zone_leave(dir->zone, ZONE_NORMAL);
 	return unless_gone(w, r);
 }
 
@@ -118,12 +135,12 @@ static int walk_dir(struct walk *w, struct object *dir)
 	for (size_t i = 0; i < l.n && !r; i++) {
 		struct object *o = NULL;
 
-		r = zone_enter(w->zone, ZONE_NORMAL);
+		r = zone_enter(dir->zone, ZONE_NORMAL);
 		if (r)
 			break;
 		r = unless_gone(w, tree_object(dir, l.v[i], &o));
-		zone_leave(w->zone, ZONE_NORMAL);
-		if (!r && o && o->zone == w->zone) /* else the top of another zone */
+		zone_leave(dir->zone, ZONE_NORMAL);
+		if (!r && o && on_the_way(w, o->zone))
 			r = walk_object(w, o);
 		object_put(o);
 	}
@@ -131,16 +148,16 @@ static int walk_dir(struct walk *w, struct object *dir)
 	return r;
 }
 
-int zone_rekey(struct object *top, struct zone_rekey *k)
+int zone_rekey(struct zone *z, struct zone_rekey *k)
 {
-	struct walk w = { .k = k, .zone = object_zone(top) };
-	int r = top->st->opt.read_only ? -EROFS : 0;
+	struct walk w = { .k = k, .zone = z };
+	int r = z->st->opt.read_only ? -EROFS : 0;
 
-	if (k->contents && store_suite(top->st) != SUITE_GCM)
+	if (k->contents && store_suite(z->st) != SUITE_GCM)
 		r = -EOPNOTSUPP;
 	for (k->pass = 1; !r; k->pass++) {
 		k->seen = k->failed = w.changed = 0;
-		r = walk_object(&w, top);
+		r = walk_object(&w, z->st->root);
 		if (!r)
 			r = write_rest(&w);
 		if (!r && !w.changed)

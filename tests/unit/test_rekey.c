@@ -95,7 +95,7 @@ static int bring(struct fixture *f, bool contents)
 {
 	struct zone_rekey k = { .contents = contents, .stop = &never, .pace = go_on };
 
-	return zone_rekey(store_root(f->st), &k);
+	return zone_rekey(store_root_zone(f->st), &k);
 }
 
 /* ---- a tree of all kinds ------------------------------------------------------------- */
@@ -291,7 +291,7 @@ static void an_interrupted_one_reads_and_goes_on(void **state)
 		struct zone_rekey k = { .contents = true, .stop = &never, .pace = countdown,
 					.arg = &left };
 
-		r = zone_rekey(store_root(f->st), &k);
+		r = zone_rekey(store_root_zone(f->st), &k);
 		assert_true(r == 0 || r == -EINTR);
 		check_tree(f);
 		if (stops++ % 3 == 0)
@@ -355,7 +355,7 @@ static void what_is_damaged_keeps_its_key(void **state)
 	assert_int_equal(pwrite(fd, "damage", 6, (off_t)chunk_place(200) + 9), 6);
 	close(fd);
 	second_generation(f);
-	assert_int_equal(zone_rekey(store_root(f->st), &k), -EUCLEAN);
+	assert_int_equal(zone_rekey(store_root_zone(f->st), &k), -EUCLEAN);
 	assert_true(k.failed > 0);
 	snprintf(path, sizeof(path), "dir/f%u", BIG);
 	o = at(f, path);

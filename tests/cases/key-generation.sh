@@ -1,0 +1,99 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# A new vault key, and new data keys, for a mounted volume: while it is used,
+# through kills of the daemon and a revocation, and proved at the end.
+. "$(dirname "$0")/../lib/case.sh"
+need_fuse
+
+generation() { # the one in use, and how many live ones there are
+	cmkfs key show --json vol | python3 -c 'import json, sys
+g = {s["generation"] for s in json.load(sys.stdin)}
+print(max(g), len(g))'
+}
+
+files=150 kills=6
+[ -z "${CMKFS_LONG:-}" ] || files=20000 kills=50
+mkvol vol
+KEY_URI=$(cmkfs key show --json vol | json 'd[0]["uri"]')
+domount vol mnt
+python3 - mnt $files <<'PY'
+import os, random, sys
+r = random.Random(1)
+for n in range(int(sys.argv[2])):
+    where = os.path.join(sys.argv[1], "d%d" % (n // 50))
+    os.makedirs(where, exist_ok=True)
+    with open(os.path.join(where, "f%d" % n), "wb") as file:
+        file.write(r.randbytes(r.choice((0, 1, 3000, 20000, 300000 if n % 10 == 0 else 5000))))
+    if n % 3 == 0:
+        os.setxattr(file.name, "user.n", b"%d" % n)
+with open(os.path.join(sys.argv[1], "big"), "wb") as file:
+    file.write(r.randbytes(40 << 20))
+PY
+python3 "$TOP/tests/lib/tree.py" save mnt tree.json
+same() { python3 "$TOP/tests/lib/tree.py" compare mnt tree.json || fail "$1"; }
+
+# Only the wraps: fast, and no byte of the contents moves.
+sync
+cp -a --sparse=always vol before
+cmkfs key rotate vol --generation
+[ "$(generation)" = "2 1" ] || fail "generation and live ones: $(generation)"
+same "a new generation changed something"
+
+# New data keys, while it is used.
+mkdir mnt/use
+python3 "$TOP/tests/lib/rekey.py" use mnt/use 4 &
+user=$!
+cmkfs key rotate vol --reencrypt
+wait $user || fail "who used it meanwhile"
+[ "$(generation)" = "3 1" ] || fail "generation and live ones: $(generation)"
+rm -r mnt/use
+same "new data keys changed something"
+doumount mnt
+cmkfs fsck vol
+python3 "$TOP/tests/lib/rekey.py" fresh before vol
+
+# Stopped and gone on with; slow on request; a revocation in its midst.
+domount vol mnt
+cmkfs key rotate vol --reencrypt --bandwidth 4M >slow.txt 2>&1 &
+slow=$!
+reencrypting() { [ "$(generation)" = "4 2" ]; }
+wait_for 10 reencrypting
+sleep 0.5
+kill -0 $slow 2>/dev/null || fail "40 MiB at 4 MiB a second took a moment: $(cat slow.txt)"
+expect_error 2 'no rate' cmkfs key rotate vol --generation --bandwidth x
+cmkfs key rotate vol --stop
+wait $slow && fail "it was stopped and says that it is done"
+grep -q 'goes on with it' slow.txt || fail "no word how to go on: $(cat slow.txt)"
+same "a stop changed something"
+cmkfs key rotate vol --reencrypt --bandwidth 10M --progress json >again.txt 2>&1 &
+again=$!
+wait_for 10 grep -q '"bytes": [1-9]' again.txt
+cmkfs vault key disable "$KEY_URI"
+sleep 0.7
+expect_errno EKEYREVOKED read mnt/big
+cmkfs vault key enable "$KEY_URI"
+wait $again || fail "after the key came back: $(cat again.txt)"
+[ "$(generation)" = "4 1" ] || fail "generation and live ones: $(generation)"
+same "a revocation in its midst changed something"
+
+gone() { ! is_mounted "$PWD/mnt"; }
+# The daemon is killed, again and again; each time the rest is done.
+for ((i = 1; i <= kills; i++)); do
+	what=--generation
+	[ $((i % 3)) = 0 ] || what=--reencrypt
+	cmkfs key rotate vol $what --bandwidth 60M >killed.txt 2>&1 &
+	run=$!
+	python3 -c "import random, time; time.sleep(random.random() * 0.8)"
+	pid=$(cmkfs status --json mnt | json 'd["pid"]')
+	kill -9 "$pid"
+	wait $run || true
+	wait_for 10 gone
+	domount vol mnt
+	same "kill $i changed something"
+done
+cmkfs key rotate vol --reencrypt
+[ "$(generation | cut -d' ' -f2)" = 1 ] || fail "generations are left: $(generation)"
+same "after all"
+doumount mnt
+cmkfs fsck vol
+expect_error 2 'not mounted' cmkfs key rotate vol --generation
