@@ -74,6 +74,7 @@ bench_bin := $(patsubst tests/bench/%.c,$(O)/bench/%,$(bench_src))
 all_obj := $(call obj,$(crypto_src) $(keyprov_src) $(store_src) $(fs_src) fs/main.c \
 	$(testlib_src) $(unit_src) $(fuzz_src) $(bench_src) $(posix_src) tests/fuzz/replay.c)
 helpers := $(O)/mount.cmkfs $(O)/mount.fuse.cmkfs
+units := cmkfs@.service cmkfs-maintain.service cmkfs-maintain.timer
 man_pages := $(wildcard man/*.[1578])
 
 .PHONY: all tests help deps deps-demo deps-lint demo check check-unit \
@@ -196,16 +197,17 @@ install: all ## into DESTDIR, PREFIX
 	$(INSTALL) -m 0755 $(O)/cmkfs $(DESTDIR)$(BINDIR)/cmkfs
 	ln -sf $(BINDIR)/cmkfs $(DESTDIR)$(HELPERDIR)/mount.cmkfs
 	ln -sf $(BINDIR)/cmkfs $(DESTDIR)$(HELPERDIR)/mount.fuse.cmkfs
-	sed 's,@BINDIR@,$(BINDIR),' fs/dist/cmkfs@.service > $(DESTDIR)$(UNITDIR)/cmkfs@.service
-	chmod 0644 $(DESTDIR)$(UNITDIR)/cmkfs@.service
+	for u in $(units); do \
+		sed 's,@BINDIR@,$(BINDIR),' fs/dist/$$u > $(DESTDIR)$(UNITDIR)/$$u && \
+		chmod 0644 $(DESTDIR)$(UNITDIR)/$$u || exit 1; done
 	$(INSTALL) -m 0644 fs/dist/cmkfs.bash $(DESTDIR)$(COMPLETIONDIR)/cmkfs
 	for p in $(man_pages); do \
 		$(INSTALL) -D -m 0644 $$p $(DESTDIR)$(MANDIR)/man$${p##*.}/$${p##*/} || exit 1; done
 
 uninstall: ## what install made
 	rm -f $(DESTDIR)$(BINDIR)/cmkfs $(DESTDIR)$(HELPERDIR)/mount.cmkfs \
-		$(DESTDIR)$(HELPERDIR)/mount.fuse.cmkfs $(DESTDIR)$(UNITDIR)/cmkfs@.service \
-		$(DESTDIR)$(COMPLETIONDIR)/cmkfs
+		$(DESTDIR)$(HELPERDIR)/mount.fuse.cmkfs $(DESTDIR)$(COMPLETIONDIR)/cmkfs
+	for u in $(units); do rm -f $(DESTDIR)$(UNITDIR)/$$u; done
 	for p in $(man_pages); do rm -f $(DESTDIR)$(MANDIR)/man$${p##*.}/$${p##*/}; done
 
 clean: ## remove what was built

@@ -251,6 +251,6 @@ static int purge(const struct cmd *c)
 
 URI_VERB(enable, "Let a key, or one version of it, be used again");
 URI_VERB(disable, "Refuse a key, or one version of it: volumes under it lock");
-URI_VERB(delete, "Delete a key: volumes under it lock");
-URI_VERB(recover, "Take the deletion of a key back, within the retention");
-URI_VERB(purge, "End a deleted key for good");
+URI_VERB(delete, "Delete a key, or one version of it: volumes under it lock");
+URI_VERB(recover, "Take the deletion of a key or version back, within the retention");
+URI_VERB(purge, "End a deleted key or version for good");

@@ -24,6 +24,8 @@ static const struct column key_columns[] = {
 	{ .key = "created", .heading = "CREATED" },
 	{ .key = "deleted", .heading = "DELETED" },
 	{ .key = "purge_at", .heading = "PURGE-AT" },
+	{ .key = "rotate_after", .heading = "ROTATE-AFTER" },
+	{ .key = "expire_after" },
 };
 
 static const struct column version_columns[] = {
@@ -34,13 +36,28 @@ static const struct column version_columns[] = {
 	{ .key = "created", .heading = "CREATED" },
 	{ .key = "not_before", .heading = "NOT-BEFORE" },
 	{ .key = "expires", .heading = "EXPIRES" },
+	{ .key = "deleted", .heading = "DELETED" },
+	{ .key = "purge_at", .heading = "PURGE-AT" },
 };
+
+/* A span as it is given: "90d". */
+static json_t *span(int64_t s)
+{
+	if (!s)
+		return json_null();
+	if (!(s % 86400))
+		return json_sprintf("%lldd", (long long)s / 86400);
+	return !(s % 3600) ? json_sprintf("%lldh", (long long)s / 3600) :
+			     json_sprintf("%llds", (long long)s);
+}
 
 static json_t *key_row(const struct local_key *k)
 {
-	return json_pack("{ss sb si so so so}", "uri", k->uri, "enabled", k->enabled, "versions",
-			 (int)k->versions, "created", table_time(k->created), "deleted",
-			 table_time(k->deleted), "purge_at", table_time(k->purge_at));
+	return json_pack("{ss sb si so so so so so}", "uri", k->uri, "enabled", k->enabled,
+			 "versions", (int)k->versions, "created", table_time(k->created),
+			 "deleted", table_time(k->deleted), "purge_at", table_time(k->purge_at),
+			 "rotate_after", span(k->rotate_after), "expire_after",
+			 span(k->expire_after));
 }
 
 static int add_key(void *arg, const struct local_key *k)
@@ -78,11 +95,12 @@ static int add_version(void *arg, const struct local_version *v)
 	const char *version = strrchr(v->kid, '/') + 1;
 
 	json_array_append_new(arg,
-			      json_pack("{ss ss ss si sb so so so}", "kid", v->kid, "version",
+			      json_pack("{ss ss ss si sb so so so so so}", "kid", v->kid, "version",
 					version, "type", v->type, "bits", (int)v->bits, "enabled",
 					v->enabled, "created", table_time(v->created),
 					"not_before", table_time(v->not_before), "expires",
-					table_time(v->expires)));
+					table_time(v->expires), "deleted", table_time(v->deleted),
+					"purge_at", table_time(v->purge_at)));
 	return 0;
 }
 

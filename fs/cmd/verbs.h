@@ -44,6 +44,7 @@
 	X(vault_key_list)                                                                          \
 	X(vault_key_show)                                                                          \
 	X(vault_key_rotate)                                                                        \
+	X(vault_key_rotation)                                                                      \
 	X(vault_key_update)                                                                        \
 	X(vault_key_enable)                                                                        \
 	X(vault_key_disable)                                                                       \
@@ -53,6 +54,7 @@
 	X(vault_policy_set)                                                                        \
 	X(vault_policy_delete)                                                                     \
 	X(vault_policy_list)                                                                       \
+	X(vault_maintain)                                                                          \
 	X(verify)                                                                                  \
 	X(fsck)                                                                                    \
 	X(audit_show)                                                                              \

@@ -132,7 +132,10 @@ int vault_find(struct local *l, const char *name, struct vault_row *ret, struct 
 int vault_enter(struct local *l, const char *name, unsigned int perm, struct vault_row *ret,
 		struct kp_error *e);
 int vault_insert(struct local *l, const struct local_vault *v, struct kp_error *e);
-/* Drop what has been deleted for longer than its vault's retention. */
+/* Each thing that has been deleted for longer than its vault's retention. */
+typedef int vault_overdue_fn(struct local *l, void *arg, const char *object, struct kp_error *e);
+int vault_overdue(struct local *l, vault_overdue_fn *fn, void *arg, struct kp_error *e);
+/* Drop it, and put that on record. */
 int vault_sweep(struct local *l, struct kp_error *e);
 int policy_of(struct local *l, int64_t vault_id, const char *principal, unsigned int *ret,
 	      struct kp_error *e);
@@ -164,11 +167,14 @@ int key_find(struct local *l, const struct vault_row *v, const char *name, struc
 int key_enter(struct local *l, const struct vault_row *v, const char *name, struct key_row *ret,
 	      struct kp_error *e);
 /*
- * The version that U names; without one the newest that can be used, else the
- * newest enabled, else the newest.
+ * The version that U names, deleted or not; without one the newest that can be
+ * used, else the newest enabled, else the newest, of those not deleted.
  */
 int version_find(struct local *l, const struct local_uri *u, const struct key_row *k,
 		 struct version_row *ret, struct kp_error *e);
+/* The same; -EKEYREVOKED when it is deleted. */
+int version_enter(struct local *l, const struct local_uri *u, const struct key_row *k,
+		  struct version_row *ret, struct kp_error *e);
 /* Enabled and within its times.  -EKEYREVOKED, -EKEYEXPIRED. */
 int version_usable(const struct key_row *k, const struct version_row *v, struct kp_error *e);
 void version_read(sqlite3_stmt *s, const struct local_uri *u, struct version_row *ret);

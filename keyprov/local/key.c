@@ -1,35 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Administration of keys that are there: show, enable, disable, times, delete,
- * recover, purge.
+ * Administration of keys that are there: show, enable, disable, times, rotation
+ * policy.
  */
-#include "db.h"
+#include "key_op.h"
 
 #include <errno.h>
 #include <stdio.h>
 
-#define DAY 86400
-
-struct key_op {
-	struct local_uri u;
-	char object[KP_URI_MAX];
-	bool on, deleted;
-	int64_t not_before, expires;
-	struct local_key *ret;
-	local_key_fn *key_fn;
-	local_version_fn *version_fn;
-	void *arg;
-};
-
-/* Whether the whole key is meant: no version may be named. */
-enum scope { ANY, WHOLE };
-
-static int run(struct local *l, struct call *c, const char *uri, enum scope scope,
+int key_op_run(struct local *l, struct call *c, const char *uri, enum key_scope scope,
 	       struct key_op *o, call_fn *fn, struct kp_error *e)
 {
 	int r = local_uri_parse(uri, &o->u, e);
 
-	if (!r && scope == WHOLE && o->u.version[0])
+	if (!r && scope == KEY_WHOLE && o->u.version[0])
 		r = kp_fail(e, -EINVAL, "leave the version away", "%s names a version, but %s is "
 			    "for the whole key", uri, c->operation);
 	if (r)
@@ -39,7 +23,7 @@ static int run(struct local *l, struct call *c, const char *uri, enum scope scop
 	return local_call(l, c, fn, o, e);
 }
 
-static int enter(struct local *l, const struct key_op *o, unsigned int perm,
+int key_op_enter(struct local *l, const struct key_op *o, unsigned int perm,
 		 struct vault_row *ret_vault, struct key_row *ret, struct kp_error *e)
 {
 	int r = vault_enter(l, o->u.vault, perm, ret_vault, e);
@@ -68,7 +52,7 @@ int local_key_get(struct local *l, const char *uri, struct local_key *ret, struc
 	struct key_op o = { .ret = ret };
 	struct call c = { .operation = "get" };
 
-	return run(l, &c, uri, ANY, &o, do_get, e);
+	return key_op_run(l, &c, uri, KEY_OR_VERSION, &o, do_get, e);
 }
 
 static int do_versions(struct local *l, void *arg, struct kp_error *e)
@@ -99,7 +83,7 @@ int local_key_versions(struct local *l, const char *uri, local_version_fn *fn, v
 	struct key_op o = { .version_fn = fn, .arg = arg };
 	struct call c = { .operation = "list" };
 
-	return run(l, &c, uri, ANY, &o, do_versions, e);
+	return key_op_run(l, &c, uri, KEY_OR_VERSION, &o, do_versions, e);
 }
 
 static int do_list(struct local *l, void *arg, struct kp_error *e)
@@ -140,14 +124,14 @@ static int do_enable(struct local *l, void *arg, struct kp_error *e)
 	struct version_row row;
 	struct vault_row v;
 	struct key_row k;
-	int r = enter(l, o, PERM_CREATE, &v, &k, e);
+	int r = key_op_enter(l, o, PERM_CREATE, &v, &k, e);
 
 	if (r)
 		return r;
 	if (!o->u.version[0])
 		return db_run(l, e, "UPDATE key SET enabled = ? WHERE id = ?", "ii",
 			      (int64_t)o->on, k.id);
-	r = version_find(l, &o->u, &k, &row, e);
+	r = version_enter(l, &o->u, &k, &row, e);
 	return r ? r : db_run(l, e, "UPDATE key_version SET enabled = ? WHERE id = ?", "ii",
 			      (int64_t)o->on, row.id);
 }
@@ -157,7 +141,7 @@ int local_key_enable(struct local *l, const char *uri, bool on, struct kp_error 
 	struct key_op o = { .on = on };
 	struct call c = { .operation = on ? "enable" : "disable", .changes = true };
 
-	return run(l, &c, uri, ANY, &o, do_enable, e);
+	return key_op_run(l, &c, uri, KEY_OR_VERSION, &o, do_enable, e);
 }
 
 /* The newest, usable or not: what an operator means who names no version. */
@@ -168,9 +152,9 @@ static int newest(struct local *l, const struct key_op *o, const struct key_row 
 	int r;
 
 	if (o->u.version[0])
-		return version_find(l, &o->u, k, ret, e);
+		return version_enter(l, &o->u, k, ret, e);
 	r = db_prepare(l, &s, e, "SELECT " VERSION_COLUMNS " FROM key_version WHERE key_id = ? "
-		       "ORDER BY id DESC LIMIT 1", "i", k->id);
+		       "AND deleted = 0 ORDER BY id DESC LIMIT 1", "i", k->id);
 	if (!r)
 		r = db_step(l, s, e);
 	if (r < 0)
@@ -188,7 +172,7 @@ static int do_update(struct local *l, void *arg, struct kp_error *e)
 	struct vault_row v;
 	struct key_row k;
 	int64_t from, to;
-	int r = enter(l, o, PERM_CREATE, &v, &k, e);
+	int r = key_op_enter(l, o, PERM_CREATE, &v, &k, e);
 
 	if (!r)
 		r = newest(l, o, &k, &row, e);
@@ -209,92 +193,34 @@ int local_key_update(struct local *l, const char *uri, int64_t not_before, int64
 	struct key_op o = { .not_before = not_before, .expires = expires };
 	struct call c = { .operation = "update", .changes = true };
 
-	return run(l, &c, uri, ANY, &o, do_update, e);
+	return key_op_run(l, &c, uri, KEY_OR_VERSION, &o, do_update, e);
 }
 
-/* ---- delete, recover, purge ---------------------------------------------------- */
+/* ---- rotation policy ------------------------------------------------------------- */
 
-static int drop(struct local *l, const struct key_row *k, struct kp_error *e)
-{
-	return db_run(l, e, "DELETE FROM key WHERE id = ?", "i", k->id);
-}
-
-static int do_delete(struct local *l, void *arg, struct kp_error *e)
+static int do_rotation(struct local *l, void *arg, struct kp_error *e)
 {
 	const struct key_op *o = arg;
 	struct vault_row v;
 	struct key_row k;
-	int r = enter(l, o, PERM_DELETE, &v, &k, e);
+	int r = key_op_enter(l, o, PERM_ROTATE, &v, &k, e);
 
-	if (r)
-		return r;
-	if (!v.v.soft_delete)
-		return drop(l, &k, e);
-	return db_run(l, e, "UPDATE key SET deleted = ?, purge_at = ? WHERE id = ?", "iii",
-		      now_seconds(), now_seconds() + (int64_t)v.v.retention_days * DAY, k.id);
+	return r ? r : db_run(l, e, "UPDATE key SET rotate_after = ?, expire_after = ? WHERE id = ?",
+			      "iii", o->rotate_after, o->expire_after, k.id);
 }
 
-int local_key_delete(struct local *l, const char *uri, struct kp_error *e)
+int local_key_rotation(struct local *l, const char *uri, int64_t rotate_after,
+		       int64_t expire_after, struct kp_error *e)
 {
-	struct key_op o = { .on = false };
-	struct call c = { .operation = "delete", .changes = true };
+	struct key_op o = { .rotate_after = rotate_after, .expire_after = expire_after };
+	char detail[80];
+	struct call c = { .operation = "rotation.set", .detail = detail, .changes = true };
 
-	return run(l, &c, uri, WHOLE, &o, do_delete, e);
-}
-
-static int find_deleted(struct local *l, const struct key_op *o, unsigned int perm,
-			struct vault_row *v, struct key_row *ret, struct kp_error *e)
-{
-	int r = vault_enter(l, o->u.vault, perm, v, e);
-
-	if (!r)
-		r = key_find(l, v, o->u.key, ret, e);
-	if (r || ret->k.deleted)
-		return r;
-	kp_fail(e, -EBUSY, NULL, "key %s in vault %s is not deleted", o->u.key, o->u.vault);
-	return kp_hint(e, -EBUSY, "to delete it: cmkfs vault key delete %s", ret->k.uri);
-}
-
-static int do_recover(struct local *l, void *arg, struct kp_error *e)
-{
-	const struct key_op *o = arg;
-	struct vault_row v;
-	struct key_row k;
-	int r = find_deleted(l, o, PERM_RECOVER, &v, &k, e);
-
-	return r ? r : db_run(l, e, "UPDATE key SET deleted = 0, purge_at = 0 WHERE id = ?", "i",
-			      k.id);
-}
-
-int local_key_recover(struct local *l, const char *uri, struct kp_error *e)
-{
-	struct key_op o = { .on = false };
-	struct call c = { .operation = "recover", .changes = true };
-
-	return run(l, &c, uri, WHOLE, &o, do_recover, e);
-}
-
-static int do_purge(struct local *l, void *arg, struct kp_error *e)
-{
-	const struct key_op *o = arg;
-	struct vault_row v;
-	struct key_row k;
-	int r = find_deleted(l, o, PERM_PURGE, &v, &k, e);
-
-	if (r)
-		return r;
-	if (v.v.purge_protection) {
-		kp_fail(e, -EPERM, NULL, "vault %s has purge protection: key %s goes by itself "
-			"when its retention of %d days ends", o->u.vault, o->u.key, v.v.retention_days);
-		return kp_hint(e, -EPERM, "to have it back: cmkfs vault key recover %s", k.k.uri);
-	}
-	return drop(l, &k, e);
-}
-
-int local_key_purge(struct local *l, const char *uri, struct kp_error *e)
-{
-	struct key_op o = { .on = false };
-	struct call c = { .operation = "purge", .changes = true };
-
-	return run(l, &c, uri, WHOLE, &o, do_purge, e);
+	if (rotate_after < 0 || expire_after < 0 ||
+	    (expire_after && (!rotate_after || expire_after <= rotate_after)))
+		return kp_fail(e, -EINVAL, "give --expires-after more than --after",
+			       "a version would expire before it is rotated away");
+	snprintf(detail, sizeof(detail), "after %lld s, expires after %lld s", (long long)rotate_after,
+		 (long long)expire_after);
+	return key_op_run(l, &c, uri, KEY_WHOLE, &o, do_rotation, e);
 }

@@ -10,7 +10,8 @@
 
 #define KEY_COLUMNS                                                                              \
 	"id, name, owner, enabled, created, deleted, purge_at, "                                \
-	"(SELECT count(*) FROM key_version WHERE key_id = key.id)"
+	"(SELECT count(*) FROM key_version WHERE key_id = key.id AND deleted = 0), "             \
+	"rotate_after, expire_after"
 
 void key_read(sqlite3_stmt *s, const char *vault, struct key_row *ret)
 {
@@ -26,6 +27,8 @@ void key_read(sqlite3_stmt *s, const char *vault, struct key_row *ret)
 	k->deleted = sqlite3_column_int64(s, 5);
 	k->purge_at = sqlite3_column_int64(s, 6);
 	k->versions = (unsigned int)sqlite3_column_int(s, 7);
+	k->rotate_after = sqlite3_column_int64(s, 8);
+	k->expire_after = sqlite3_column_int64(s, 9);
 	snprintf(u.vault, sizeof(u.vault), "%s", vault);
 	snprintf(u.key, sizeof(u.key), "%s", k->name);
 	local_uri_format(&u, k->uri);
@@ -91,6 +94,8 @@ void version_read(sqlite3_stmt *s, const struct local_uri *u, struct version_row
 	ret->v.created = sqlite3_column_int64(s, 5);
 	ret->v.not_before = sqlite3_column_int64(s, 6);
 	ret->v.expires = sqlite3_column_int64(s, 7);
+	ret->v.deleted = sqlite3_column_int64(s, 8);
+	ret->v.purge_at = sqlite3_column_int64(s, 9);
 	memcpy(kid.version, ret->version, sizeof(kid.version));
 	local_uri_format(&kid, ret->v.kid);
 }
@@ -102,7 +107,7 @@ int version_find(struct local *l, const struct local_uri *u, const struct key_ro
 	int r;
 
 	r = db_prepare(l, &s, e, "SELECT " VERSION_COLUMNS " FROM key_version "
-		       "WHERE key_id = ?1 AND (?2 = '' OR version = ?2) ORDER BY "
+		       "WHERE key_id = ?1 AND (version = ?2 OR (?2 = '' AND deleted = 0)) ORDER BY "
 		       "enabled AND not_before <= ?3 AND (expires = 0 OR expires > ?3) DESC, "
 		       "enabled DESC, id DESC LIMIT 1", "isi", k->id, u->version, now_seconds());
 	if (!r)
@@ -111,11 +116,22 @@ int version_find(struct local *l, const struct local_uri *u, const struct key_ro
 		return r;
 	if (!r) {
 		kp_fail(e, -ENOENT, NULL, "key %s in vault %s has no version %s", u->key, u->vault,
-			u->version);
+			u->version[0] ? u->version : "that is not deleted");
 		return kp_hint(e, -ENOENT, "cmkfs vault key show %s", k->k.uri);
 	}
 	version_read(s, u, ret);
 	return 0;
+}
+
+int version_enter(struct local *l, const struct local_uri *u, const struct key_row *k,
+		  struct version_row *ret, struct kp_error *e)
+{
+	int r = version_find(l, u, k, ret, e);
+
+	if (r || !ret->v.deleted)
+		return r;
+	kp_fail(e, -EKEYREVOKED, NULL, "key version %s is deleted", ret->v.kid);
+	return kp_hint(e, -EKEYREVOKED, "cmkfs vault key recover %s", ret->v.kid);
 }
 
 static const char *iso_time(int64_t t, char *buf, size_t cap)

@@ -54,7 +54,7 @@ enum local_permission {
 };
 #define PERM_USE (PERM_GET | PERM_WRAP | PERM_UNWRAP)
 
-/* "get,wrapKey" → bits, and back.  -EINVAL: unknown word or none. */
+/* "get,wrapKey" → bits ("use" is PERM_USE), and back.  -EINVAL: unknown word or none. */
 int local_permissions_parse(const char *s, unsigned int *ret, struct kp_error *e);
 #define LOCAL_PERMISSIONS_MAX 96
 void local_permissions_format(unsigned int bits, char ret[static LOCAL_PERMISSIONS_MAX]);
@@ -115,7 +115,8 @@ struct local_key {
 	char name[LOCAL_KEY_MAX];
 	bool enabled;	      /* of the key as a whole; versions have their own */
 	int64_t created, deleted, purge_at;
-	unsigned int versions;
+	unsigned int versions; /* not deleted ones */
+	int64_t rotate_after, expire_after; /* see local_key_rotation() */
 };
 
 struct local_version {
@@ -124,6 +125,7 @@ struct local_version {
 	unsigned int bits;
 	bool enabled;
 	int64_t created, not_before, expires; /* 0: none */
+	int64_t deleted, purge_at;	      /* 0: not deleted */
 };
 
 struct local_key_options {
@@ -157,9 +159,35 @@ typedef int local_version_fn(void *arg, const struct local_version *v);
 /* Newest first. */
 int local_key_versions(struct local *l, const char *uri, local_version_fn *fn, void *arg,
 		       struct kp_error *e);
+/* With a version in URI that version alone, else the key with all of them. */
 int local_key_delete(struct local *l, const char *uri, struct kp_error *e);
 int local_key_recover(struct local *l, const char *uri, struct kp_error *e);
 int local_key_purge(struct local *l, const char *uri, struct kp_error *e);
+
+/*
+ * Rotation policy: local_maintain() makes a new version when the newest is
+ * ROTATE_AFTER seconds old (0: never), to expire EXPIRE_AFTER seconds after it
+ * was made (0: never).
+ */
+int local_key_rotation(struct local *l, const char *uri, int64_t rotate_after,
+		       int64_t expire_after, struct kp_error *e);
+
+/* ---- what time brings ------------------------------------------------------------ */
+
+struct local_done {
+	const char *action; /* "rotate", "purge" */
+	const char *object;
+	const char *kid;    /* of the new version, or NULL */
+	int code;	    /* 0, or why it failed */
+	const char *why;
+};
+typedef int local_done_fn(void *arg, const struct local_done *d);
+/*
+ * Rotate the keys that are due, and drop what has been deleted for longer than
+ * its retention.  What fails is told to FN, and the rest done all the same.
+ * With DRY only told what would be done.
+ */
+int local_maintain(struct local *l, bool dry, local_done_fn *fn, void *arg, struct kp_error *e);
 
 /* ---- policies and identities --------------------------------------------------- */
 

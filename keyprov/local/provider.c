@@ -132,7 +132,7 @@ static int find(struct local *l, struct use *o, unsigned int perm, struct kp_err
 	if (!r)
 		r = key_enter(l, &o->vault, o->u.key, &o->key, e);
 	if (!r)
-		r = version_find(l, &o->u, &o->key, &o->version, e);
+		r = version_enter(l, &o->u, &o->key, &o->version, e);
 	if (!r && !o->u.version[0])
 		snprintf(o->detail, sizeof(o->detail), "%s", o->version.v.kid);
 	return r;

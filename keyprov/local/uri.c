@@ -143,12 +143,13 @@ int local_permissions_parse(const char *s, unsigned int *ret, struct kp_error *e
 
 	for (;; s += n + 1) {
 		n = strcspn(s, ",");
-		b = permission_bit(s, n);
+		b = n == 3 && !strncasecmp(s, "use", 3) ? PERM_USE : permission_bit(s, n);
 		if (!b) {
 			kp_fail(e, -EINVAL, NULL, "'%.*s' is not a permission",
 				(int)MIN(n, 60U), s);
 			return kp_hint(e, -EINVAL, "permissions are get, list, create, import, "
-				       "delete, recover, purge, wrapKey, unwrapKey, rotate");
+				       "delete, recover, purge, wrapKey, unwrapKey, rotate; use is "
+				       "get,wrapKey,unwrapKey");
 		}
 		bits |= b;
 		if (!s[n])

@@ -111,39 +111,47 @@ int vault_insert(struct local *l, const struct local_vault *v, struct kp_error *
 		      v->region, (int64_t)v->service);
 }
 
-/* One record for each that goes; the rows cascade. */
-static int sweep_record(struct local *l, const char *sql, struct kp_error *e)
-{
-	_cleanup_stmt_ sqlite3_stmt *s = NULL;
-	int r = db_prepare(l, &s, e, sql, "i", now_seconds());
+/* ---- retention ------------------------------------------------------------------- */
 
-	while (!r && (r = db_step(l, s, e)) == 1)
-		r = record_note(l, "vault:retention", "purge",
-				(const char *)sqlite3_column_text(s, 0), "the retention has ended",
-				e);
-	return r;
-}
+static const char *const overdue[] = {
+	"SELECT 'local://' || vault.name || '/keys/' || key.name || '/' || version FROM key_version "
+	"JOIN key ON key.id = key_id JOIN vault ON vault.id = vault_id "
+	"WHERE key_version.deleted <> 0 AND key_version.purge_at <= ?",
+	"SELECT 'local://' || vault.name || '/keys/' || key.name FROM key "
+	"JOIN vault ON vault.id = vault_id WHERE key.deleted <> 0 AND key.purge_at <= ?",
+	"SELECT 'local://' || name FROM vault WHERE deleted <> 0 AND purge_at <= ?",
+};
 
-static const char *const drops[] = {
+static const char *const drops[] = { /* in the same order; what hangs on a row goes with it */
 	"DELETE FROM key_version WHERE deleted <> 0 AND purge_at <= ?",
 	"DELETE FROM key WHERE deleted <> 0 AND purge_at <= ?",
 	"DELETE FROM vault WHERE deleted <> 0 AND purge_at <= ?",
 };
 
+int vault_overdue(struct local *l, vault_overdue_fn *fn, void *arg, struct kp_error *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(overdue) && !r; i++) {
+		_cleanup_stmt_ sqlite3_stmt *s = NULL;
+
+		r = db_prepare(l, &s, e, overdue[i], "i", now_seconds());
+		while (!r && (r = db_step(l, s, e)) == 1)
+			r = fn(l, arg, (const char *)sqlite3_column_text(s, 0), e);
+	}
+	return r;
+}
+
+static int record(struct local *l, void *arg, const char *object, struct kp_error *e)
+{
+	(void)arg;
+	return record_note(l, "vault:retention", "purge", object, "the retention has ended", e);
+}
+
 int vault_sweep(struct local *l, struct kp_error *e)
 {
-	int r = sweep_record(l, "SELECT 'local://' || vault.name || '/keys/' || key.name || '/' || "
-			     "version FROM key_version JOIN key ON key.id = key_id JOIN vault ON "
-			     "vault.id = vault_id WHERE key_version.deleted <> 0 AND "
-			     "key_version.purge_at <= ?", e);
+	int r = vault_overdue(l, record, NULL, e);
 
-	if (!r)
-		r = sweep_record(l, "SELECT 'local://' || vault.name || '/keys/' || key.name FROM key "
-				 "JOIN vault ON vault.id = vault_id WHERE key.deleted <> 0 AND "
-				 "key.purge_at <= ?", e);
-	if (!r)
-		r = sweep_record(l, "SELECT 'local://' || name FROM vault WHERE deleted <> 0 AND "
-				 "purge_at <= ?", e);
 	for (size_t i = 0; i < ARRAY_SIZE(drops) && !r; i++)
 		r = db_run(l, e, drops[i], "i", now_seconds());
 	return r;

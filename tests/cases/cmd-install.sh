@@ -11,10 +11,12 @@ mkdir root
 mk install
 for f in usr/bin/cmkfs usr/sbin/mount.cmkfs usr/sbin/mount.fuse.cmkfs usr/share/man/man1/cmkfs.1 \
 	usr/share/man/man5/cmkfs.conf.5 usr/share/man/man7/cmkfs-security.7 \
-	usr/share/bash-completion/completions/cmkfs usr/lib/systemd/system/cmkfs@.service; do
+	usr/share/bash-completion/completions/cmkfs usr/lib/systemd/system/cmkfs@.service \
+	usr/lib/systemd/system/cmkfs-maintain.service usr/lib/systemd/system/cmkfs-maintain.timer; do
 	[ -e "root/$f" ] || [ -L "root/$f" ] || fail "$f was not installed"
 done
 grep -q '^ExecStart=/usr/bin/cmkfs mount' root/usr/lib/systemd/system/cmkfs@.service
+grep -q '^ExecStart=/usr/bin/cmkfs vault maintain' root/usr/lib/systemd/system/cmkfs-maintain.service
 
 # Completion: verbs, then the options of one.
 complete_line() { # WORDS…

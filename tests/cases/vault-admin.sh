@@ -84,7 +84,44 @@ cmkfs vault delete scratch
 cmkfs vault purge scratch
 expect_error 4 'no vault scratch' cmkfs vault show scratch
 
+# ---- one version: deleted, refused by its number, recovered
+two=$(cmkfs vault key create local://prod/keys/two)
+new=$(cmkfs vault key rotate local://prod/keys/two)
+cmkfs vault key delete "$two"
+[ "$(cmkfs vault key show --json local://prod/keys/two |
+	json 'd["versions"][1]["deleted"] < d["versions"][1]["purge_at"], d["versions"][0]["deleted"]')" = "(True, None)" ]
+expect_error 4 'is deleted' cmkfs key test "$two"
+cmkfs key test local://prod/keys/two >/dev/null
+expect_error 4 'purge protection' cmkfs vault key purge "$two"
+cmkfs vault key recover "$two"
+cmkfs key test "$two" >/dev/null
+
+# ---- retention under protection only grows
+cmkfs vault update prod --retention 8
+expect_error 4 'only be made longer' cmkfs vault update prod --retention 7
+
+# ---- rotation by age, carried out by maintain
+expect_error 2 'say either' cmkfs vault key rotation local://prod/keys/two
+expect_error 2 'not an age' cmkfs vault key rotation local://prod/keys/two --after soon
+expect_error 2 'before it is rotated away' cmkfs vault key rotation local://prod/keys/two --after 9d --expires-after 9d
+cmkfs vault key rotation local://prod/keys/two --after 1s --expires-after 180d
+[ "$(cmkfs vault key show --json local://prod/keys/two | json 'd["rotate_after"], d["expire_after"]')" = "('1s', '180d')" ]
+sleep 1.1
+[ "$(cmkfs vault maintain --dry-run --json | json '[a["action"] for a in d]')" = "['rotate']" ]
+cmkfs vault maintain --json >done
+[ "$(json '[(a["action"], a["object"], a["error"]) for a in d]' <done)" = "[('rotate', 'local://prod/keys/two', None)]" ] ||
+	fail "$(cat done)"
+[ "$(cmkfs vault key show --json local://prod/keys/two | json 'd["versions"][0]["version"]')" = \
+	"$(json 'd[0]["version"]' <done)" ] || fail "another version than the listing says"
+cmkfs vault key rotation local://prod/keys/two --off
+sleep 1.1
+[ "$(cmkfs vault maintain --json)" = "[]" ] || fail "rotated though it is off"
+expect_error 2 'not possible' cmkfs vault maintain --audit-keep 0
+[ "$(CMKFS_STATE_DIR=$CASE_DIR/none cmkfs vault maintain --json)" = "[]" ] || fail "a host without vaults"
+
 # ---- policies
+cmkfs vault policy set prod someone use 2>note
+[ "$(cmkfs vault policy list --json prod | json 'd[0]["permissions"]')" = "['get', 'wrapKey', 'unwrapKey']" ]
 cmkfs vault policy set prod someone get,wrapKey,unwrapKey 2>note
 grep -q 'no identity someone' note || fail "no word of an unknown identity"
 [ "$(cmkfs vault policy list --json prod | json 'd')" = \

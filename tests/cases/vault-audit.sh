@@ -58,10 +58,10 @@ expect_error 2 'not a time' cmkfs audit show --since yesterday vol
 # ---- followed, through a rotation of the log
 background cmkfs audit show --follow --json --event vault.update prod >followed
 wait_for 5 test -e followed
-cmkfs vault update prod --retention 30
+cmkfs vault update prod --tenant t1
 wait_for 5 grep -q vault.update followed
 cmkfs audit rotate prod
-cmkfs vault update prod --retention 31
+cmkfs vault update prod --tenant ""
 wait_for 5 eval '[ "$(wc -l <followed)" = 2 ]'
 
 # ---- the files are what is shown: JSON lines

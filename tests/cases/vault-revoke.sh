@@ -50,6 +50,8 @@ locks EKEYREVOKED vault key disable "$kid"
 opens vault key enable "$kid"
 locks EKEYREVOKED vault key delete local://prod/keys/k
 opens vault key recover local://prod/keys/k
+locks EKEYREVOKED vault key delete "$kid"
+opens vault key recover "$kid"
 locks EKEYREVOKED vault delete prod
 opens vault recover prod
 locks EKEYREVOKED identity off vol

@@ -76,6 +76,11 @@ static void key_deletion(struct fixture *f, bool take)
 	OK(take ? local_key_delete(f->l, KEY, &e) : local_key_recover(f->l, KEY, &e));
 }
 
+static void version_deletion(struct fixture *f, bool take)
+{
+	OK(take ? local_key_delete(f->l, f->kid, &e) : local_key_recover(f->l, f->kid, &e));
+}
+
 static void vault_deletion(struct fixture *f, bool take)
 {
 	OK(take ? local_vault_delete(f->l, "prod", &e) : local_vault_recover(f->l, "prod", &e));
@@ -194,6 +199,8 @@ static const struct way {
 	  "cmkfs vault key enable " KEY },
 	{ "key deleted", key_deletion, -EKEYREVOKED, -EKEYREVOKED, -EKEYREVOKED, -EKEYREVOKED,
 	  "cmkfs vault key recover " KEY },
+	{ "version deleted", version_deletion, -EKEYREVOKED, -EKEYREVOKED, -ENOENT, -EKEYREVOKED,
+	  "cmkfs vault key recover " KEY "/" },
 	{ "vault deleted", vault_deletion, -EKEYREVOKED, -EKEYREVOKED, -EKEYREVOKED, -EKEYREVOKED,
 	  "cmkfs vault recover prod" },
 	{ "identity off", identity_switch, -EKEYREVOKED, -EKEYREVOKED, -EKEYREVOKED, -EKEYREVOKED,

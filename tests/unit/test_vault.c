@@ -71,6 +71,10 @@ static void permissions_go_there_and_back(void **state)
 	}
 	OK(local_permissions_parse("GET,unwrapkey", &bits, &e));
 	assert_int_equal(bits, PERM_GET | PERM_UNWRAP);
+	OK(local_permissions_parse("use", &bits, &e));
+	assert_int_equal(bits, PERM_USE);
+	OK(local_permissions_parse("list,use", &bits, &e));
+	assert_int_equal(bits, PERM_USE | PERM_LIST);
 	FAILS(-EINVAL, local_permissions_parse("", &bits, &e));
 	FAILS(-EINVAL, local_permissions_parse("get,", &bits, &e));
 	FAILS(-EINVAL, local_permissions_parse("get,all", &bits, &e));
@@ -183,6 +187,179 @@ static void purge_protection_holds_until_the_retention_ends(void **state)
 	FAILS(-ENOENT, local_vault_get(f->l, "prod", &v, &e));
 }
 
+static void retention_is_never_shortened_under_protection(void **state)
+{
+	struct fixture *f = *state;
+	struct local_vault_change c = { LOCAL_UNCHANGED, LOCAL_UNCHANGED, 30, NULL, NULL };
+
+	make(f, "loose", true, false);
+	make(f, "safe", true, true);
+	OK(local_vault_update(f->l, "loose", &c, &e));
+	FAILS(-EPERM, local_vault_update(f->l, "safe", &c, &e));
+	c.purge_protection = 1;
+	OK(local_vault_update(f->l, "loose", &c, &e));
+	c.retention_days = 31;
+	OK(local_vault_update(f->l, "loose", &c, &e));
+	c.retention_days = 30;
+	FAILS(-EPERM, local_vault_update(f->l, "loose", &c, &e));
+}
+
+static int count_versions(void *arg, const struct local_version *v)
+{
+	unsigned int *n = arg; /* all, deleted ones */
+
+	n[0]++;
+	n[1] += v->deleted != 0;
+	return 0;
+}
+
+static void a_version_goes_and_comes_back_by_itself(void **state)
+{
+	struct fixture *f = *state;
+	struct local_key_options o = { 0 };
+	char one[KP_URI_MAX], two[KP_URI_MAX];
+	unsigned int n[2] = { 0 };
+	struct local_key k;
+	struct kp_info info;
+	struct kp *kp;
+
+	make(f, "v", true, false);
+	OK(local_key_create(f->l, "local://v/keys/k", &o, one, &e));
+	OK(local_key_rotate(f->l, "local://v/keys/k", &o, two, &e));
+	f->ctx.principal = NULL;
+	OK(kp_local.open(&f->ctx, "local://v/keys/k", &kp, &e));
+	FAILS(-EBUSY, local_key_recover(f->l, two, &e));
+	FAILS(-EBUSY, local_key_purge(f->l, two, &e));
+	OK(local_key_delete(f->l, two, &e));
+	FAILS(-EKEYREVOKED, local_key_delete(f->l, two, &e));
+	FAILS(-EKEYREVOKED, local_key_enable(f->l, two, true, &e));
+	FAILS(-EKEYREVOKED, local_key_update(f->l, two, 0, 0, &e));
+	FAILS(-EKEYREVOKED, kp_local.describe(kp, two, &info, &e));
+	OK(kp_local.describe(kp, NULL, &info, &e)); /* the newest there is */
+	assert_string_equal(info.kid, one);
+	assert_string_equal(info.newest, one);
+	OK(local_key_get(f->l, "local://v/keys/k", &k, &e));
+	assert_int_equal(k.versions, 1);
+	OK(local_key_versions(f->l, "local://v/keys/k", count_versions, n, &e));
+	assert_int_equal(n[0], 2);
+	assert_int_equal(n[1], 1);
+	OK(local_key_recover(f->l, two, &e));
+	OK(kp_local.describe(kp, NULL, &info, &e));
+	assert_string_equal(info.kid, two);
+	OK(local_key_delete(f->l, two, &e));
+	OK(local_key_purge(f->l, two, &e));
+	FAILS(-ENOENT, local_key_recover(f->l, two, &e));
+	OK(local_key_delete(f->l, one, &e));
+	FAILS(-ENOENT, kp_local.describe(kp, NULL, &info, &e));
+	OK(local_key_rotate(f->l, "local://v/keys/k", &o, two, &e));
+	kp_local.close(kp);
+}
+
+static void a_deleted_version_is_protected_and_ends_with_the_retention(void **state)
+{
+	struct fixture *f = *state;
+	struct local_key_options o = { 0 };
+	char one[KP_URI_MAX], two[KP_URI_MAX];
+
+	make(f, "v", true, true);
+	OK(local_key_create(f->l, "local://v/keys/k", &o, one, &e));
+	OK(local_key_rotate(f->l, "local://v/keys/k", &o, two, &e));
+	OK(local_key_delete(f->l, one, &e));
+	FAILS(-EPERM, local_key_purge(f->l, one, &e));
+	fixture_sql(f, "UPDATE key_version SET purge_at = 1 WHERE deleted <> 0");
+	OK(local_key_enable(f->l, two, true, &e)); /* any change */
+	FAILS(-ENOENT, local_key_recover(f->l, one, &e));
+	make(f, "hard", false, false);
+	OK(local_key_create(f->l, "local://hard/keys/k", &o, one, &e));
+	OK(local_key_delete(f->l, one, &e));
+	FAILS(-ENOENT, local_key_recover(f->l, one, &e));
+}
+
+/* ---- what time brings ---------------------------------------------------------- */
+
+struct done {
+	unsigned int rotated, purged, failed;
+	char object[KP_URI_MAX], kid[KP_URI_MAX];
+};
+
+static int keep_done(void *arg, const struct local_done *d)
+{
+	struct done *t = arg;
+
+	t->failed += d->code != 0;
+	*(strcmp(d->action, "rotate") ? &t->purged : &t->rotated) += 1;
+	snprintf(t->object, sizeof(t->object), "%s", d->object);
+	snprintf(t->kid, sizeof(t->kid), "%s", d->kid ? d->kid : "");
+	return 0;
+}
+
+static int keep_version(void *arg, const struct local_version *v)
+{
+	*(struct local_version *)arg = *v;
+	return 1;
+}
+
+static struct done maintain(struct fixture *f, bool dry)
+{
+	struct done d = { 0 };
+
+	OK(local_maintain(f->l, dry, keep_done, &d, &e));
+	return d;
+}
+
+static void a_key_is_rotated_at_the_age_of_its_policy(void **state)
+{
+	struct fixture *f = *state;
+	struct local_key_options o = { .bits = 3072 };
+	struct local_version v = { .bits = 0 };
+	char kid[KP_URI_MAX];
+	struct done d;
+
+	make(f, "v", true, false);
+	OK(local_key_create(f->l, "local://v/keys/k", &o, kid, &e));
+	OK(local_key_create(f->l, "local://v/keys/other", &o, kid, &e));
+	FAILS(-EINVAL, local_key_rotation(f->l, "local://v/keys/k", 100, 100, &e));
+	FAILS(-EINVAL, local_key_rotation(f->l, "local://v/keys/k", 0, 100, &e));
+	FAILS(-EINVAL, local_key_rotation(f->l, kid, 100, 0, &e));
+	OK(local_key_rotation(f->l, "local://v/keys/k", 90 * DAY, 180 * DAY, &e));
+	assert_int_equal(maintain(f, false).rotated, 0);
+	fixture_sql(f, "UPDATE key_version SET created = created - 90 * 86400");
+	assert_int_equal(maintain(f, true).rotated, 1);
+	d = maintain(f, false);
+	assert_int_equal(d.rotated, 1);
+	assert_string_equal(d.object, "local://v/keys/k");
+	local_key_versions(f->l, d.kid, keep_version, &v, NULL);
+	assert_int_equal(v.bits, 3072);
+	assert_in_range(v.expires, time(NULL) + 180 * DAY - 5, time(NULL) + 180 * DAY);
+	assert_int_equal(maintain(f, false).rotated, 0);
+	/* Neither what is disabled, nor what is deleted, nor what has no policy any more. */
+	fixture_sql(f, "UPDATE key_version SET created = created - 90 * 86400");
+	OK(local_key_enable(f->l, "local://v/keys/k", false, &e));
+	assert_int_equal(maintain(f, false).rotated, 0);
+	OK(local_key_enable(f->l, "local://v/keys/k", true, &e));
+	OK(local_vault_delete(f->l, "v", &e));
+	assert_int_equal(maintain(f, false).rotated, 0);
+	OK(local_vault_recover(f->l, "v", &e));
+	assert_int_equal(maintain(f, true).rotated, 1);
+	OK(local_key_rotation(f->l, "local://v/keys/k", 0, 0, &e));
+	assert_int_equal(maintain(f, false).rotated, 0);
+}
+
+static void maintenance_purges_what_is_past_its_retention(void **state)
+{
+	struct fixture *f = *state;
+	struct local_vault v;
+
+	make(f, "v", true, true);
+	OK(local_vault_delete(f->l, "v", &e));
+	assert_int_equal(maintain(f, false).purged, 0);
+	fixture_sql(f, "UPDATE vault SET purge_at = 1");
+	assert_int_equal(maintain(f, true).purged, 1);
+	OK(local_vault_get(f->l, "v", &v, &e));
+	assert_int_equal(maintain(f, false).purged, 1);
+	FAILS(-ENOENT, local_vault_get(f->l, "v", &v, &e));
+}
+
 static void what_is_not_deleted_is_not_recovered_or_purged(void **state)
 {
 	struct fixture *f = *state;
@@ -193,7 +370,6 @@ static void what_is_not_deleted_is_not_recovered_or_purged(void **state)
 	FAILS(-EBUSY, local_key_purge(f->l, KEY, &e));
 	FAILS(-ENOENT, local_vault_delete(f->l, "nope", &e));
 	FAILS(-ENOENT, local_key_delete(f->l, "local://prod/keys/nope", &e));
-	FAILS(-EINVAL, local_key_delete(f->l, f->kid, &e)); /* names a version */
 }
 
 static void without_soft_delete_a_deletion_is_final(void **state)
@@ -540,6 +716,11 @@ int main(void)
 		BARE(retention_is_7_to_90_days),
 		BARE(protection_is_never_switched_off),
 		TEST(purge_protection_holds_until_the_retention_ends),
+		TEST(retention_is_never_shortened_under_protection),
+		TEST(a_version_goes_and_comes_back_by_itself),
+		TEST(a_deleted_version_is_protected_and_ends_with_the_retention),
+		TEST(a_key_is_rotated_at_the_age_of_its_policy),
+		TEST(maintenance_purges_what_is_past_its_retention),
 		TEST(what_is_not_deleted_is_not_recovered_or_purged),
 		BARE(without_soft_delete_a_deletion_is_final),
 		TEST(sizes_below_2048_are_not_made),
