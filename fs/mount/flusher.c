@@ -12,7 +12,7 @@
 #include <time.h>
 
 #include "crypto/mac.h"
-#include "fs/mount/zones.h"
+#include "fs/mount/session.h"
 
 #define PERIOD_MS 250
 #define AGE_MS 500
@@ -72,10 +72,8 @@ static void flush(struct mount *m, unsigned int round)
 {
 	if (!m->opt->read_only)
 		store_flush_aged(m->store, AGE_MS);
-	if (round % (1000 / PERIOD_MS) == 0) {
+	if (round % (1000 / PERIOD_MS) == 0)
 		store_trim(m->store);
-		zones_look(m);
-	}
 	crypto_forget();
 }
 

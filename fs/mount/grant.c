@@ -20,12 +20,13 @@ static void put_in_force(struct grant *g, struct grant_set *s)
 
 	pthread_mutex_lock(&g->apply);
 	pthread_mutex_lock(&g->lock);
-	old = g->set;
-	g->set = s;
+	old = g->retired ? s : g->set;
+	if (!g->retired)
+		g->set = s;
 	pthread_mutex_unlock(&g->lock);
 	if (old)
 		old->retired = true;
-	for (unsigned int i = 0; i < s->n; i++)
+	for (unsigned int i = 0; i < s->n && old != s; i++)
 		if (s->parts[i].told) {
 			grant_set_judge(s, NULL);
 			break;
@@ -95,6 +96,7 @@ void grant_retire(struct grant *g)
 	pthread_mutex_lock(&g->lock);
 	s = g->set;
 	g->set = NULL;
+	g->retired = true;
 	pthread_mutex_unlock(&g->lock);
 	if (s)
 		s->retired = true;
@@ -107,6 +109,7 @@ void grant_stop(struct grant *g)
 	if (!g)
 		return;
 	grant_retire(g);
+	grant_set_free(g->next);
 	state_context_done(&g->ctx);
 	pthread_cond_destroy(&g->decided);
 	pthread_mutex_destroy(&g->apply);
@@ -292,6 +295,45 @@ int grant_reload(struct grant *g, struct store_error *err)
 	wait_decided(g, s, 0); /* until then the old leases hold */
 	put_in_force(g, s);
 	return 0;
+}
+
+static bool is_decided(struct grant *g, const struct grant_set *s)
+{
+	bool decided;
+
+	pthread_mutex_lock(&g->apply);
+	decided = grant_set_decided(s);
+	pthread_mutex_unlock(&g->apply);
+	return decided;
+}
+
+/* Whether RING is another than the one in force. */
+static bool is_news(struct grant *g, const struct keyring *ring)
+{
+	bool news;
+
+	pthread_mutex_lock(&g->lock);
+	news = g->set && g->set->ring->seq != ring->seq;
+	pthread_mutex_unlock(&g->lock);
+	return news;
+}
+
+void grant_look(struct grant *g, uint64_t stamp)
+{
+	struct store_error err = { "", "" };
+	struct keyring *ring;
+
+	if (g->next && is_decided(g, g->next)) {
+		put_in_force(g, g->next);
+		g->next = NULL;
+	}
+	if (g->next || stamp == g->stamp || zone_keyring(g->z->zone, &ring, &err))
+		return;
+	g->stamp = stamp;
+	if (!is_news(g, ring))
+		keyring_free(ring);
+	else if (grant_set_new(g, ring, &g->next, &err))
+		g->next = NULL;
 }
 
 void grant_retry(struct grant *g)

@@ -39,6 +39,12 @@ unsigned int grant_recovered(struct grant *g);
 
 /* Read the keyring again (a command changed it) and ask now.  0, -errno with ERR. */
 int grant_reload(struct grant *g, struct store_error *err);
+/*
+ * The keyring on disk is as STAMP says now: if it is another than the one in
+ * force, ask by its slots, and go over to them when it is decided what they
+ * mean.  From one thread; does not wait for a provider.
+ */
+void grant_look(struct grant *g, uint64_t stamp);
 /* The zone above has been unlocked: perhaps this one can be now.  Never waits. */
 void grant_retry(struct grant *g);
 

@@ -45,11 +45,15 @@ struct grant {
 	bool granted;	       /* under apply: the locker has been given the keys */
 	pthread_cond_t decided; /* with apply */
 	pthread_mutex_t lock;	/* protects all below */
-	struct grant_set *set;	/* in force; NULL: opened by a recovery slot */
+	struct grant_set *set;	/* in force; NULL: opened by a recovery slot, or retired */
+	bool retired;		/* no set comes into force any more */
 	bool waiting;		/* for the zone above */
 	int unlock_error;	/* what the last key met; 0: it opened the zone */
 	struct store_error store; /* why */
 	unsigned int recovered;	/* id of a recovery slot */
+	/* Of grant_look() alone. */
+	struct grant_set *next; /* of a changed keyring, not decided yet */
+	uint64_t stamp;
 };
 
 /* grant_set.c: the set of RING (taken over) with its leases running; not in force yet.  0, -errno. */

@@ -184,6 +184,8 @@ static int serve(struct mount *m, const char *state_dir, struct mount_failure *f
 	if (!r)
 		r = fail_errno(f, settler_start(m, &m->settler), "cannot start a thread");
 	if (!r)
+		r = fail_errno(f, zones_watch(m), "cannot start a thread");
+	if (!r)
 		supervise_tune(m);
 	return r;
 }

@@ -52,7 +52,10 @@ struct mount {
 	int end_fd;		/* eventfd: somebody asks for the end; … to here */
 
 	pthread_mutex_t zones_lock; /* to add a zone; protects ended */
+	pthread_cond_t zones_wake;  /* with ended */
 	bool ended;
+	bool zones_watched;	    /* by zones_thread */
+	pthread_t zones_thread;
 	_Atomic bool mounted;	/* still in our mount table */
 	_Atomic uint64_t requests, refused; /* refused: by the gate */
 	_Atomic uint64_t lost;	/* refused page writes and ranges that the store lost */

@@ -57,6 +57,7 @@ int zones_start(struct mount *m)
 	int r = 0;
 
 	pthread_mutex_init(&m->zones_lock, NULL);
+	pthread_cond_init(&m->zones_wake, NULL);
 	while (!r && (z = store_next_zone(m->store, z)))
 		r = zone_add(m, z, &n);
 	return r;
@@ -147,15 +148,6 @@ int zones_retry(struct mzone *z)
 	return z->grant ? 0 : -ENOKEY;
 }
 
-void zones_look(struct mount *m)
-{
-	struct zone *z = store_next_zone(m->store, store_root_zone(m->store));
-
-	for (; z; z = store_next_zone(m->store, z))
-		if (!zone_owner(z))
-			zones_adopt(m, z, NULL);
-}
-
 void zones_unlocked(struct mzone *z)
 {
 	struct mount *m = z->m;
@@ -202,9 +194,7 @@ void zones_end(struct mount *m, struct lock_report *ret)
 
 	if (!m->zones)
 		return;
-	pthread_mutex_lock(&m->zones_lock);
-	m->ended = true; /* no zone comes any more */
-	pthread_mutex_unlock(&m->zones_lock);
+	zones_unwatch(m);
 	n = count(m);
 	reports = calloc(n, sizeof(*reports));
 	l = calloc(n, sizeof(struct locker *));

@@ -20,6 +20,7 @@ struct mzone {
 	struct grant *_Atomic grant; /* NULL: not asked for yet */
 	struct mzone *_Atomic next;
 	_Atomic bool gone; /* destroyed */
+	unsigned int missing; /* looks of the watch without its keyring */
 	_Atomic bool unrecorded; /* locked because the audit log cannot be written */
 };
 
@@ -30,9 +31,7 @@ int zones_start(struct mount *m);
  * -errno with F: the mount cannot be; -ENOKEY: the root's key is denied.
  */
 int zones_ask(struct mount *m, struct mount_failure *f);
-/* Take in what the store has found since: from the flusher, now and then. */
-void zones_look(struct mount *m);
-/* The same for a zone that was just made.  0, -errno. */
+/* Take in a zone that was just made, or found.  0, -errno. */
 int zones_adopt(struct mount *m, struct zone *z, struct mzone **ret);
 
 /* A zone that had nothing to be asked for may have by now.  0, -errno. */
@@ -41,6 +40,10 @@ int zones_retry(struct mzone *z);
 /* Z is unlocked: zones in it that waited for that may be, too. */
 void zones_unlocked(struct mzone *z);
 bool zones_all_locked(struct mount *m);
+
+/* zones_watch.c: keep an eye on the keyrings on disk; end that, and let no zone come any more. */
+int zones_watch(struct mount *m);
+void zones_unwatch(struct mount *m);
 
 /* The mount ends: lock all for good. */
 void zones_end(struct mount *m, struct lock_report *ret);

@@ -99,6 +99,24 @@ int zone_keyring(struct zone *z, struct keyring **ret, struct store_error *err)
 	return read_in(z->st->root_fd, &z->st->vol, &z->id, ret, err);
 }
 
+uint64_t zone_keyring_stamp(struct zone *z)
+{
+	struct ring_place p;
+	struct stat sb = { 0 };
+	uint64_t h;
+	int r = ring_place_open(z->st->root_fd, &z->st->vol, &z->id, false, &p);
+
+	if (r < 0)
+		return r == -ENOENT ? 0 : 1;
+	r = backing_stat(p.dirfd, p.name, &sb);
+	ring_place_close(&p);
+	if (r < 0)
+		return r == -ENOENT ? 0 : 1;
+	h = (uint64_t)sb.st_ino * UINT64_C(0x9e3779b97f4a7c15) + (uint64_t)sb.st_size;
+	h = h * 1000003u + (uint64_t)sb.st_mtim.tv_sec;
+	return (h * 1000003u + (uint64_t)sb.st_mtim.tv_nsec) | 2;
+}
+
 int volume_peek_zone(const char *dir, const struct zone_id *z, struct keyring **ret,
 		     struct store_error *err)
 {

@@ -152,6 +152,8 @@ struct zone *store_next_zone(struct store *st, struct zone *z);
 /* A zone by its ID, or NULL. */
 struct zone *store_zone(struct store *st, const uint8_t id[static ID_LEN]);
 
+/* What tells one state of its keyring file from another; 0: there is none. */
+uint64_t zone_keyring_stamp(struct zone *z);
 /* A copy of the zone's keyring as it is on disk now (caller frees). */
 int zone_keyring(struct zone *z, struct keyring **ret, struct store_error *err);
 /*

@@ -193,7 +193,7 @@ done
 echo more >mnt/a/more
 sync mnt/a/more
 kill -9 "$(cmkfs status --json mnt | json 'd["pid"]')"
-umount -l mnt 2>/dev/null || true
+wait_for 5 eval '! is_mounted "$PWD/mnt"' # the janitor takes it away
 wait_for 5 domount vol mnt
 [ "$(cat mnt/a/more)" = more ] || fail "after the death of the daemon"
 doumount mnt
