@@ -5,12 +5,15 @@
 # errno, a map with SIGBUS; given back, every byte is there without a remount.
 . "$(dirname "$0")/../lib/case.sh"
 
-cmkfs vault create prod --purge-protection >/dev/null
+printf '[host]\ntenant = acme\n' >>"$CMKFS_CONFIG"
+cmkfs vault create prod --purge-protection --tenant acme >/dev/null
+cmkfs vault create other --purge-protection >/dev/null
 cmkfs vault key create local://prod/keys/k >/dev/null
+cmkfs vault key create local://other/keys/z >/dev/null
 one() { # CIPHER OPTIONS
 	mkvol "vol-$1" --cipher "$1" --key local://prod/keys/k 2>/dev/null
 	domount "vol-$1" "mnt-$1" -o "$2"
-	python3 "$TOP/tests/lib/lock_ways.py" "$PWD/vol-$1" "$PWD/mnt-$1" local://prod/keys/k prod
+	python3 "$TOP/tests/lib/lock_ways.py" "$PWD/vol-$1" "$PWD/mnt-$1" local://prod/keys/k prod local://other/keys/z
 	doumount "mnt-$1"
 	domount "vol-$1" "mnt-$1"
 	[ "$(find "mnt-$1/world" -type f | wc -l)" = 8 ] || fail "$1: other files after a remount"
