@@ -97,9 +97,9 @@ static int make(struct creating *c, struct store_error *err)
 		return r;
 	r = zone_make(c->dir, c->name, c->draft, &c->slot, &z, err);
 	zone_leave(up, ZONE_NORMAL);
+	forget_name(c->m, c->dir, c->name);
 	if (r < 0)
 		return r;
-	forget_name(c->m, c->dir, c->name);
 	r = zones_adopt(c->m, z, &c->z);
 	if (r < 0) { /* nobody watches over it */
 		zone_lock_begin(z, ENOKEY);

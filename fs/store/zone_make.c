@@ -126,6 +126,7 @@ struct making {
 	struct stat sb;	    /* of it */
 	char tmp[TEMP_LEN + 1];
 	int fd; /* of the new one */
+	bool made; /* it is in its place: whatever fails now, the zone is there */
 };
 
 static int copy_xattr(int from, int to, const char *name)
@@ -245,6 +246,7 @@ static int replace_dir(struct making *m)
 		return r;
 	}
 	object_attach(o, l, steal_fd(&m->fd));
+	m->made = true;
 	o->bound = true;
 	zone_found(o);
 	object_unpin(o);
@@ -304,12 +306,13 @@ static int find_old(const struct place *p, struct object **ret)
 	return r;
 }
 
-static int make_dir(const struct place *p, struct zone *z)
+static int make_dir(const struct place *p, struct zone *z, bool *ret_made)
 {
 	struct making m = { .p = p, .z = z, .fd = -1 };
 	struct object *both[2] = { p->dir };
 	int r = find_old(p, &both[1]);
 
+	*ret_made = false;
 	if (r < 0)
 		return r;
 	m.old = both[1];
@@ -319,6 +322,7 @@ static int make_dir(const struct place *p, struct zone *z)
 		ns_unlock(both, 2);
 	}
 	object_put(both[1]);
+	*ret_made = m.made;
 	return r;
 }
 
@@ -346,6 +350,7 @@ static int make_at(const struct place *p, const struct zone_draft *d, const stru
 {
 	uint8_t fingerprint[KEY_LEN];
 	struct zone *z = NULL;
+	bool made;
 	int r = look_first(p);
 
 	if (r == 0)
@@ -355,15 +360,16 @@ static int make_at(const struct place *p, const struct zone_draft *d, const stru
 	if (r < 0)
 		return r;
 	zones_add(p->dir->st, z);
-	r = make_dir(p, z);
-	if (r < 0) {
+	r = make_dir(p, z, &made);
+	if (r < 0 && !made) {
 		zone_lock_begin(z, ENOKEY);
 		zone_wipe(z);
 		zone_drop(z, NULL);
 		return r;
 	}
 	*ret = z;
-	return 0;
+	return r ? store_fail(err, r, "cmkfs zone list shows it",
+			      "the zone was made, but may not be on the disk: %s", strerror(-r)) : 0;
 }
 
 int zone_make(struct object *dir, const char *name, const struct zone_draft *d,
