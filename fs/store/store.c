@@ -14,7 +14,7 @@
 #define SECRET_ASSUMED (1u << 20) /* the arena that is made without secret_setup() */
 #define FDS_KEPT 256u		  /* descriptors for everything but resident objects */
 #define RESIDENT_MIN 16u
-#define RESIDENT_MAX 65536u
+#define RESIDENT_MAX 16384u /* each takes some 5 KiB and a descriptor */
 #define GROUPS_MIN 256u
 #define GROUPS_MAX 16384u
 #define PENDING_MAX (32u << 20)

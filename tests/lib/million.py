@@ -1,0 +1,83 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""One directory of many files: million.py N DIR [PID]
+
+Creates, lists, stats and removes them, and says how many a second.  None of it may take longer
+for each as they become more.  PID: the daemon, whose memory is watched.
+"""
+import os
+import sys
+import time
+
+PARTS = 10
+RESIDENT_KIB = 16384 * 6    # whose headers are in memory
+EACH = 900    # bytes of one that the kernel knows
+SLOWER = 4    # the last part against the fastest one, on a machine that does other things, too
+
+
+def rss(pid):
+    if not pid:
+        return 0
+    with open("/proc/%s/status" % pid, encoding="ascii") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("RssAnon"))
+
+
+def timed(what, n, step, wrong):
+    """STEP(first, last) in parts: how long the whole took."""
+    times = []
+    for k in range(PARTS):
+        begin = time.monotonic()
+        step(n * k // PARTS, n * (k + 1) // PARTS)
+        times.append(time.monotonic() - begin)
+    print("  %-7s %8.0f/s" % (what, n / sum(times)), flush=True)
+    if times[-1] > SLOWER * min(times) + 0.2:
+        wrong.append("%s became slower: %s" % (what, " ".join("%.2f" % t for t in times)))
+
+
+def main():
+    n, top, pid = int(sys.argv[1]), sys.argv[2], sys.argv[3] if len(sys.argv) > 3 else None
+    path, wrong, before, most = os.path.join(top, "many"), [], rss(pid), [0]
+    os.mkdir(path)
+    names = ["file-%07d" % k for k in range(n)]
+
+    def create(a, b):
+        for name in names[a:b]:
+            os.close(os.open(os.path.join(path, name), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644))
+        most[0] = max(most[0], rss(pid))
+
+    def stat(a, b):
+        for name in names[a:b]:
+            os.stat(os.path.join(path, name))
+        most[0] = max(most[0], rss(pid))
+
+    def remove(a, b):
+        for name in names[a:b]:
+            os.unlink(os.path.join(path, name))
+
+    timed("create", n, create, wrong)
+    begin = time.monotonic()
+    listed = sorted(entry.name for entry in os.scandir(path))
+    print("  %-7s %8.0f/s" % ("list", n / (time.monotonic() - begin)), flush=True)
+    if listed != names:
+        wrong.append("%d names are listed, of %d" % (len(listed), n))
+    timed("stat", n, stat, wrong)
+    timed("remove", n, remove, wrong)
+    if os.listdir(path):
+        wrong.append("something is still listed")
+    os.rmdir(path)
+    if pid:
+        each = (most[0] - before) * 1024 / n
+        print("  memory  %8.0f bytes for each file that the kernel knows, %d MiB in all" %
+              (each, most[0] // 1024))
+        if most[0] - before > RESIDENT_KIB + n * EACH // 1024:
+            wrong.append("that is too much")
+        time.sleep(2)
+        if rss(pid) - before > (most[0] - before) // 2 + 70000:
+            wrong.append("%d KiB are kept of %d" % (rss(pid) - before, most[0] - before))
+    for what in wrong:
+        print("  " + what)
+    return bool(wrong)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
