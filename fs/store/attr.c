@@ -45,6 +45,7 @@ void object_fix_stat(struct object *o, struct stat *sb)
 			object_loaded_attr(o, sb);
 	} else if (S_ISLNK(o->type)) {
 		sb->st_size = (off_t)symlink_target_len((size_t)sb->st_size);
+		sb->st_ino = shown_ino(o, sb->st_ino);
 	}
 }
 

@@ -135,6 +135,18 @@ int dir_remove(int dirfd, const char *name);
 int symlink_remake(const struct place *from, const struct stat *sb, const struct place *to,
 		   char tmp[static TEMP_LEN + 1], struct stat *ret_sb);
 
+/*
+ * The inode number that SB, the symlink at P, is shown with, kept from others by
+ * a descriptor of the inode: for who knows it and must not see it change with a
+ * rename.  NULL: it does change, as too many are kept, or no descriptor is left.
+ */
+struct kept *kept_new(const struct place *p, const struct stat *sb);
+void kept_free(struct store *st, struct kept *k); /* NULL-safe */
+/* K is that of O, unless it has one. */
+void kept_give(struct object *o, struct kept *k);
+/* The number that O is shown with, whose own is INO. */
+ino_t shown_ino(const struct object *o, ino_t ino);
+
 /* ---- readdir.c ---- */
 void dirstream_free(struct dirstream *s);
 

@@ -158,6 +158,7 @@ struct store {
 	_Atomic uint64_t removed_at; /* ms: when something lost its last name */
 	_Atomic uint64_t groups, groups_max;
 	_Atomic uint64_t groups_next; /* no trimming below, written under clock_lock */
+	_Atomic unsigned int kept; /* descriptors of old symlinks */
 	_Atomic unsigned int streams; /* of directories (readdir.c) */
 	_Atomic uint64_t pending, pending_max; /* bytes of held ciphertext */
 	_Atomic uint64_t names_made, names_synced; /* loaded.new_names: how often set; of these a syncfs covered */
@@ -185,6 +186,7 @@ struct object {
 	_Atomic unsigned int refs;
 	struct object *hash_next; /* protected by the shard */
 	void *_Atomic owner;
+	struct kept *_Atomic kept; /* symlinks that were made again: symlink.c */
 	pthread_rwlock_t ns; /* directories: for reading by lookups, for writing to make or remove names in it */
 	_Atomic unsigned int changes; /* directories: names made or removed in it so far */
 	struct dirstream *_Atomic stream; /* directories: the last listing's place; taken by exchange */

@@ -113,6 +113,22 @@ static unsigned char type_of(const struct listing *l, const struct dirent64 *d)
 	return backing_stat(l->dir->fd, d->d_name, &sb) ? DT_UNKNOWN : IFTODT(sb.st_mode);
 }
 
+/* A symlink that a rename made again has the number that it had. */
+static ino_t listed_ino(const struct listing *l, const struct dirent64 *d)
+{
+	struct store *st = l->dir->st;
+	ino_t ino = d->d_ino;
+	struct object *o;
+
+	if (d->d_type != DT_LNK || !st->kept)
+		return ino;
+	o = table_find(st, l->dir->dev, ino);
+	if (o)
+		ino = shown_ino(o, ino);
+	object_put(o);
+	return ino;
+}
+
 /* False: the listener wants no more, D has not been taken. */
 static bool list_one(const struct listing *l, const struct dirent64 *d)
 {
@@ -137,7 +153,7 @@ static bool list_one(const struct listing *l, const struct dirent64 *d)
 		store_event(l->dir->st, EVENT_NAME, l->dir, 0, 0, "stored name");
 		return true;
 	}
-	return l->emit(l->arg, name, n, d->d_ino, type_of(l, d), d->d_off);
+	return l->emit(l->arg, name, n, listed_ino(l, d), type_of(l, d), d->d_off);
 }
 
 /* *RET_END: all has been listed. */

@@ -22,6 +22,7 @@ struct mover {
 	bool remade; /* a symlink: made again as TMP beside the new name */
 	char tmp[TEMP_LEN + 1];
 	struct stat made;
+	struct kept *kept; /* of a symlink that is known: its number */
 };
 
 static int bind_new_name(struct mover *m)
@@ -72,6 +73,8 @@ static int mover_prepare(struct mover *m)
 	m->o = table_find(st, m->sb->st_dev, m->sb->st_ino);
 	if (!S_ISLNK(m->sb->st_mode))
 		return 0;
+	if (m->o)
+		m->kept = kept_new(m->from, m->sb);
 	r = symlink_remake(m->from, m->sb, m->to, m->tmp, &m->made);
 	m->remade = r == 0;
 	return r == -EBADMSG ? entry_integrity(st, m->o, "symlink") : r;
@@ -89,13 +92,17 @@ static void mover_finish(struct mover *m, bool done)
 		backing_unlink(m->to->dir->fd, m->tmp, 0);
 	if (m->o && done) {
 		object_set_path(m->o, m->to->dir, m->to->sn.s);
-		if (m->remade)
+		if (m->remade) {
 			table_rekey(m->o, &m->made);
+			kept_give(m->o, m->kept);
+			m->kept = NULL;
+		}
 	}
 	if (m->l)
 		object_unpin(m->o);
 	if (m->entered)
 		zone_leave(m->entered, ZONE_NORMAL);
+	kept_free(m->to->dir->st, m->kept);
 	object_put(m->o);
 }
 

@@ -8,6 +8,57 @@
 
 #include "fs/store/entry.h"
 
+#define KEPT_MAX 1024u
+
+struct kept {
+	int fd;
+	ino_t ino;
+};
+
+struct kept *kept_new(const struct place *p, const struct stat *sb)
+{
+	struct store *st = p->dir->st;
+	struct kept *k;
+
+	if (st->kept >= KEPT_MAX)
+		return NULL;
+	k = malloc(sizeof(*k));
+	if (!k)
+		return NULL;
+	k->ino = sb->st_ino;
+	k->fd = backing_open(p->dir->fd, p->sn.s, O_PATH | O_NOFOLLOW, 0);
+	if (k->fd < 0) {
+		free(k);
+		return NULL;
+	}
+	atomic_fetch_add(&st->kept, 1);
+	return k;
+}
+
+void kept_free(struct store *st, struct kept *k)
+{
+	if (!k)
+		return;
+	atomic_fetch_sub(&st->kept, 1);
+	close(k->fd);
+	free(k);
+}
+
+void kept_give(struct object *o, struct kept *k)
+{
+	struct kept *none = NULL;
+
+	if (!atomic_compare_exchange_strong(&o->kept, &none, k))
+		kept_free(o->st, k);
+}
+
+ino_t shown_ino(const struct object *o, ino_t ino)
+{
+	const struct kept *k = o->kept;
+
+	return k ? k->ino : ino;
+}
+
 static int make_link(const struct place *p, const char *text, const struct cred *cred,
 		     struct object **ret, struct stat *ret_st)
 {

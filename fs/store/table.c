@@ -106,6 +106,7 @@ static void object_free(struct object *o)
 {
 	atomic_fetch_sub(&o->st->objects, 1);
 	dirstream_free(o->stream);
+	kept_free(o->st, o->kept);
 	if (o->fd >= 0)
 		close(o->fd);
 	free(o->stored);

@@ -34,6 +34,23 @@ def patiently(fn, stop):
             time.sleep(0.01)
 
 
+def write_all(fd, data, at, stop):
+    """A lock may let a part of a write(2) through."""
+    while data:
+        n = patiently(lambda: os.pwrite(fd, data, at), stop)
+        data, at = data[n:], at + n
+
+
+def read_all(fd, length, at, stop):
+    got = b""
+    while len(got) < length:
+        more = patiently(lambda: os.pread(fd, length - len(got), at + len(got)), stop)
+        if not more:
+            break
+        got += more
+    return got
+
+
 def shadow(mnt, seed, stop):
     """One file against a model: overwrite, append, truncate, map, sync, reopen."""
     rng, path, model, n = random.Random(seed), "%s/shadow%d" % (mnt, seed), bytearray(), 0
@@ -43,7 +60,7 @@ def shadow(mnt, seed, stop):
         kind = rng.randrange(8)
         if kind < 3 and at + length < 3 << 20:
             data = block(rng, length)
-            patiently(lambda: os.pwrite(fd, data, at), stop)
+            write_all(fd, data, at, stop)
             model.extend(b"\0" * (at + length - len(model)))
             model[at:at + length] = data
         elif kind == 3:
@@ -55,7 +72,7 @@ def shadow(mnt, seed, stop):
             os.close(fd)
             fd = patiently(lambda: os.open(path, os.O_RDWR), stop)
         else:
-            got = patiently(lambda: os.pread(fd, length, at), stop)
+            got = read_all(fd, length, at, stop)
             if got != model[at:at + length]:
                 raise SystemExit("%s: other bytes at %d" % (path, at))
         n += 1
