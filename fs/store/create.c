@@ -84,6 +84,14 @@ static int file_object(const struct place *p, int fd, const struct stat *sb, str
 	}
 	l->touch = TOUCH_NOTED;
 	l->made = true;
+	l->o = o;
+	r = store_is_tight(st) ? loaded_write_header(l, fd) : 0;
+	if (r) {
+		store_room_error(st, r);
+		loaded_free(l);
+		object_put(o);
+		return r;
+	}
 	object_attach(o, l, fd);
 	loaded_mark_dirty(l);
 	object_unpin(o);

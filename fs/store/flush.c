@@ -94,6 +94,7 @@ static int flush_loaded(struct loaded *l, bool sync)
 	r = header_went(l) ? 0 : batch_locked(l, sync);
 	if (r) {
 		o->error = r;
+		store_room_error(o->st, r);
 		loaded_mark_dirty(l);
 	} else if (l->stale_length) {
 		length_correct(l);

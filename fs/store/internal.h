@@ -161,6 +161,7 @@ struct store {
 	_Atomic unsigned int kept; /* descriptors of old symlinks */
 	_Atomic unsigned int streams; /* of directories (readdir.c) */
 	_Atomic uint64_t pending, pending_max; /* bytes of held ciphertext */
+	_Atomic uint64_t tight_until, room_looked; /* ms (room.c) */
 	_Atomic uint64_t names_made, names_synced; /* loaded.new_names: how often set; of these a syncfs covered */
 	_Atomic uint64_t objects, ndirty, bytes_read, bytes_written, integrity_errors;
 };
@@ -410,6 +411,10 @@ int loaded_commit_now(struct loaded *l);
 void loaded_drop_tag_late(struct loaded *l, const uint8_t tag[TAG_LEN]);
 /* DIRFD: where the name is now.  It is synced, if there is such a tag, and that goes. */
 int loaded_drop_late(struct loaded *l, int dirfd);
+
+/* room.c: whether the backing store is nearly full, or was said to be; R is an error of a write. */
+bool store_is_tight(struct store *st);
+void store_room_error(struct store *st, int r);
 
 /* flush.c: flush all dirty objects of Z until DEADLINE_MS (CLOCK_MONOTONIC); the number that failed. */
 unsigned int store_flush_zone(struct zone *z, uint64_t deadline_ms);

@@ -318,12 +318,56 @@ static void a_call_of_an_xts_file_fails_once(void **state)
 	sweep(SUITE_XTS, ENOSPC, false, stride(1));
 }
 
+static int no_room(void *arg, const struct backing_call *c)
+{
+	(void)arg;
+	return c->op == BACKING_WRITE && c->len == SLOT ? -ENOSPC : 0;
+}
+
+/* An error of a write tells that there is none: a quota shows nowhere else. */
+static void a_full_store_makes_no_file_without_a_header(void **state)
+{
+	struct run *r = calloc(1, sizeof(*r));
+	struct backing_hooks hooks = { .before = no_room };
+	struct cred cred = { .uid = geteuid(), .gid = getegid() };
+	struct object *first, *o;
+	struct stat st;
+
+	(void)state;
+	fixture_make(&r->f, SUITE_GCM);
+	enter(r);
+	backing_hooks = &hooks;
+	assert_int_equal(object_mknod(store_root(r->f.st), "first", S_IFREG | 0644, 0, &cred, &first,
+				      &st), 0);
+	assert_int_equal(object_fsync(first, false), -ENOSPC);
+	assert_int_equal(object_mknod(store_root(r->f.st), "second", S_IFREG | 0644, 0, &cred, &o, &st),
+			 -ENOSPC);
+	assert_int_equal(object_lookup(store_root(r->f.st), "second", &o, &st), -ENOENT);
+	backing_hooks = NULL;
+	/* Room again: both can be had. */
+	assert_int_equal(object_fsync(first, false), 0);
+	assert_int_equal(object_mknod(store_root(r->f.st), "second", S_IFREG | 0644, 0, &cred, &o, &st), 0);
+	object_put(first);
+	object_put(o);
+	zone_leave(store_root_zone(r->f.st), ZONE_NORMAL);
+	fixture_close(&r->f);
+	fixture_open(&r->f, false);
+	enter(r);
+	assert_int_equal(object_lookup(store_root(r->f.st), "second", &o, &st), 0);
+	assert_int_equal(object_check(o), 0);
+	object_put(o);
+	zone_leave(store_root_zone(r->f.st), ZONE_NORMAL);
+	fixture_destroy(&r->f);
+	free(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_call_of_a_gcm_file_fails_once),
 		cmocka_unit_test(calls_of_a_gcm_file_fail_until_there_is_room),
 		cmocka_unit_test(a_call_of_an_xts_file_fails_once),
+		cmocka_unit_test(a_full_store_makes_no_file_without_a_header),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
