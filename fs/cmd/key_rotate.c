@@ -11,6 +11,8 @@
 #include "key_generation.h"
 #include "volkeys.h"
 
+#define TRIES 4
+
 static const char *zone;
 
 static struct generation_args gens;
@@ -137,11 +139,12 @@ static int put_slots(void *arg, struct keyring *ring)
 	return 0;
 }
 
-static int rotate(const struct volkeys *k)
+static int rotate(const struct volkeys *k, bool again)
 {
 	struct rotation t = { .v = calloc(KEYRING_GENERATIONS * KEYRING_SLOTS, sizeof(*t.v)) };
 	int r = t.v ? volkeys_open(k, &t.o) : cmd_fail(CMD_FAILED, NULL, "out of memory");
 
+	t.o.again = again;
 	if (!r)
 		r = prepare(&t);
 	if (!r && t.n)
@@ -156,14 +159,19 @@ static int rotate(const struct volkeys *k)
 	return r;
 }
 
+/* A mount that follows the newest version may be doing the same just now. */
 static int run(const struct cmd *c)
 {
-	struct volkeys k;
-	int r = volkeys_load(c, c->argv[0], zone, &k);
+	int r = VOLKEYS_AGAIN;
 
-	if (!r)
-		r = generation_asked(&gens) ? generation_run(&k, &gens) : rotate(&k);
-	volkeys_done(&k);
+	for (unsigned int left = TRIES; left-- && r == VOLKEYS_AGAIN;) {
+		struct volkeys k;
+
+		r = volkeys_load(c, c->argv[0], zone, &k);
+		if (!r)
+			r = generation_asked(&gens) ? generation_run(&k, &gens) : rotate(&k, left);
+		volkeys_done(&k);
+	}
 	return r;
 }
 

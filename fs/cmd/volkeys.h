@@ -59,6 +59,7 @@ int volkeys_wrap(const struct kp_context *ctx, const char *uri, enum slot_role r
 /* The vault keys of all live generations, unwrapped. */
 struct volkeys_open {
 	const struct volkeys *k;
+	bool again; /* the caller does it again if the keyring has changed meanwhile */
 	unsigned int n;
 	uint32_t g[KEYRING_GENERATIONS];
 	uint8_t *vk[KEYRING_GENERATIONS]; /* secret memory */
@@ -69,7 +70,9 @@ void volkeys_close(struct volkeys_open *o); /* wipes */
 /*
  * Change the keyring by EDIT, in one replacement on disk; no other file is
  * touched.  Then the audit log has WHAT and DETAIL, and a mount of the volume is told.
+ * VOLKEYS_AGAIN, where O->again is set: the keyring is another one now, nothing was done.
  */
+#define VOLKEYS_AGAIN (-1)
 int volkeys_commit(const struct volkeys_open *o, keyring_edit_fn *edit, void *arg,
 		   const char *what, const char *detail);
 

@@ -76,6 +76,8 @@ int volkeys_commit(const struct volkeys_open *o, keyring_edit_fn *edit, void *ar
 		return cmd_fail(CMD_NOT_VOLUME, "restore the keyring from a backup",
 				"%s: the keyring has no active generation", k->dir);
 	r = volume_edit_keyring(k->dir, &k->zone, vk, edit, arg, k->ctx.dir, &err);
+	if (r == -EAGAIN && o->again)
+		return VOLKEYS_AGAIN;
 	if (r == -EAGAIN)
 		return cmd_fail(CMD_BUSY, "run the command again",
 				"%s: the keyring has changed meanwhile", k->dir);

@@ -10,7 +10,7 @@ mk() {
 mkdir root
 mk install
 for f in usr/bin/cmkfs usr/sbin/mount.cmkfs usr/sbin/mount.fuse.cmkfs usr/share/man/man1/cmkfs.1 \
-	usr/share/man/man5/cmkfs.conf.5 usr/share/man/man7/cmkfs-security.7 \
+	usr/share/man/man5/cmkfs.conf.5 usr/share/man/man7/cmkfs-security.7 usr/share/man/man7/cmkfs.7 \
 	usr/share/bash-completion/completions/cmkfs usr/lib/systemd/system/cmkfs@.service \
 	usr/lib/systemd/system/cmkfs-maintain.service usr/lib/systemd/system/cmkfs-maintain.timer; do
 	[ -e "root/$f" ] || [ -L "root/$f" ] || fail "$f was not installed"
