@@ -193,6 +193,20 @@ static int set_held(struct object *o, const struct stat *st, unsigned int what)
 	return r;
 }
 
+/*
+ * With each unlink the kernel's writeback cache says the mtime again, since the
+ * ctime has changed: of what has no name left nobody sees that.
+ */
+static bool is_gone_with_mtime(struct object *o, const struct timespec *t)
+{
+	struct stat sb;
+
+	if (!S_ISREG(o->type) || stat_open(o, &sb) || sb.st_nlink)
+		return false;
+	object_loaded_attr(o, &sb);
+	return sb.st_mtim.tv_sec == t->tv_sec && sb.st_mtim.tv_nsec == t->tv_nsec;
+}
+
 int object_setattr(struct object *o, const struct stat *st, unsigned int what)
 {
 	_cleanup_close_ int fd = -1;
@@ -201,6 +215,8 @@ int object_setattr(struct object *o, const struct stat *st, unsigned int what)
 
 	if (o->st->opt.read_only)
 		return -EROFS;
+	if ((what & ~SET_CTIME) == SET_MTIME && is_gone_with_mtime(o, &st->st_mtim))
+		return 0;
 	/* What is written later must not touch the times that are set now. */
 	if ((what & SET_TIMES) && S_ISREG(o->type))
 		r = object_flush(o);
