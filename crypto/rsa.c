@@ -73,7 +73,7 @@ static int no_passphrase(char *buf, int size, int rwflag, void *u)
 	return -1;
 }
 
-int rsa_parse(const void *p, size_t n, struct rsa **ret)
+static int parse(const void *p, size_t n, const char *pass, size_t pass_len, struct rsa **ret)
 {
 	const unsigned char *c = p;
 	bool der = n && *c == 0x30;
@@ -84,7 +84,8 @@ int rsa_parse(const void *p, size_t n, struct rsa **ret)
 	d = OSSL_DECODER_CTX_new_for_pkey(&pkey, NULL, NULL, NULL, 0, NULL, NULL);
 	if (!d)
 		return -ENOMEM;
-	ok = n && OSSL_DECODER_CTX_set_pem_password_cb(d, no_passphrase, NULL) == 1 &&
+	ok = n && (pass ? OSSL_DECODER_CTX_set_passphrase(d, (const unsigned char *)pass, pass_len) :
+			  OSSL_DECODER_CTX_set_pem_password_cb(d, no_passphrase, NULL)) == 1 &&
 	     OSSL_DECODER_from_data(d, &c, &n) == 1 && pkey;
 	OSSL_DECODER_CTX_free(d);
 	ERR_clear_error();
@@ -97,6 +98,17 @@ int rsa_parse(const void *p, size_t n, struct rsa **ret)
 		return -EKEYREJECTED;
 	}
 	return rsa_new(pkey, ret);
+}
+
+int rsa_parse(const void *p, size_t n, struct rsa **ret)
+{
+	return parse(p, n, NULL, 0, ret);
+}
+
+int rsa_parse_encrypted(const void *p, size_t n, const char *pass, size_t pass_len,
+			struct rsa **ret)
+{
+	return parse(p, n, pass, pass_len, ret);
 }
 
 void rsa_free(struct rsa *r)

@@ -24,6 +24,9 @@ int rsa_generate(unsigned int bits, struct rsa **ret);
  * Any size is parsed, so that the caller can say what is wrong with it.
  */
 int rsa_parse(const void *p, size_t n, struct rsa **ret);
+/* The same of one encrypted under a passphrase of PASS_LEN bytes; -EBADMSG: also when it is wrong. */
+int rsa_parse_encrypted(const void *p, size_t n, const char *pass, size_t pass_len,
+			struct rsa **ret);
 
 void rsa_free(struct rsa *r); /* NULL-safe; wipes */
 unsigned int rsa_bits(const struct rsa *r);

@@ -10,6 +10,7 @@
 #include "fs/cmd/mount_helper.h"
 #include "fs/cmd/verbs.h"
 #include "fs/lib/cmd.h"
+#include "fs/lib/passphrase.h"
 
 #define DECLARE(name) extern const struct verb verb_##name;
 VERBS(DECLARE)
@@ -58,6 +59,7 @@ static int run(const struct verb *v, int argc, char **argv)
 		return cmd_fail(r == -ENOMEM ? CMD_FAILED : CMD_USAGE, err.hint, "%s", err.message);
 	c.conf = conf;
 	kp_audit_set_best_effort(!conf->audit);
+	passphrase_setup(conf);
 	r = v->run(&c);
 	conf_free(conf);
 	return r;

@@ -8,6 +8,9 @@
 #include <stdio.h>
 
 #include "fs/lib/cmd.h"
+#include "fs/lib/passphrase.h"
+#include "fs/lib/state.h"
+#include "keyprov/local/local.h"
 #include "mount_helper.h"
 #include "mount_opts.h"
 
@@ -45,6 +48,18 @@ static void warn_of_xts(const char *dir)
 		cmd_note_xts();
 }
 
+/* The vault's passphrase is asked for while there is a terminal. */
+static int hand_over(const struct conf *conf)
+{
+	_cleanup_free_ char *dir = NULL;
+	struct kp_error e = { 0 };
+	int r = state_dir(conf, &dir);
+
+	if (r) /* as the mount will say itself */
+		return CMD_OK;
+	return local_master_hand_over(dir, &e) ? cmd_fail_kp(&e, NULL) : CMD_OK;
+}
+
 static int mount_volume(const struct conf *conf, const char *dir, const char *mnt,
 			const char *text)
 {
@@ -69,6 +84,8 @@ static int mount_volume(const struct conf *conf, const char *dir, const char *mn
 			r = cmd_fail(CMD_USAGE, "it holds a passphrase, or a private RSA key in PEM",
 				     "%s: %s", recovery, strerror(errno));
 	}
+	if (!r)
+		r = hand_over(conf);
 	if (!r) {
 		warn_of_xts(real);
 		p.o.dir = real;
@@ -116,6 +133,7 @@ static int helper_run(const char *dir, const char *mnt, const char *text)
 
 	if (r)
 		return cmd_fail(CMD_USAGE, err.hint, "%s", err.message);
+	passphrase_setup(conf);
 	r = mount_volume(conf, dir, mnt, text);
 	conf_free(conf);
 	return r;

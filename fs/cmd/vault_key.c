@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "crypto/secret.h"
+#include "fs/lib/passphrase.h"
 #include "vault_common.h"
 
 #define FILE_MAX 65536 /* of a key to import; as much as secret memory gives at once */
@@ -95,15 +96,19 @@ const struct verb verb_vault_key_rotate = {
 
 /* ---- import -------------------------------------------------------------------- */
 
+static struct passphrase_opt key_pass;
+
 static const struct opt import_opts[] = {
 	{ .name = "file", .arg = "PEM", .help = "the key; standard input without",
 	  .value = &file },
-	OPT_TIMES, OPT_END
+	OPT_PASSPHRASE(key_pass), OPT_TIMES, OPT_END
 };
 
 static struct {
 	uint8_t *p; /* secret */
 	size_t n;
+	char *pass; /* secret; NULL: it is not encrypted */
+	size_t pass_len;
 } input;
 
 static int unreadable(const char *why)
@@ -143,7 +148,12 @@ static int note_kind(void *arg, const struct local_version *v)
 static int import_input(struct local *l, const char *uri, const struct local_key_options *o,
 			char ret_kid[static KP_URI_MAX], struct kp_error *e)
 {
-	int r = local_key_import(l, uri, input.p, input.n, o, ret_kid, e);
+	struct local_key_options with = *o;
+	int r;
+
+	with.pass = input.pass;
+	with.pass_len = input.pass_len;
+	r = local_key_import(l, uri, input.p, input.n, &with, ret_kid, e);
 
 	if (!r)
 		local_key_versions(l, ret_kid, note_kind, NULL, NULL);
@@ -154,8 +164,12 @@ static int import(const struct cmd *c)
 {
 	int r = read_file();
 
+	if (!r && (key_pass.file || key_pass.fd || local_key_encrypted(input.p, input.n)))
+		r = passphrase_read(&key_pass, file ? file : "the key", false, &input.pass,
+				    &input.pass_len);
 	if (!r)
 		r = make(c, import_input);
+	secret_free(input.pass);
 	secret_free(input.p);
 	return r;
 }

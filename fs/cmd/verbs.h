@@ -55,6 +55,8 @@
 	X(vault_policy_delete)                                                                     \
 	X(vault_policy_list)                                                                       \
 	X(vault_maintain)                                                                          \
+	X(vault_master_show)                                                                       \
+	X(vault_master_set)                                                                        \
 	X(verify)                                                                                  \
 	X(fsck)                                                                                    \
 	X(audit_show)                                                                              \

@@ -23,6 +23,7 @@ enum conf_type { CONF_TEXT, CONF_PATH, CONF_DURATION, CONF_NUMBER, CONF_BOOL, CO
 	X("host", "tenant", CONF_TEXT, tenant, 0, 0, NULL, NULL)                                   \
 	X("host", "region", CONF_TEXT, region, 0, 0, NULL, NULL)                                   \
 	X("host", "audit", CONF_CHOICE, audit, 0, 0, "best-effort", "best-effort required")        \
+	X("host", "vault-passphrase-file", CONF_PATH, vault_passphrase_file, 0, 0, NULL, NULL)     \
 	X("init", "cipher", CONF_CHOICE, cipher, 0, 0, "gcm", "gcm xts")                           \
 	X("init", "plain-names", CONF_BOOL, plain_names, 0, 0, "no", NULL)                         \
 	X("init", "binding", CONF_CHOICE, binding, 0, 0, "enforce", "off audit enforce")           \
@@ -35,6 +36,7 @@ enum conf_type { CONF_TEXT, CONF_PATH, CONF_DURATION, CONF_NUMBER, CONF_BOOL, CO
 
 struct conf {
 	char *state_dir, *tenant, *region; /* NULL: not set */
+	char *vault_passphrase_file;
 	unsigned int audit;		   /* 0 best-effort, 1 required */
 	unsigned int cipher;		   /* 0 gcm, 1 xts */
 	unsigned int plain_names;	   /* 0, 1 */

@@ -202,8 +202,12 @@ struct material { /* of one version */
 
 /* -EKEYREJECTED: not a size that is made. */
 int material_generate(unsigned int bits, struct material *ret, struct kp_error *e);
-/* PEM or DER.  -EINVAL: no key; of one that is not RSA, only the public half is taken. */
-int material_parse(const void *p, size_t n, struct material *ret, struct kp_error *e);
+/*
+ * PEM or DER, encrypted under PASS or not (NULL).  -EINVAL: no key; -EACCES:
+ * the passphrase; of one that is not RSA, only the public half is taken.
+ */
+int material_parse(const void *p, size_t n, const char *pass, size_t pass_len,
+		   struct material *ret, struct kp_error *e);
 void material_clear(struct material *m);
 
 /* ---- key_make.c ---------------------------------------------------------------- */

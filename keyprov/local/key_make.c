@@ -231,6 +231,6 @@ int local_key_import(struct local *l, const char *uri, const void *pem, size_t n
 	int r = parse_uri(uri, &o, e);
 
 	if (!r)
-		r = material_parse(pem, n, &o.m, e);
+		r = material_parse(pem, n, opt->pass, opt->pass_len, &o.m, e);
 	return r ? r : run(l, "import", &o, do_import, ret_kid, e);
 }

@@ -131,19 +131,24 @@ struct local_version {
 struct local_key_options {
 	unsigned int bits;	     /* 0: 2048; on rotate: as before */
 	int64_t not_before, expires; /* 0: none */
+	const char *pass;	     /* of a file to import; NULL: none */
+	size_t pass_len;
 };
 
 /* A new RSA key of 2048, 3072 or 4096 bits.  -EKEYREJECTED: other size. */
 int local_key_create(struct local *l, const char *uri, const struct local_key_options *o,
 		     char ret_kid[static KP_URI_MAX], struct kp_error *e);
 /*
- * Take a key from PEM or DER.  A key that cannot protect anything (shorter than
+ * Take a key from PEM or DER, encrypted under O->pass or not.  -EACCES: it is
+ * encrypted, and the passphrase is missing or wrong.  A key that cannot protect anything (shorter than
  * 2048 bits, or not RSA, of which only the public half is kept) is taken as
  * well, and refused by kp_acceptable().  An existing key gets a new version.
  */
 int local_key_import(struct local *l, const char *uri, const void *pem, size_t n,
 		     const struct local_key_options *o, char ret_kid[static KP_URI_MAX],
 		     struct kp_error *e);
+/* Whether a file to import needs a passphrase. */
+bool local_key_encrypted(const void *p, size_t n);
 int local_key_rotate(struct local *l, const char *uri, const struct local_key_options *o,
 		     char ret_kid[static KP_URI_MAX], struct kp_error *e);
 /* Without a version in URI: the key as a whole.  It and update take the permission to create. */
@@ -238,6 +243,10 @@ int local_master_kind(const char *state_dir, enum local_master *ret, struct kp_e
  * credential.
  */
 int local_master_set(const char *state_dir, const char *pass, size_t n, struct kp_error *e);
+
+/* Put on record what was done beside the database, by the operator, with OBJECT. */
+int local_note(struct local *l, const char *operation, const char *object, const char *detail,
+	       struct kp_error *e);
 
 /*
  * Where passphrases come from: fill RET (secret memory of LOCAL_PASSPHRASE_MAX

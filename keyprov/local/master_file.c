@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The file of the master key.  Plain: 32 bytes or 64 hex digits.  Under a
- * passphrase: "CMKFSVK1" 8 · log2 N, r, p of scrypt 3 · zero 5 · salt 32 · the
- * key sealed by AES-256-GCM (nonce, text, tag) with all before it as
+ * passphrase: "CMKFSVK1" 8 · log2 N, r, p of scrypt 3 · check of the key 5 ·
+ * salt 32 · the key sealed by AES-256-GCM (nonce, text, tag) with all before it as
  * associated data.  So a passphrase is set, changed and taken away without
  * touching what the master key protects.
  */
@@ -16,10 +16,13 @@
 #include <sys/wait.h>
 
 #include "crypto/aead.h"
+#include "crypto/mac.h"
 #include "crypto/rand.h"
 #include "crypto/secret.h"
 
 #define MAGIC "CMKFSVK1"
+#define CHECK_AT 11
+#define CHECK_LEN 5 /* tells whether the key that we keep is this one */
 #define SALT_AT 16
 #define SEALED_AT (SALT_AT + PASSPHRASE_SALT)
 #define FILE_LEN (SEALED_AT + MASTER_LEN + SEALED_EXTRA)
@@ -27,7 +30,6 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* protects the following */
 static uint8_t *kept; /* secret: the last one that a passphrase opened */
-static uint8_t kept_salt[PASSPHRASE_SALT]; /* which one */
 static int handed_fd = -1; /* see local_master_hand_over() */
 
 static int bad(struct kp_error *e, const char *path, const char *why)
@@ -94,6 +96,20 @@ static bool is_sealed(const uint8_t *p, ssize_t n)
 	return n == FILE_LEN && !memcmp(p, MAGIC, 8);
 }
 
+static int check_of(const uint8_t *master, uint8_t ret[static MAC_LEN])
+{
+	static const char label[] = "cmkfs vault master kept";
+
+	return mac(master, MASTER_LEN, label, sizeof(label), ret);
+}
+
+static bool is_kept(const uint8_t *file)
+{
+	uint8_t m[MAC_LEN];
+
+	return kept && !check_of(kept, m) && !memcmp(m, file + CHECK_AT, CHECK_LEN);
+}
+
 /* One that was opened by the process that started this one; read once. */
 static bool take_handed(uint8_t *ret)
 {
@@ -145,14 +161,10 @@ static int unseal(const uint8_t *file, uint8_t *ret, const char *path, struct kp
 	pthread_mutex_lock(&lock);
 	if (!kept)
 		kept = secret_alloc(MASTER_LEN);
-	if (!kept) {
+	if (!kept)
 		r = kp_fail(e, -EAGAIN, NULL, "no locked memory for the vault master key");
-	} else if (memcmp(kept_salt, file + SALT_AT, PASSPHRASE_SALT) != 0) {
-		if (!take_handed(kept))
-			r = ask_and_open(file, kept, path, e);
-		if (!r)
-			memcpy(kept_salt, file + SALT_AT, PASSPHRASE_SALT);
-	}
+	else if (!is_kept(file) && !(take_handed(kept) && is_kept(file)))
+		r = ask_and_open(file, kept, path, e);
 	if (!r)
 		memcpy(ret, kept, MASTER_LEN);
 	pthread_mutex_unlock(&lock);
@@ -262,17 +274,32 @@ static int seal(const uint8_t *master, const char *pass, size_t n, uint8_t file[
 {
 	const struct passphrase_cost cost = PASSPHRASE_COST;
 	_cleanup_secret_ uint8_t *key = secret_alloc(AEAD_KEY_LEN);
+	uint8_t check[MAC_LEN];
 
 	memset(file, 0, FILE_LEN);
 	memcpy(file, MAGIC, 8);
 	file[8] = cost.log_n;
 	file[9] = cost.r;
 	file[10] = cost.p;
+	if (check_of(master, check))
+		return -EIO;
+	memcpy(file + CHECK_AT, check, CHECK_LEN);
 	if (!key || rand_bytes(file + SALT_AT, PASSPHRASE_SALT) ||
 	    passphrase_scrypt(pass, n, file + SALT_AT, cost, key, AEAD_KEY_LEN) ||
 	    aead_seal_message(key, file, SEALED_AT, master, MASTER_LEN, file + SEALED_AT))
 		return -EIO;
 	return 0;
+}
+
+/* Nobody is asked for what was just set. */
+static void keep(const uint8_t *master)
+{
+	pthread_mutex_lock(&lock);
+	if (!kept)
+		kept = secret_alloc(MASTER_LEN);
+	if (kept)
+		memcpy(kept, master, MASTER_LEN);
+	pthread_mutex_unlock(&lock);
 }
 
 int local_master_set(const char *state_dir, const char *pass, size_t n, struct kp_error *e)
@@ -288,6 +315,8 @@ int local_master_set(const char *state_dir, const char *pass, size_t n, struct k
 		return kp_fail(e, -EPERM, "change the credential where it is made", "the vault master "
 			       "key is a credential of systemd: %s", path);
 	r = master_read(state_dir, false, master, e);
+	if (!r && pass)
+		keep(master);
 	if (!r && !pass)
 		return put_file(state_dir, path, master, MASTER_LEN, true, e);
 	if (!r && seal(master, pass, n, file))

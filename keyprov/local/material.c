@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <openssl/bio.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
@@ -77,8 +78,8 @@ static EVP_PKEY *read_other(const void *p, size_t n)
 
 static int not_a_key(struct kp_error *e)
 {
-	return kp_fail(e, -EINVAL, "give a PEM or DER file without a passphrase: PKCS#8, PKCS#1 or "
-		       "SubjectPublicKeyInfo", "the file holds no key that can be read");
+	return kp_fail(e, -EINVAL, "give a PEM or DER file: PKCS#8, PKCS#1 or SubjectPublicKeyInfo",
+		       "the file holds no key that can be read");
 }
 
 static int from_other(const void *p, size_t n, struct material *ret, struct kp_error *e)
@@ -112,16 +113,39 @@ static int from_other(const void *p, size_t n, struct material *ret, struct kp_e
 	return 0;
 }
 
-int material_parse(const void *p, size_t n, struct material *ret, struct kp_error *e)
+/* PEM says so; DER is EncryptedPrivateKeyInfo: a sequence of a sequence. */
+bool local_key_encrypted(const void *p, size_t n)
+{
+	X509_SIG *s = NULL;
+	const unsigned char *c = p;
+	bool yes = memmem(p, n, "ENCRYPTED", 9) != NULL;
+
+	if (!yes && n && *c == 0x30)
+		s = d2i_X509_SIG(NULL, &c, (long)n);
+	yes |= s != NULL;
+	X509_SIG_free(s);
+	ERR_clear_error();
+	return yes;
+}
+
+int material_parse(const void *p, size_t n, const char *pass, size_t pass_len,
+		   struct material *ret, struct kp_error *e)
 {
 	struct rsa *k = NULL;
 	int r;
 
 	if (n > FILE_MAX)
 		return not_a_key(e);
-	r = rsa_parse(p, n, &k);
-	if (r == -EKEYREJECTED)
+	r = pass ? rsa_parse_encrypted(p, n, pass, pass_len, &k) : rsa_parse(p, n, &k);
+	if (r == -EKEYREJECTED && !pass)
 		return from_other(p, n, ret, e);
+	if (r == -EKEYREJECTED)
+		return kp_fail(e, -EINVAL, "give an RSA key", "the encrypted key is not RSA");
+	if (r && local_key_encrypted(p, n))
+		return kp_fail(e, -EACCES, "give the passphrase by --passphrase-file, or take it away: "
+			       "openssl pkcs8 -topk8 -nocrypt",
+			       pass ? "the passphrase does not open the key, or the file is damaged" :
+				      "the key is encrypted, and its passphrase was not given");
 	if (r)
 		return not_a_key(e);
 	r = from_rsa(k, ret, e);

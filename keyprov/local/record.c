@@ -92,6 +92,25 @@ int record_probe(struct local *l, const char *object, struct kp_error *e)
 	return auditlog_probe(l->state_dir, name, master_audit(l->master), e);
 }
 
+struct note {
+	const char *operation, *object, *detail;
+};
+
+static int do_note(struct local *l, void *arg, struct kp_error *e)
+{
+	const struct note *n = arg;
+
+	return record_call(l, n->operation, n->object, "", "ok", n->detail, e);
+}
+
+int local_note(struct local *l, const char *operation, const char *object, const char *detail,
+	       struct kp_error *e)
+{
+	struct note n = { operation, object, detail };
+
+	return local_transaction(l, do_note, &n, e);
+}
+
 int record_note(struct local *l, const char *principal, const char *operation, const char *object,
 		const char *detail, struct kp_error *e)
 {
