@@ -1,41 +1,52 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * `cmkfs identity show`, `on`, `off`: the identity as which a volume asks the
- * embedded vault.
+ * `cmkfs identity show`, `on`, `off`: the identity as which a volume, or a zone of
+ * it, asks the embedded vault.
  */
 #include <errno.h>
 #include <stdio.h>
 
+#include "ask.h"
 #include "fs/lib/table.h"
 #include "vault_common.h"
+#include "volkeys.h"
 
 static bool json;
+static const char *zone;
 
-static int principal_of(const char *dir, char ret[static STATE_PRINCIPAL_LEN])
+static const struct opt turn_opts[] = { OPT_ZONE(&zone), OPT_END };
+
+/* The principal of the volume, or of the zone that is named. */
+static int principal_of(const struct volkeys *k, char ret[static STATE_ZONE_PRINCIPAL_LEN])
 {
-	struct store_error err = { .message = "" };
-	struct volume_block v;
-	int r = volume_peek(dir, &v, NULL, &err);
-
-	if (r)
-		return cmd_fail_store(r, &err, dir);
-	state_principal(v.root.vol, ret);
+	if (strcmp(k->name, "0"))
+		state_zone_principal(&k->zone, ret);
+	else
+		state_principal(k->vol.root.vol, ret);
 	return CMD_OK;
 }
 
 static int turn(const struct cmd *c, bool on)
 {
-	char principal[STATE_PRINCIPAL_LEN];
+	char principal[STATE_ZONE_PRINCIPAL_LEN];
 	struct kp_error e = { 0 };
 	struct vault_session s;
-	int r = principal_of(c->argv[0], principal);
+	struct volkeys k;
+	int r = volkeys_load(c, c->argv[0], zone, &k);
 
-	if (r)
-		return r;
-	r = vault_session(c, on ? VAULT_MAKE : VAULT_NEEDED, &s);
 	if (!r)
-		r = vault_result(local_identity_switch(s.l, principal, on, &e), &e);
-	vault_session_done(&s);
+		r = principal_of(&k, principal);
+	if (!r) {
+		r = vault_session(c, on ? VAULT_MAKE : VAULT_NEEDED, &s);
+		if (!r)
+			r = vault_result(local_identity_switch(s.l, principal, on, &e), &e);
+		vault_session_done(&s);
+	}
+	if (!r && strcmp(k.name, "0")) { /* a mount asks as another from now on */
+		printf("%s\n", principal);
+		volkeys_reload(&k);
+	}
+	volkeys_done(&k);
 	return r;
 }
 
@@ -52,7 +63,8 @@ static int off(const struct cmd *c)
 const struct verb verb_identity_on = {
 	.name = "identity on",
 	.args = "DIR",
-	.summary = "Switch a volume's identity on",
+	.summary = "Switch the identity of a volume, or of a zone, on",
+	.opts = turn_opts,
 	.min_args = 1,
 	.max_args = 1,
 	.run = on,
@@ -61,7 +73,8 @@ const struct verb verb_identity_on = {
 const struct verb verb_identity_off = {
 	.name = "identity off",
 	.args = "DIR",
-	.summary = "Switch a volume's identity off: its mounts lock",
+	.summary = "Switch an identity off: its mounts lock",
+	.opts = turn_opts,
 	.min_args = 1,
 	.max_args = 1,
 	.run = off,
@@ -69,7 +82,7 @@ const struct verb verb_identity_off = {
 
 /* ---- show ---------------------------------------------------------------------- */
 
-static const struct opt show_opts[] = { OPT_JSON(&json), OPT_END };
+static const struct opt show_opts[] = { OPT_JSON(&json), OPT_ZONE(&zone), OPT_END };
 
 static const struct column columns[] = {
 	{ .key = "principal", .heading = "PRINCIPAL" },
@@ -88,11 +101,15 @@ static int print(const struct local_identity *id, const char *state)
 static int show(const struct cmd *c)
 {
 	struct local_identity id = { .created = 0 };
-	char principal[STATE_PRINCIPAL_LEN];
+	char principal[STATE_ZONE_PRINCIPAL_LEN];
 	struct kp_error e = { 0 };
 	struct vault_session s;
-	int found = -ENOENT, r = principal_of(c->argv[0], principal);
+	struct volkeys k;
+	int found = -ENOENT, r = volkeys_load(c, c->argv[0], zone, &k);
 
+	if (!r)
+		r = principal_of(&k, principal);
+	volkeys_done(&k);
 	if (r)
 		return r;
 	r = vault_session(c, VAULT_MAY_MISS, &s);

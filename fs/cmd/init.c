@@ -25,7 +25,7 @@ static const struct opt opts[] = {
 struct making {
 	const struct conf *conf;
 	struct kp_error e; /* of the provider, when the slot failed */
-	char kid[KP_URI_MAX], principal[STATE_PRINCIPAL_LEN];
+	char kid[KP_URI_MAX], principal[STATE_ZONE_PRINCIPAL_LEN];
 };
 
 /*

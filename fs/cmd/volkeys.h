@@ -76,6 +76,9 @@ void volkeys_close(struct volkeys_open *o); /* wipes */
 int volkeys_commit(const struct volkeys_open *o, keyring_edit_fn *edit, void *arg,
 		   const char *what, const char *detail);
 
+/* A mount of the volume on this host reads the zone's keyring again, and asks anew. */
+void volkeys_reload(const struct volkeys *k);
+
 /*
  * Put URI in place of all providers' slots of all live generations.  Prints the
  * new kid.

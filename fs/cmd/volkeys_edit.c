@@ -46,8 +46,7 @@ static void audit(const struct volkeys *k, const char *what, const char *detail)
 	kp_audit_close(log);
 }
 
-/* A mount of the volume on this host takes the new slots now. */
-static void reload(const struct volkeys *k)
+void volkeys_reload(const struct volkeys *k)
 {
 	_cleanup_close_ int fd = -1;
 	json_t *answer = NULL, *req;
@@ -87,7 +86,7 @@ int volkeys_commit(const struct volkeys_open *o, keyring_edit_fn *edit, void *ar
 	if (r)
 		return cmd_fail_store(r, &err, k->dir);
 	audit(k, what, detail);
-	reload(k);
+	volkeys_reload(k);
 	return CMD_OK;
 }
 

@@ -38,6 +38,26 @@ void state_principal(const uint8_t vol[static ID_LEN], char ret[static STATE_PRI
 	state_hex(vol, ID_LEN, ret + 6);
 }
 
+void state_zone_principal(const struct zone_id *z, char ret[static STATE_ZONE_PRINCIPAL_LEN])
+{
+	state_principal(z->vol, ret);
+	strcat(ret, "-");
+	state_hex(z->zone, 4, ret + strlen(ret));
+}
+
+static void choose_principal(struct state_context *c, const struct zone_id *z)
+{
+	char own[STATE_ZONE_PRINCIPAL_LEN];
+	_cleanup_free_ char *cred = NULL;
+
+	state_principal(z->vol, c->principal);
+	state_zone_principal(z, own);
+	if (asprintf(&cred, "%s/identities/%s.cred", c->dir, own) < 0)
+		cred = NULL;
+	else if (!access(cred, F_OK))
+		strcpy(c->principal, own);
+}
+
 static int absolute(const char *path, char **ret)
 {
 	_cleanup_free_ char *cwd = NULL;
@@ -124,7 +144,7 @@ int state_context(struct state_context *c, const struct conf *conf, const struct
 	c->kp.tenant = conf ? conf->tenant : NULL;
 	c->kp.region = conf ? conf->region : NULL;
 	if (z) {
-		state_principal(z->vol, c->principal);
+		choose_principal(c, z);
 		state_hex(z->vol, sizeof(*z), c->binding);
 		c->kp.principal = c->principal;
 		c->kp.binding = c->binding;

@@ -20,6 +20,7 @@ struct fresh { /* of a generation */
 
 struct following {
 	struct grant *g;
+	const struct kp_context *ctx;
 	const char *old_kid, *newest;
 	struct fresh gens[KEYRING_GENERATIONS];
 	unsigned int n;
@@ -52,9 +53,9 @@ static int rewrap(struct following *f, const struct generation *gen, const struc
 	if (!r && secret)
 		memcpy(own, secret, KEY_LEN);
 	else if (!r)
-		r = kp_open_slot(&f->g->ctx.kp, old, false, own, e);
+		r = kp_open_slot(f->ctx, old, false, own, e);
 	if (!r)
-		r = kp_protect(&f->g->ctx.kp, f->newest, own, &n->slot, NULL, e);
+		r = kp_protect(f->ctx, f->newest, own, &n->slot, NULL, e);
 	if (r)
 		return r;
 	n->g = gen->g;
@@ -155,6 +156,7 @@ void follow_newest(struct grant *g, struct part *p, const struct lease_status *s
 	f = gen && old_slot(gen, s->kid, p->slot->id) ? calloc(1, sizeof(*f)) : NULL;
 	if (f) {
 		f->g = g;
+		f->ctx = &p->set->ctx.kp;
 		f->old_kid = s->kid;
 		f->newest = s->newest;
 		report(g, f, follow(f, ring, p, secret, &e), &e);

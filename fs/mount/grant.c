@@ -77,9 +77,7 @@ int grant_start(struct mzone *z, struct grant **ret, struct store_error *err)
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&g->decided, &attr);
 	pthread_condattr_destroy(&attr);
-	r = state_context(&g->ctx, z->m->opt->conf, zone_id(z->zone));
-	if (!r)
-		r = start(g, err);
+	r = start(g, err);
 	if (r < 0) {
 		grant_stop(g);
 		return r;
@@ -110,7 +108,6 @@ void grant_stop(struct grant *g)
 		return;
 	grant_retire(g);
 	grant_set_free(g->next);
-	state_context_done(&g->ctx);
 	pthread_cond_destroy(&g->decided);
 	pthread_mutex_destroy(&g->apply);
 	pthread_mutex_destroy(&g->lock);
@@ -344,14 +341,19 @@ void grant_retry(struct grant *g)
 	pthread_mutex_unlock(&g->lock);
 }
 
-/* The vault key by a way whose slots are all granted, from their providers. */
-static int unwrap_now(struct grant *g, struct keyring *ring, uint8_t *vk, struct kp_error *e)
+int grant_unwrap(struct grant *g, struct keyring *ring, uint8_t ret_vk[static KEY_LEN],
+		 struct kp_error *e)
 {
 	struct generation *gen = keyring_generation(ring, ring->active);
+	struct state_context ctx;
+	int r = state_context(&ctx, g->z->m->opt->conf, &ring->zone);
 
-	if (!gen)
-		return kp_fail(e, -EBADMSG, NULL, "the keyring has no active generation");
-	return kp_open_generation(&g->ctx.kp, &ring->zone, gen, 0, vk, NULL, e);
+	if (r)
+		return kp_fail(e, -EIO, NULL, "cannot use the state directory: %s", strerror(-r));
+	r = gen ? kp_open_generation(&ctx.kp, &ring->zone, gen, 0, ret_vk, NULL, e) :
+		  kp_fail(e, -EBADMSG, NULL, "the keyring has no active generation");
+	state_context_done(&ctx);
+	return r;
 }
 
 static int unlock(struct grant *g, struct mount_failure *f)
@@ -369,7 +371,7 @@ static int unlock(struct grant *g, struct mount_failure *f)
 	r = zone_keyring(g->z->zone, &ring, &err);
 	if (r < 0)
 		return mount_fail(f, cmd_exit_of(r), r, err.hint, "%s", err.message);
-	r = unwrap_now(g, ring, vk, &e);
+	r = grant_unwrap(g, ring, vk, &e);
 	if (r < 0) {
 		fail_lease(&e, f);
 	} else {

@@ -48,6 +48,13 @@ void grant_look(struct grant *g, uint64_t stamp);
 /* The zone above has been unlocked: perhaps this one can be now.  Never waits. */
 void grant_retry(struct grant *g);
 
+/*
+ * The vault key of RING's active generation, from the providers, now, in the
+ * calling thread.  RET_VK is secret, wiped on failure.
+ */
+int grant_unwrap(struct grant *g, struct keyring *ring, uint8_t ret_vk[static KEY_LEN],
+		 struct kp_error *e);
+
 /* An operator unlocks: asks the providers in the calling thread.  0, -errno with F. */
 int grant_unlock(struct grant *g, struct mount_failure *f);
 

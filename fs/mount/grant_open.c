@@ -19,12 +19,16 @@ static bool is_older(const struct keyring *ring, const struct generation *gen)
 int grant_generations(struct grant *g, struct keyring *ring, const uint8_t vk[static KEY_LEN],
 		      struct zone_vk **ret, unsigned int *ret_n)
 {
+	struct state_context ctx;
 	struct zone_vk *v = secret_alloc(ring->ngens * sizeof(*v));
 	struct kp_error e = { 0 };
 	unsigned int n = 1;
+	int r = v ? state_context(&ctx, g->z->m->opt->conf, &ring->zone) : -ENOMEM;
 
-	if (!v)
-		return -ENOMEM;
+	if (r) {
+		secret_free(v);
+		return r;
+	}
 	v[0].g = ring->active;
 	memcpy(v[0].vk, vk, KEY_LEN);
 	for (unsigned int i = 0; i < ring->ngens; i++) {
@@ -33,12 +37,13 @@ int grant_generations(struct grant *g, struct keyring *ring, const uint8_t vk[st
 		if (!is_older(ring, gen))
 			continue;
 		v[n].g = gen->g;
-		if (kp_open_generation(&g->ctx.kp, &ring->zone, gen, 0, v[n].vk, NULL, &e))
+		if (kp_open_generation(&ctx.kp, &ring->zone, gen, 0, v[n].vk, NULL, &e))
 			log_error(e.hint, "%swhat is still under generation %u cannot be read: %s",
 				  zones_label(g->z), gen->g, e.message);
 		else
 			n++;
 	}
+	state_context_done(&ctx);
 	*ret = v;
 	*ret_n = n;
 	return 0;

@@ -163,11 +163,12 @@ static bool collect(struct grant_set *s, unsigned int way, uint8_t *held)
 	return all;
 }
 
-static int give(struct grant *g, struct keyring *ring, const uint8_t *vk, struct store_error *err)
+static int give(struct grant_set *s, const uint8_t *vk, struct store_error *err)
 {
+	struct grant *g = s->g;
 	struct zone_vk *v = NULL;
 	unsigned int n;
-	int r = grant_generations(g, ring, vk, &v, &n);
+	int r = grant_generations(g, s->ring, vk, &v, &n);
 
 	if (!r)
 		r = lock_grant(g->z->locker, v, n, err);
@@ -191,7 +192,7 @@ static int open_by(struct grant_set *s, unsigned int way)
 		r = way_key(w, &s->ring->zone, s->ring->active, held, vk);
 	}
 	if (!r)
-		r = give(g, s->ring, vk, &err);
+		r = give(s, vk, &err);
 	forget_secrets(s);
 	g->granted = !r;
 	pthread_mutex_lock(&g->lock);
@@ -293,7 +294,7 @@ static int part_start(struct part *p)
 	p->secret = secret_alloc(KEY_LEN);
 	if (!p->secret)
 		return -ENOMEM;
-	return lease_start(&p->set->g->ctx.kp, &slot, 1, &opt, on_lease, p, &p->lease);
+	return lease_start(&p->set->ctx.kp, &slot, 1, &opt, on_lease, p, &p->lease);
 }
 
 static void fill(struct grant_set *s)
@@ -325,6 +326,8 @@ int grant_set_new(struct grant *g, struct keyring *ring, struct grant_set **ret,
 		snprintf(err->hint, sizeof(err->hint), "cmkfs key set DIR URI gives it one");
 		r = -ENOKEY;
 	}
+	if (!r)
+		r = state_context(&s->ctx, g->z->m->opt->conf, &ring->zone);
 	/* None is heard before all are there. */
 	pthread_mutex_lock(&g->apply);
 	for (unsigned int i = 0; i < s->n && !r; i++)
@@ -347,5 +350,6 @@ void grant_set_free(struct grant_set *s)
 	for (unsigned int i = 0; i < s->n; i++)
 		secret_free(s->parts[i].secret);
 	keyring_free(s->ring);
+	state_context_done(&s->ctx);
 	free(s);
 }

@@ -32,6 +32,7 @@ struct part { /* a slot */
 struct grant_set {
 	struct grant *g;
 	struct keyring *ring;
+	struct state_context ctx; /* as whom it asks */
 	unsigned int nways, n;
 	struct way ways[KEYRING_SLOTS];
 	struct part parts[KEYRING_SLOTS];
@@ -40,7 +41,6 @@ struct grant_set {
 
 struct grant {
 	struct mzone *z;
-	struct state_context ctx;
 	pthread_mutex_t apply; /* protects what the leases have said */
 	bool granted;	       /* under apply: the locker has been given the keys */
 	pthread_cond_t decided; /* with apply */

@@ -207,16 +207,13 @@ static int take_active(struct mzone *z, struct mount_failure *f)
 	struct store_error err = { "", "" };
 	struct kp_error e = { 0 };
 	struct keyring *ring = NULL;
-	struct generation *gen;
 	int r = vk ? zone_keyring(z->zone, &ring, &err) : -ENOMEM;
 
 	if (r)
 		return mount_fail(f, cmd_exit_of(r), r, err.hint, "%s",
 				  err.message[0] ? err.message : strerror(-r));
-	gen = keyring_generation(ring, ring->active);
 	vk->g = ring->active;
-	r = gen && z->grant ? kp_open_generation(&z->grant->ctx.kp, &ring->zone, gen, 0, vk->vk,
-						 NULL, &e) : -ENOKEY;
+	r = z->grant ? grant_unwrap(z->grant, ring, vk->vk, &e) : -ENOKEY;
 	if (r)
 		mount_fail(f, cmd_exit_of(r), r, e.hint, "the key of generation %u: %s",
 			   ring->active, e.message);
