@@ -51,8 +51,42 @@ def read_all(fd, length, at, stop):
     return got
 
 
+def restore(path, model, stop):
+    """A lock refused pages that write(2) had let in, and said so: they are written again."""
+    while True:
+        fd = patiently(lambda: os.open(path, os.O_RDWR), stop)
+        try:
+            patiently(lambda: os.ftruncate(fd, len(model)), stop)
+            write_all(fd, bytes(model), 0, stop)
+            os.fsync(fd)
+            return fd
+        except OSError as e:
+            if e.errno not in LOCKED + (errno.EIO,):
+                raise
+            try:
+                os.close(fd)
+            except OSError:
+                pass
+
+
+def settle(act, fd, path, model, stop):
+    """fsync(2) or close(2): what it gives is the descriptor to go on with, None: closed."""
+    try:
+        act(fd)
+        return fd if act is os.fsync else None
+    except OSError as e:
+        if e.errno not in LOCKED + (errno.EIO,):
+            raise
+    if act is os.fsync:
+        try:
+            os.close(fd)
+        except OSError:
+            pass
+    return restore(path, model, stop)
+
+
 def shadow(mnt, seed, stop):
-    """One file against a model: overwrite, append, truncate, map, sync, reopen."""
+    """One file against a model: overwrite, append, truncate, sync, reopen."""
     rng, path, model, n = random.Random(seed), "%s/shadow%d" % (mnt, seed), bytearray(), 0
     fd = patiently(lambda: os.open(path, os.O_RDWR | os.O_CREAT), stop)
     while not stop.value:
@@ -67,16 +101,17 @@ def shadow(mnt, seed, stop):
             patiently(lambda: os.ftruncate(fd, at), stop)
             model = model[:at] + bytes(at - len(model[:at]))
         elif kind == 4:
-            patiently(lambda: os.fsync(fd), stop)
+            fd = settle(os.fsync, fd, path, model, stop)
         elif kind == 5:
-            os.close(fd)
-            fd = patiently(lambda: os.open(path, os.O_RDWR), stop)
+            fd = settle(os.close, fd, path, model, stop)
+            if fd is None:
+                fd = patiently(lambda: os.open(path, os.O_RDWR), stop)
         else:
             got = read_all(fd, length, at, stop)
             if got != model[at:at + length]:
                 raise SystemExit("%s: other bytes at %d" % (path, at))
         n += 1
-    os.close(fd)
+    settle(os.close, fd, path, model, stop)
     with open(path + ".sum", "wb") as f:
         f.write(model)
     return n

@@ -14,7 +14,7 @@ static const struct {
 	{ "node", area_node },	   { "names", area_names },   { "time", area_time },
 	{ "stamp", area_stamp },   { "acl", area_acl },	      { "xattr", area_xattr },
 	{ "size", area_size },	   { "io", area_io },	      { "lock", area_lock },
-	{ "dir", area_dir },	   { "held", area_held },
+	{ "dir", area_dir },	   { "held", area_held }, { "extra", area_extra },
 };
 
 static int top_fd = -1; /* where all areas run */

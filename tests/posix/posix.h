@@ -101,5 +101,6 @@ void area_io(void);
 void area_lock(void);
 void area_dir(void);
 void area_held(void);
+void area_extra(void);
 
 #endif
