@@ -25,6 +25,17 @@ static inline void bit_clear(uint64_t b[static 2], uint32_t i)
 	b[i / 64] &= ~(UINT64_C(1) << (i % 64));
 }
 
+/* No header of L is in the backing file yet. */
+static inline bool loaded_is_unwritten(struct loaded *l)
+{
+	bool r;
+
+	pthread_rwlock_rdlock(&l->g0->lock);
+	r = !l->g0->pair.gen;
+	pthread_rwlock_unlock(&l->g0->lock);
+	return r;
+}
+
 static inline bool entry_is_hole(const struct entry *e)
 {
 	return !entry_len(e);

@@ -295,7 +295,7 @@ int object_settle(struct object *o)
 		pthread_mutex_unlock(&l->flush);
 		store_trim_groups(l->o->st);
 	}
-	if (!r && !l->g0->pair.gen) /* it had no header; who knew that it may be so is about to go */
+	if (!r && loaded_is_unwritten(l)) /* it had no header; who knew that it may be so is about to go */
 		r = object_flush(o);
 	object_unpin(o);
 	return r;

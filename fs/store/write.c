@@ -181,7 +181,7 @@ static int write_object(struct object *o, uint8_t *buf, size_t n, uint64_t off, 
 		 * The first header goes out with the first bytes, so that want
 		 * of space for it is the writer's error and not a file lost later.
 		 */
-		if (!l->g0->pair.gen || st->pending > st->pending_max)
+		if (loaded_is_unwritten(l) || st->pending > st->pending_max)
 			r = object_flush(o);
 	}
 	object_unpin(o);

@@ -7,7 +7,7 @@
  * or bytes that nobody wrote; a remount changes nothing.  The last test does so
  * on a copy made of the volume in use, as a crash leaves it, while it is settled.
  *
- * CMKFS_OPS sets the steps of each writer.  Meant for ThreadSanitizer too.
+ * CMKFS_OPS sets the steps of each writer, CMKFS_SEED what they draw.  Meant for ThreadSanitizer too.
  */
 #include "volume_fixture.h"
 
@@ -480,6 +480,8 @@ static void cutting_an_xts_file_spares_the_rest(void **state)
 
 int main(void)
 {
+	const char *s = getenv("CMKFS_SEED");
+	unsigned int seed;
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(writers_of_one_gcm_file_lose_nothing),
 		cmocka_unit_test(writers_of_many_gcm_files_lose_nothing),
@@ -489,6 +491,8 @@ int main(void)
 		cmocka_unit_test(settling_beside_writers_loses_nothing),
 	};
 
-	srandom((unsigned int)now_ms());
+	seed = s ? (unsigned int)strtoul(s, NULL, 0) : (unsigned int)now_ms();
+	print_message("seed %u\n", seed);
+	srandom(seed);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
