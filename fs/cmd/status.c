@@ -255,39 +255,50 @@ static int show_one(const struct cmd *c, const char *what)
 	return r ? CMD_FAILED : CMD_OK;
 }
 
-/* A line with the time whenever state, errno or reason have changed. */
+static const char *word(const json_t *o, const char *key)
+{
+	return json_string_value(json_object_get(o, key)) ?: "";
+}
+
+/* Print the line of a zone if it is another than LAST has. */
+static void watch_zone(const json_t *zone, bool several, json_t *last)
+{
+	const char *e = word(zone, "errno"), *id = word(zone, "zone");
+	json_t *line = json_sprintf("%s%s%s%s %s %s", several ? "zone " : "", several ? id : "",
+				    several ? ": " : "", word(zone, "state"), *e ? e : "-",
+				    word(zone, "reason"));
+	json_t *t;
+
+	if (line && !json_equal(line, json_object_get(last, id))) {
+		t = table_time(time(NULL));
+		printf("%s %s\n", json_string_value(t), json_string_value(line));
+		fflush(stdout);
+		json_decref(t);
+		json_object_set(last, id, line);
+	}
+	json_decref(line);
+}
+
+/* A line with the time whenever state, errno or reason of a zone have changed. */
 static int watch_one(const struct cmd *c, const char *what)
 {
 	const struct timespec pause = { 0, 100000000 };
-	_cleanup_free_ char *last = NULL;
+	json_t *last = json_object(), *a, *zones, *z;
+	int r = CMD_OK;
+	size_t i;
 
-	while (!last || mounted(c, what)) {
-		_cleanup_free_ char *line = NULL;
-		json_t *a, *o;
-		int r = ask(c, what, "status", &a, NULL);
-
+	while (!r && (!json_object_size(last) || mounted(c, what))) {
+		r = ask(c, what, "status", &a, NULL);
 		if (r)
-			return r;
-		o = without_nulls(flat(a));
-		if (asprintf(&line, "%s %s %s", json_string_value(json_object_get(o, "state")) ?: "",
-			     json_string_value(json_object_get(o, "errno")) ?: "-",
-			     json_string_value(json_object_get(o, "reason")) ?: "") < 0)
-			line = NULL;
+			break;
+		zones = json_object_get(a, "zones");
+		json_array_foreach(zones, i, z)
+			watch_zone(z, json_array_size(zones) > 1, last);
 		json_decref(a);
-		json_decref(o);
-		if (line && (!last || strcmp(last, line))) {
-			json_t *t = table_time(time(NULL));
-
-			printf("%s %s\n", json_string_value(t), line);
-			fflush(stdout);
-			json_decref(t);
-			free(last);
-			last = line;
-			line = NULL;
-		}
 		nanosleep(&pause, NULL);
 	}
-	return CMD_OK;
+	json_decref(last);
+	return r;
 }
 
 static int run(const struct cmd *c)
