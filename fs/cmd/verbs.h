@@ -54,6 +54,8 @@
 	X(vault_policy_set)                                                                        \
 	X(vault_policy_delete)                                                                     \
 	X(vault_policy_list)                                                                       \
+	X(vault_backup)                                                                            \
+	X(vault_restore)                                                                           \
 	X(vault_maintain)                                                                          \
 	X(vault_master_show)                                                                       \
 	X(vault_master_set)                                                                        \

@@ -108,6 +108,28 @@ int local_vault_delete(struct local *l, const char *vault, struct kp_error *e);
 int local_vault_recover(struct local *l, const char *vault, struct kp_error *e);
 int local_vault_purge(struct local *l, const char *vault, struct kp_error *e);
 
+/*
+ * A vault with its keys, versions and policies as one file, encrypted under a
+ * passphrase; *RET is malloc'd.  The identities in its policies are not in it:
+ * `identity on` makes one anew.  A deleted vault is not backed up.
+ */
+int local_vault_backup(struct local *l, const char *vault, const char *pass, size_t pass_len,
+		       uint8_t **ret, size_t *ret_n, struct kp_error *e);
+
+struct local_restored {
+	char vault[LOCAL_VAULT_MAX];
+	unsigned int keys, versions; /* put back */
+	unsigned int left;	     /* keys that were there, and are as they were */
+};
+/*
+ * -EEXIST: there is a vault of this name, unless MERGE: then the keys missing
+ * in it are added.  -EBADMSG: no backup, or a damaged one; -EACCES: the
+ * passphrase.  Nothing is changed then.
+ */
+int local_vault_restore(struct local *l, const uint8_t *p, size_t n, const char *pass,
+			size_t pass_len, bool merge, struct local_restored *ret,
+			struct kp_error *e);
+
 /* ---- keys ---------------------------------------------------------------------- */
 
 struct local_key {
