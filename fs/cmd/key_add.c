@@ -18,8 +18,8 @@ static const struct opt opts[] = {
 	OPT_ZONE(&zone),
 	{ .name = "together", .help = "the zone opens only by all of its keys, this one included",
 	  .flag = &together },
-	{ .name = "recovery", .arg = "passphrase|rsa", .help = "a recovery slot, which no revocation closes",
-	  .value = &kind },
+	{ .name = "recovery", .arg = "passphrase|rsa",
+	  .help = "a recovery slot, which no revocation closes", .value = &kind },
 	{ .name = "passphrase-file", .arg = "FILE", .help = "its first line is the passphrase",
 	  .value = &pass_file },
 	{ .name = "public-key", .arg = "FILE", .help = "of the RSA key that is kept offline",
@@ -120,7 +120,8 @@ static int add_member(struct adding *a, unsigned int i, const struct keyslot *s,
 	return add_share(a, i, 1, follow ? uri : s->kid, share);
 }
 
-static int make_group(struct adding *a, unsigned int i, const struct generation *gen, const char *uri)
+static int make_group(struct adding *a, unsigned int i, const struct generation *gen,
+		      const char *uri)
 {
 	_cleanup_secret_ uint8_t *shares = secret_alloc(KEYRING_SLOTS * KEY_LEN);
 	const struct volkeys_open *o = a->o;
@@ -131,7 +132,7 @@ static int make_group(struct adding *a, unsigned int i, const struct generation 
 
 	if (!r && n != 1)
 		return cmd_fail(CMD_USAGE, "cmkfs key set leaves one, cmkfs key remove takes one away",
-				"the zone has %u ways in: another key can be needed together with one only", n);
+				"the zone has %u ways in: a key is needed together with one only", n);
 	if (!r && ways[0].n + 2 > KEYRING_SLOTS)
 		return cmd_fail(CMD_FAILED, NULL, "so many keys cannot be needed together");
 	for (; m < ways[0].n && !r; m++)
@@ -165,7 +166,8 @@ static int load_recovery(struct recovery **ret)
 	int r;
 
 	if (!rsa && strcmp(kind, "passphrase"))
-		return cmd_fail(CMD_USAGE, "it is passphrase or rsa", "there is no recovery by '%s'", kind);
+		return cmd_fail(CMD_USAGE, "it is passphrase or rsa",
+				"there is no recovery by '%s'", kind);
 	if (!file)
 		return cmd_fail(CMD_USAGE, rsa ? "--public-key FILE" : "--passphrase-file FILE",
 				"what the recovery slot is to open by is missing");

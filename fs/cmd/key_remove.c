@@ -56,7 +56,8 @@ static int check_others(struct removing *m, const struct volkeys *k)
 			continue;
 		if (e.code == -ENOENT)
 			return cmd_fail(CMD_LOCKED, "cmkfs key add or key set gives it another one first",
-					"slot %u is the last way into data that still exists", m->slot->id);
+					"slot %u is the last way into data that still exists",
+					m->slot->id);
 		return cmd_fail(CMD_LOCKED, "cmkfs key check DIR tells which slots open today",
 				"without slot %u the data could not be opened today: %s", m->slot->id,
 				e.message);
@@ -130,8 +131,8 @@ static int run(const struct cmd *c)
 	int r;
 
 	if (conf_number(c->argv[1], 1, 255, &id))
-		return cmd_fail(CMD_USAGE, "cmkfs key show lists the slots", "'%s' is no number of a slot",
-				c->argv[1]);
+		return cmd_fail(CMD_USAGE, "cmkfs key show lists the slots",
+				"'%s' is no number of a slot", c->argv[1]);
 	r = volkeys_load(c, c->argv[0], zone, &k);
 	if (!r)
 		r = remove_slot(&k, (unsigned int)id);

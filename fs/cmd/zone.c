@@ -117,7 +117,8 @@ static int destroy_unmounted(const struct cmd *c, const char *dir, const char *z
 	int r = volkeys_load(c, dir, zone, &k);
 
 	if (!r && !strcmp(k.name, "0"))
-		r = cmd_fail(CMD_USAGE, "remove the volume's directory", "the root zone is the volume itself");
+		r = cmd_fail(CMD_USAGE, "remove the volume's directory",
+			     "the root zone is the volume itself");
 	if (!r)
 		r = volkeys_each(c, dir, is_parent, &k.zone);
 	if (!r) {

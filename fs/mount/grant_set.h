@@ -77,4 +77,8 @@ int grant_generations(struct grant *g, struct keyring *ring, const uint8_t vk[st
 int grant_recover(struct grant *g, struct keyring *ring, const struct recovery *by,
 		  struct store_error *err);
 
+/* grant_status.c */
+bool grant_is_open(const struct lease_status *s);
+int grant_fail_lease(const struct kp_error *e, struct mount_failure *f);
+
 #endif

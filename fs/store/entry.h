@@ -147,6 +147,13 @@ void kept_give(struct object *o, struct kept *k);
 /* The number that O is shown with, whose own is INO. */
 ino_t shown_ino(const struct object *o, ino_t ino);
 
+/* ---- zone_dir.c ---- */
+
+/* The directory at P, of the same zone: a reference.  -ENOTDIR, -ENOENT; -EBUSY: a zone begins there. */
+int zone_dir_find(const struct place *p, struct object **ret);
+/* Make it Z's; *RET_MADE: that is done, whatever failed afterwards.  -ENOTEMPTY. */
+int zone_dir_make(const struct place *p, struct zone *z, bool *ret_made);
+
 /* ---- readdir.c ---- */
 void dirstream_free(struct dirstream *s);
 

@@ -241,9 +241,9 @@ int volume_destroy_zone(const char *dir, const struct zone_id *z, const char *st
  * whole volume is walked for it, if it was not seen yet; needs no key.
  */
 int zone_top(struct zone *z, bool search, struct object **ret);
-/* The path of a directory from the mount's root, malloc'd ("" of the root).  The lock errno of a zone above. */
+/* The path of a directory from the root (""), malloc'd.  The lock errno of a zone above. */
 int object_plain_path(struct object *o, char **ret);
-/* The object at PATH, from the root; every zone on the way is entered for the while.  A reference. */
+/* The object at PATH, from the root, a reference; zones on the way are entered for the while. */
 int store_resolve(struct store *st, const char *path, struct object **ret);
 
 /*

@@ -39,7 +39,7 @@ expect_errno EKEYREVOKED list mnt/z
 ls ro mnt >/dev/null || fail "the root zone is locked, too"
 
 # ---- while it is locked it gets a key that opens it, elsewhere
-CMKFS_STATE_DIR=$PWD/elsewhere
+export CMKFS_STATE_DIR=$PWD/elsewhere
 mkdir -m 0700 elsewhere
 for f in state/*; do
 	case ${f##*/} in volumes | mounts) ;; *) cp -a "$f" elsewhere/ ;; esac
@@ -47,7 +47,7 @@ done
 cmkfs vault key enable local://b/keys/k >/dev/null
 cmkfs vault key enable local://a/keys/k >/dev/null
 cmkfs key set --zone "$z" vol local://a/keys/k >/dev/null
-CMKFS_STATE_DIR=$PWD/state
+export CMKFS_STATE_DIR=$PWD/state
 expect_errno EKEYREVOKED list ro/z # here both are disabled
 cmkfs vault key enable local://a/keys/k >/dev/null
 wait_for 5 diff -r /usr/share/common-licenses ro/z/common-licenses

@@ -93,7 +93,7 @@ PY
 python3 busy.py 3 >busy &
 busy=$!
 sleep 0.5
-for i in 1 2 3; do
+for _ in 1 2 3; do
 	cmkfs vault key disable local://a/keys/k >/dev/null
 	wait_for 1 eval '[ "$(try list mnt/a)" = EKEYREVOKED ]'
 	cmkfs vault key enable local://a/keys/k >/dev/null
@@ -187,7 +187,7 @@ lost = [s for s, n in acked.items() if data[s * 4096:s * 4096 + 4096] not in
 if lost or i < 20:
     sys.exit("%d of %d pages were lost" % (len(lost), i))
 PY
-for i in 1 2 3; do
+for _ in 1 2 3; do
 	python3 storm.py &
 	storm=$!
 	sleep 0.7
