@@ -149,10 +149,12 @@ static int open_others(struct checker *k)
 			r = unlock_zone(z, v, &e, &err);
 		if (!r && e)
 			r = fail_store(k, e, &err);
-		if (r)
+		if (r) {
+			cmd_note("zone %s cannot be checked", v->name);
 			volkeys_done(v);
-		else
+		} else {
 			k->nothers++;
+		}
 	}
 	return CMD_OK;
 }
