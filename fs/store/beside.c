@@ -66,7 +66,8 @@ static bool is_unborn(struct object *o, const struct stat *sb)
 {
 	int64_t age = age_of(sb);
 
-	return S_ISREG(o->type) && age < UNBORN_S && age > -UNBORN_S && session_is_open(o->st);
+	return S_ISREG(o->type) && age < UNBORN_S && age > -UNBORN_S && session_is_open(o->st) &&
+	       !session_writer_gone(o->st);
 }
 
 int beside_load(struct object *o, struct loaded **ret)

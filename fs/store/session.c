@@ -234,7 +234,8 @@ bool session_writer_gone(struct store *st)
 {
 	_cleanup_close_ int fd = backing_open(st->root_fd, LOCK_FILE, O_RDONLY, 0);
 
-	return fd >= 0 && !flock(fd, LOCK_SH | LOCK_NB);
+	/* Who writes made the file, if it was not there. */
+	return fd == -ENOENT || (fd >= 0 && !flock(fd, LOCK_SH | LOCK_NB));
 }
 
 static bool unclean_locked(const struct session *s, uint64_t session)

@@ -35,6 +35,7 @@ SLOT_FOLLOW = 1
 MAX_TAGS, MAX_RUNS, MAX_UNCLEAN = 16, 60, 502
 NAME_SHORT, NAME_MAX, XATTR_MAX, SYMLINK_MAX = 175, 255, 167, 3043
 XATTR_PREFIX = b"user.cmkfs."
+XATTR_NEW = b"user.cmkfs-new"      # of a session, to settle by
 ZERO16, ZERO32 = bytes(16), bytes(32)
 
 RE_TEMP = re.compile(rb"\.T[A-Za-z0-9_-]{22}\Z")

@@ -174,7 +174,7 @@ class Object:
         found = {}
         for stored in os.listxattr(path, follow_symlinks=False):
             raw = os.fsencode(stored)
-            if not raw.startswith(b"user."):
+            if not raw.startswith(b"user.") or raw == f.XATTR_NEW:
                 continue
             name = value = None
             for key in self.keys if raw.startswith(f.XATTR_PREFIX) else ():
