@@ -138,7 +138,8 @@ static int print_verified(struct verifying *v)
 	if (json) {
 		doc = json_pack("{sb sI sI ss sO}", "sound", sound, "records",
 				(json_int_t)v->sum.records, "checkpoints",
-				(json_int_t)v->sum.checkpoints, "public_key", public, "logs", v->logs);
+				(json_int_t)v->sum.checkpoints, "public_key", public, "logs",
+				v->logs);
 		if (!sound) {
 			json_object_set_new(doc, "first_bad",
 					    json_integer((json_int_t)v->sum.first_bad));
@@ -148,7 +149,8 @@ static int print_verified(struct verifying *v)
 			return CMD_FAILED;
 	} else if (sound) {
 		printf("the audit log is as it was written: %llu records in %zu logs, %llu signed "
-		       "checkpoints\n", (unsigned long long)v->sum.records, json_array_size(v->logs),
+		       "checkpoints\n", (unsigned long long)v->sum.records,
+		       json_array_size(v->logs),
 		       (unsigned long long)v->sum.checkpoints);
 	}
 	return sound ? CMD_OK : cmd_fail(CMD_INTEGRITY, v->bad.hint, "%s", v->bad.message);
@@ -184,7 +186,8 @@ const struct verb verb_audit_verify = {
 /* ---- rotate ------------------------------------------------------------------------ */
 
 static const struct opt rotate_opts[] = {
-	{ .name = "keep", .arg = "N", .help = "remove old files but for the N newest", .value = &keep },
+	{ .name = "keep", .arg = "N", .help = "remove old files but for the N newest",
+	  .value = &keep },
 	OPT_END
 };
 

@@ -23,7 +23,7 @@ struct audit_subject {
 int audit_subject(const struct cmd *c, const char *arg, struct audit_subject *ret);
 void audit_subject_done(struct audit_subject *s);
 
-/* Whether the log NAME can hold records of S: all of its own, and what vaults and host say of it. */
+/* Whether the log NAME can hold records of S: its own, and what vaults and host say of it. */
 bool audit_concerns(const struct audit_subject *s, const char *name);
 
 #endif

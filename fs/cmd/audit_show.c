@@ -16,14 +16,18 @@ static const char *last, *since, *until, *event, *principal, *result, *key;
 
 static const struct opt opts[] = {
 	{ .name = "last", .arg = "N", .help = "only the N newest", .value = &last },
-	{ .name = "since", .arg = "TIME", .help = "not older; -1h is an hour ago", .value = &since },
+	{ .name = "since", .arg = "TIME", .help = "not older; -1h is an hour ago",
+	  .value = &since },
 	{ .name = "until", .arg = "TIME", .help = "not newer", .value = &until },
-	{ .name = "event", .arg = "WORD", .help = "only this operation, or those that begin with WORD.",
+	{ .name = "event", .arg = "WORD", .help = "only this operation, or those that begin with "
+						  "WORD.",
 	  .value = &event },
-	{ .name = "principal", .arg = "NAME", .help = "only by this principal", .value = &principal },
+	{ .name = "principal", .arg = "NAME", .help = "only by this principal",
+	  .value = &principal },
 	{ .name = "result", .arg = "WORD", .help = "only this outcome, or `denied` for all but ok",
 	  .value = &result },
-	{ .name = "key", .arg = "URI", .help = "only about this key, in any version or the one named",
+	{ .name = "key", .arg = "URI", .help = "only about this key, in any version or the one "
+					       "named",
 	  .value = &key },
 	{ .name = "follow", .letter = 'f', .help = "go on with what comes, until it is interrupted",
 	  .flag = &follow },
@@ -257,7 +261,8 @@ static int show(const struct cmd *c)
 		cut(q.rows, n);
 		if (follow)
 			r = follow_all(&q);
-		else if (table_print(stdout, json_incref(q.rows), columns, ARRAY_SIZE(columns), json))
+		else if (table_print(stdout, json_incref(q.rows), columns, ARRAY_SIZE(columns),
+				     json))
 			r = CMD_FAILED;
 	}
 	json_decref(q.rows);

@@ -106,7 +106,8 @@ static const struct column columns[] = {
 
 static int unreadable(const char *path, const char *why)
 {
-	return cmd_fail(CMD_USAGE, "give a file that cmkfs vault backup has made", "cannot read %s: %s",
+	return cmd_fail(CMD_USAGE, "give a file that cmkfs vault backup has made",
+			"cannot read %s: %s",
 			path, why);
 }
 

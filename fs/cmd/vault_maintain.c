@@ -91,7 +91,8 @@ static int maintain(const struct cmd *c)
 		r = tidy_logs(s.ctx.dir, &u);
 	r = vault_print(&s, r, u.rows, columns, ARRAY_SIZE(columns), json);
 	if (!r && u.failed)
-		return cmd_fail(u.failed, "the listing says which and why; it is tried again next time",
+		return cmd_fail(u.failed, "the listing says which and why; it is tried again next "
+					  "time",
 				"not everything could be done");
 	return r;
 }

@@ -12,7 +12,8 @@ static const char *after, *expires_after;
 static bool off;
 
 static const struct opt opts[] = {
-	{ .name = "after", .arg = "AGE", .help = "make a new version when the newest is so old: 90d",
+	{ .name = "after", .arg = "AGE", .help = "make a new version when the newest is so old: "
+						 "90d",
 	  .value = &after },
 	{ .name = "expires-after", .arg = "AGE", .help = "let a version made so expire at this age",
 	  .value = &expires_after },

@@ -126,8 +126,8 @@ static int from_terminal(const char *what, bool twice, char *ret, size_t *ret_n,
 	int r;
 
 	if (tty < 0)
-		return fail(w, -ENOTTY, "the passphrase of %s is needed, and there is no terminal to "
-			    "ask on", what);
+		return fail(w, -ENOTTY, "the passphrase of %s is needed, and there is no terminal "
+			    "to ask on", what);
 	snprintf(question, sizeof(question), "Passphrase of %.100s", what);
 	r = ask(tty, question, ret, ret_n, w);
 	if (r || !twice)
@@ -208,7 +208,8 @@ static int vault_passphrase(void *arg, const char *what, char *ret, size_t *ret_
 		r = from_fd(fd, ret, ret_n, &w);
 	else
 		r = from_terminal(what, false, ret, ret_n, &w);
-	return r ? kp_fail(e, -EACCES, "vault-passphrase-file in the configuration names a file of it",
+	return r ? kp_fail(e, -EACCES, "vault-passphrase-file in the configuration names a file "
+				       "of it",
 			   "%s", w.message) : 0;
 }
 

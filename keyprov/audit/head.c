@@ -145,7 +145,8 @@ static ssize_t take_lines(struct log *l, const char *p, size_t n)
 		struct signature s;
 		bool is_signed;
 
-		if (line_check(l->k, l->head.count + 1, p + done, len, l->head.hash, &is_signed, &s))
+		if (line_check(l->k, l->head.count + 1, p + done, len, l->head.hash, &is_signed,
+			       &s))
 			return -EBADMSG;
 		l->head.count++;
 		l->head.call = MAX(l->head.call, line_call(p + done, len));
@@ -162,8 +163,8 @@ int log_mend(struct log *l, uint64_t size, struct kp_error *e)
 	_cleanup_free_ char *p = malloc(n + 1);
 	ssize_t got, taken;
 	struct kp_record torn = { .principal = "log", .operation = "log.mend", .object = l->name,
-				  .outcome = "ok", .detail = "a record that was not whole after a crash "
-				  "was cut off" };
+				  .outcome = "ok", .detail = "a record that was not whole after a "
+				  "crash was cut off" };
 
 	if (!p)
 		return log_failed(l, "cannot be read", ENOMEM, e);
@@ -195,7 +196,8 @@ static int make_dirs(const char *state_dir, struct log *l)
 	char path[PATH_MAX];
 
 	snprintf(path, sizeof(path), "%s/audit", state_dir);
-	if ((mkdir(path, 0700) < 0 && errno != EEXIST) || log_dir(state_dir, l->k->id, NULL, path) ||
+	if ((mkdir(path, 0700) < 0 && errno != EEXIST) ||
+	    log_dir(state_dir, l->k->id, NULL, path) ||
 	    (mkdir(path, 0700) < 0 && errno != EEXIST) ||
 	    (mkdir(l->dir, 0700) < 0 && errno != EEXIST))
 		return -errno;

@@ -23,9 +23,11 @@ struct checking {
 static int broken(struct checking *c, uint64_t seq, const char *why)
 {
 	c->rep->first_bad = seq;
-	kp_fail(c->e, -EBADMSG, NULL, "the audit log is not as it was written: record %llu of %s %s",
+	kp_fail(c->e, -EBADMSG, NULL, "the audit log is not as it was written: record %llu of %s "
+				      "%s",
 		(unsigned long long)seq, c->l->name, why);
-	return kp_hint(c->e, -EBADMSG, "compare with a backup of %s from before the change", c->l->dir);
+	return kp_hint(c->e, -EBADMSG, "compare with a backup of %s from before the change",
+		       c->l->dir);
 }
 
 static int check_signature(struct checking *c, uint64_t seq, const struct signature *s,

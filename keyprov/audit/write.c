@@ -117,8 +117,8 @@ int log_rotate(struct log *l, struct kp_error *e)
 static int undone(struct log *l, uint64_t *call, struct kp_error *e)
 {
 	struct kp_record r = { .principal = "log", .operation = "call.undone", .object = l->name,
-			       .outcome = "ok", .detail = "the last call recorded here was not kept: it "
-			       "was cut off, or an older copy of the vault was put back" };
+			       .outcome = "ok", .detail = "the last call recorded here was not "
+			       "kept: it was cut off, or an older copy of the vault was put back" };
 
 	if (!call || l->head.call < *call)
 		return 0;
@@ -171,7 +171,7 @@ int auditlog_checkpoint(const char *state_dir, const char *name, const struct au
 	return r == -ENOENT ? 0 : r;
 }
 
-/* The hash that the first record of the next segment is chained to: that of the last in this one. */
+/* The next segment's first record is chained to the last of this one. */
 static int drop_oldest(struct log *l, struct kp_error *e)
 {
 	struct head next = l->head;

@@ -266,7 +266,8 @@ static int visit_key(struct reader *r, const struct backup_visitor *v, void *arg
 	o.k.purge_at = get_time(r);
 	o.k.rotate_after = get_time(r);
 	o.k.expire_after = get_time(r);
-	r->bad |= !is_key_name(o.k.name, "") || (o.owner[0] && local_principal_check(o.owner, NULL));
+	r->bad |= !is_key_name(o.k.name, "") ||
+		  (o.owner[0] && local_principal_check(o.owner, NULL));
 	return r->bad || !v->key ? 0 : v->key(arg, &o, e);
 }
 
@@ -350,7 +351,8 @@ int backup_parse(const uint8_t *p, size_t n, const struct backup_visitor *v, voi
 		before = type;
 	}
 	if (!r && (all.bad || all.p != all.end))
-		r = kp_fail(e, -EBADMSG, "take another backup", "the backup is not one of a vault, or was "
+		r = kp_fail(e, -EBADMSG, "take another backup", "the backup is not one of a "
+								"vault, or was "
 			    "made by a newer version");
 	return r;
 }

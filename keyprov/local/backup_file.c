@@ -36,19 +36,22 @@ int backup_keys(const uint8_t header[static BACKUP_HEADER], const char *pass, si
 	int r = passphrase_scrypt(pass, pass_len, header + SALT_AT, cost, ret->body, sizeof(*ret));
 
 	if (r == -EINVAL)
-		return kp_fail(e, -EBADMSG, "take another copy of it", "the backup is damaged: its cost "
+		return kp_fail(e, -EBADMSG, "take another copy of it",
+			       "the backup is damaged: its cost "
 			       "of the passphrase is none that is used");
-	return r ? kp_fail(e, -EAGAIN, "free some memory", "no memory for the passphrase's key") : 0;
+	return r ? kp_fail(e, -EAGAIN, "free some memory", "no memory for the passphrase's key") :
+		0;
 }
 
 int backup_check(const uint8_t *p, size_t n, struct kp_error *e)
 {
 	if (n < 8 || memcmp(p, MAGIC, 8) != 0)
-		return kp_fail(e, -EBADMSG, "cmkfs vault backup makes one", "the file is no backup of a "
+		return kp_fail(e, -EBADMSG, "cmkfs vault backup makes one",
+			       "the file is no backup of a "
 			       "vault");
 	if (n < BACKUP_EXTRA || get_le64(p + LEN_AT) != n - BACKUP_EXTRA)
-		return kp_fail(e, -EBADMSG, "take another copy of it", "the backup is cut off, or longer "
-			       "than it was made");
+		return kp_fail(e, -EBADMSG, "take another copy of it", "the backup is cut off, or "
+			       "longer than it was made");
 	return 0;
 }
 

@@ -31,8 +31,8 @@ static int reseal(struct local *l, const struct making *m, const char *key, cons
 	if (master_open(l->master, &u, sealed, n, der))
 		return kp_fail(e, -EIO, "restore vault.db from a backup",
 			       "the private key of %s/%s is damaged in the vault", key, version);
-	if (aead_seal_message(m->keys->private, aad, backup_aad(m->vault, key, version, aad, sizeof(aad)),
-			      der, n - SEALED_EXTRA, ret))
+	if (aead_seal_message(m->keys->private, aad,
+			      backup_aad(m->vault, key, version, aad, sizeof(aad)), der, n - SEALED_EXTRA, ret))
 		return kp_fail(e, -EIO, NULL, "sealing a key failed");
 	return 0;
 }
@@ -56,7 +56,8 @@ static int put_version(struct local *l, struct making *m, const struct key_row *
 		sealed = malloc(v.sealed_len);
 		if (!sealed)
 			return kp_fail(e, -EAGAIN, NULL, "no memory for a backup");
-		r = reseal(l, m, k->k.name, v.version, sqlite3_column_blob(s, 11), v.sealed_len, sealed,
+		r = reseal(l, m, k->k.name, v.version, sqlite3_column_blob(s, 11), v.sealed_len,
+			   sealed,
 			   e);
 		v.sealed = sealed;
 	}
@@ -123,7 +124,8 @@ static int do_backup(struct local *l, void *arg, struct kp_error *e)
 	if (r)
 		return r;
 	backup_put_end(&m->body);
-	snprintf(m->detail, sizeof(m->detail), "%u keys, %u versions", m->body.keys, m->body.versions);
+	snprintf(m->detail, sizeof(m->detail), "%u keys, %u versions", m->body.keys,
+		 m->body.versions);
 	return m->body.failed ? kp_fail(e, -EAGAIN, NULL, "no memory for a backup") : 0;
 }
 
@@ -136,7 +138,8 @@ static int seal(const struct making *m, const uint8_t *header, uint8_t **ret, si
 		return kp_fail(e, -EAGAIN, NULL, "no memory for a backup");
 	memcpy(p, header, BACKUP_HEADER);
 	put_le64(p + 48, m->body.n);
-	if (aead_seal_message(m->keys->body, p, BACKUP_HEADER, m->body.p, m->body.n, p + BACKUP_HEADER)) {
+	if (aead_seal_message(m->keys->body, p, BACKUP_HEADER, m->body.p, m->body.n,
+			      p + BACKUP_HEADER)) {
 		free(p);
 		return kp_fail(e, -EIO, NULL, "sealing a backup failed");
 	}

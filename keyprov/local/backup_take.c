@@ -29,7 +29,8 @@ static int there_already(const struct local_vault *v, struct kp_error *e)
 	kp_fail(e, -EEXIST, NULL, "there is a %svault %s already", v->deleted ? "deleted " : "",
 		v->name);
 	if (v->deleted)
-		return kp_hint(e, -EEXIST, "cmkfs vault recover %s, then restore with --merge", v->name);
+		return kp_hint(e, -EEXIST, "cmkfs vault recover %s, then restore with --merge",
+			       v->name);
 	return kp_hint(e, -EEXIST, "--merge adds the keys that are missing in it");
 }
 
@@ -75,7 +76,8 @@ static int take_key(void *arg, const struct key_row *k, struct kp_error *e)
 	}
 	r = db_run(t->l, e, "INSERT INTO key (vault_id, name, owner, enabled, created, deleted, "
 		   "purge_at, rotate_after, expire_after) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		   "issiiiiii", t->vault.id, k->k.name, k->owner, (int64_t)k->k.enabled, k->k.created,
+		   "issiiiiii", t->vault.id, k->k.name, k->owner, (int64_t)k->k.enabled,
+		   k->k.created,
 		   k->k.deleted, k->k.purge_at, k->k.rotate_after, k->k.expire_after);
 	t->key_id = sqlite3_last_insert_rowid(t->l->db);
 	t->ret->keys++;
@@ -114,8 +116,8 @@ static int insert_version(struct taking *t, const struct backup_version *v, cons
 
 	if (!r)
 		return 0;
-	return kp_fail(e, -EIO, "cmkfs vault key list looks for it", "version %s of key %s cannot be "
-		       "put back; it may be in another vault", v->version, t->key.key);
+	return kp_fail(e, -EIO, "cmkfs vault key list looks for it", "version %s of key %s cannot "
+		       "be put back; it may be in another vault", v->version, t->key.key);
 }
 
 static int take_version(void *arg, const struct backup_version *v, struct kp_error *e)
@@ -143,7 +145,8 @@ static int take_version(void *arg, const struct backup_version *v, struct kp_err
 
 static int do_restore(struct local *l, void *arg, struct kp_error *e)
 {
-	static const struct backup_visitor take = { take_vault, take_policy, take_key, take_version };
+	static const struct backup_visitor take = { take_vault, take_policy, take_key,
+						    take_version };
 	struct taking *t = arg;
 	int r;
 
@@ -168,7 +171,8 @@ static int open_body(const uint8_t *p, size_t n, const char *pass, size_t pass_l
 {
 	int r = backup_keys(p, pass, pass_len, keys, e);
 
-	if (!r && aead_open_message(keys->body, p, BACKUP_HEADER, p + BACKUP_HEADER, n - BACKUP_HEADER,
+	if (!r && aead_open_message(keys->body, p, BACKUP_HEADER, p + BACKUP_HEADER,
+				    n - BACKUP_HEADER,
 				    ret))
 		r = kp_fail(e, -EACCES, "try the passphrase again, or another copy of the file",
 			    "the passphrase of the backup is wrong, or the file is damaged");

@@ -178,8 +178,8 @@ int version_enter(struct local *l, const struct local_uri *u, const struct key_r
 /* Enabled and within its times.  -EKEYREVOKED, -EKEYEXPIRED. */
 int version_usable(const struct key_row *k, const struct version_row *v, struct kp_error *e);
 void version_read(sqlite3_stmt *s, const struct local_uri *u, struct version_row *ret);
-#define VERSION_COLUMNS "id, version, type, bits, enabled, created, not_before, expires, deleted, " \
-	"purge_at"
+#define VERSION_COLUMNS                                                                          \
+	"id, version, type, bits, enabled, created, not_before, expires, deleted, purge_at"
 
 /* ---- wrapping.c ---------------------------------------------------------------- */
 

@@ -205,8 +205,8 @@ static int do_rotation(struct local *l, void *arg, struct kp_error *e)
 	struct key_row k;
 	int r = key_op_enter(l, o, PERM_ROTATE, &v, &k, e);
 
-	return r ? r : db_run(l, e, "UPDATE key SET rotate_after = ?, expire_after = ? WHERE id = ?",
-			      "iii", o->rotate_after, o->expire_after, k.id);
+	return r ? r : db_run(l, e, "UPDATE key SET rotate_after = ?, expire_after = ? "
+			      "WHERE id = ?", "iii", o->rotate_after, o->expire_after, k.id);
 }
 
 int local_key_rotation(struct local *l, const char *uri, int64_t rotate_after,
@@ -220,7 +220,8 @@ int local_key_rotation(struct local *l, const char *uri, int64_t rotate_after,
 	    (expire_after && (!rotate_after || expire_after <= rotate_after)))
 		return kp_fail(e, -EINVAL, "give --expires-after more than --after",
 			       "a version would expire before it is rotated away");
-	snprintf(detail, sizeof(detail), "after %lld s, expires after %lld s", (long long)rotate_after,
+	snprintf(detail, sizeof(detail), "after %lld s, expires after %lld s",
+		 (long long)rotate_after,
 		 (long long)expire_after);
 	return key_op_run(l, &c, uri, KEY_WHOLE, &o, do_rotation, e);
 }

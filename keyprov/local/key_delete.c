@@ -50,7 +50,8 @@ static int set_deleted(struct local *l, const struct target *t, int64_t when, in
 {
 	char sql[80];
 
-	snprintf(sql, sizeof(sql), "UPDATE %s SET deleted = ?, purge_at = ? WHERE id = ?", t->table);
+	snprintf(sql, sizeof(sql), "UPDATE %s SET deleted = ?, purge_at = ? WHERE id = ?",
+		 t->table);
 	return db_run(l, e, sql, "iii", when, purge_at, t->id);
 }
 
@@ -116,8 +117,8 @@ static int do_purge(struct local *l, void *arg, struct kp_error *e)
 	if (r)
 		return r;
 	if (t.vault.v.purge_protection) {
-		kp_fail(e, -EPERM, NULL, "vault %s has purge protection: %s goes by itself when its "
-			"retention of %d days ends", t.vault.v.name, t.uri,
+		kp_fail(e, -EPERM, NULL, "vault %s has purge protection: %s goes by itself when "
+			"its retention of %d days ends", t.vault.v.name, t.uri,
 			t.vault.v.retention_days);
 		return kp_hint(e, -EPERM, "to have it back: cmkfs vault key recover %s", t.uri);
 	}

@@ -162,9 +162,10 @@ int local_key_create(struct local *l, const char *uri, const struct local_key_op
 		     char ret_kid[static KP_URI_MAX], struct kp_error *e);
 /*
  * Take a key from PEM or DER, encrypted under O->pass or not.  -EACCES: it is
- * encrypted, and the passphrase is missing or wrong.  A key that cannot protect anything (shorter than
- * 2048 bits, or not RSA, of which only the public half is kept) is taken as
- * well, and refused by kp_acceptable().  An existing key gets a new version.
+ * encrypted, and the passphrase is missing or wrong.  A key that cannot protect
+ * anything (shorter than 2048 bits, or not RSA, of which only the public half is
+ * kept) is taken as well, and refused by kp_acceptable().  An existing key gets
+ * a new version.
  */
 int local_key_import(struct local *l, const char *uri, const void *pem, size_t n,
 		     const struct local_key_options *o, char ret_kid[static KP_URI_MAX],

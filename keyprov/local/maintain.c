@@ -45,7 +45,8 @@ static int do_due(struct local *l, void *arg, struct kp_error *e)
 
 static int rotate(struct local *l, const struct due *d, bool dry, local_done_fn *fn, void *arg)
 {
-	struct local_key_options o = { .expires = d->expire_after ? now_seconds() + d->expire_after : 0 };
+	int64_t expires = d->expire_after ? now_seconds() + d->expire_after : 0;
+	const struct local_key_options o = { .expires = expires };
 	struct local_done done = { .action = "rotate", .object = d->uri };
 	struct kp_error why = { 0 };
 	char kid[KP_URI_MAX];

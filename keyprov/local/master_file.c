@@ -133,10 +133,11 @@ static int open_sealed(const uint8_t *file, const char *pass, size_t n, uint8_t 
 	r = passphrase_scrypt(pass, n, file + SALT_AT, cost, key, AEAD_KEY_LEN);
 	if (r)
 		r = bad(e, path, "its cost is none that is used");
-	else if (aead_open_message(key, file, SEALED_AT, file + SEALED_AT, MASTER_LEN + SEALED_EXTRA,
+	else if (aead_open_message(key, file, SEALED_AT, file + SEALED_AT,
+				   MASTER_LEN + SEALED_EXTRA,
 				   ret))
-		r = kp_fail(e, -EACCES, "try again; without the passphrase the keys of the embedded "
-			    "vaults are lost", "the passphrase of %s is wrong, or the file is damaged",
+		r = kp_fail(e, -EACCES, "try again; without it the keys of the vaults are lost",
+			    "the passphrase of %s is wrong, or the file is damaged",
 			    path);
 	secret_free(key);
 	return r;
@@ -312,7 +313,8 @@ int local_master_set(const char *state_dir, const char *pass, size_t n, struct k
 	if (!master)
 		return kp_fail(e, -EAGAIN, NULL, "no locked memory for the vault master key");
 	if (choose(state_dir, path))
-		return kp_fail(e, -EPERM, "change the credential where it is made", "the vault master "
+		return kp_fail(e, -EPERM, "change the credential where it is made",
+			       "the vault master "
 			       "key is a credential of systemd: %s", path);
 	r = master_read(state_dir, false, master, e);
 	if (!r && pass)

@@ -142,9 +142,10 @@ int material_parse(const void *p, size_t n, const char *pass, size_t pass_len,
 	if (r == -EKEYREJECTED)
 		return kp_fail(e, -EINVAL, "give an RSA key", "the encrypted key is not RSA");
 	if (r && local_key_encrypted(p, n))
-		return kp_fail(e, -EACCES, "give the passphrase by --passphrase-file, or take it away: "
-			       "openssl pkcs8 -topk8 -nocrypt",
-			       pass ? "the passphrase does not open the key, or the file is damaged" :
+		return kp_fail(e, -EACCES, "give the passphrase by --passphrase-file, or take it "
+			       "away: openssl pkcs8 -topk8 -nocrypt",
+			       pass ? "the passphrase does not open the key, or the file is "
+				      "damaged" :
 				      "the key is encrypted, and its passphrase was not given");
 	if (r)
 		return not_a_key(e);

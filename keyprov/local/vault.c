@@ -112,9 +112,10 @@ static int do_update(struct local *l, void *arg, struct kp_error *e)
 		if (r)
 			return r;
 		if (v.v.purge_protection && c->retention_days < v.v.retention_days) {
-			kp_fail(e, -EPERM, NULL, "vault %s has purge protection: its retention of %d "
-				"days can only be made longer", o->name, v.v.retention_days);
-			return kp_hint(e, -EPERM, "cmkfs vault update %s --retention %d … %d", o->name,
+			kp_fail(e, -EPERM, NULL, "vault %s has purge protection: its retention of "
+				"%d days can only be made longer", o->name, v.v.retention_days);
+			return kp_hint(e, -EPERM, "cmkfs vault update %s --retention %d … %d",
+				       o->name,
 				       v.v.retention_days, LOCAL_RETENTION_MAX);
 		}
 		v.v.retention_days = c->retention_days;

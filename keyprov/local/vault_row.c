@@ -113,14 +113,17 @@ int vault_insert(struct local *l, const struct local_vault *v, struct kp_error *
 
 /* ---- retention ------------------------------------------------------------------- */
 
-static const char *const overdue[] = {
-	"SELECT 'local://' || vault.name || '/keys/' || key.name || '/' || version FROM key_version "
-	"JOIN key ON key.id = key_id JOIN vault ON vault.id = vault_id "
-	"WHERE key_version.deleted <> 0 AND key_version.purge_at <= ?",
-	"SELECT 'local://' || vault.name || '/keys/' || key.name FROM key "
-	"JOIN vault ON vault.id = vault_id WHERE key.deleted <> 0 AND key.purge_at <= ?",
-	"SELECT 'local://' || name FROM vault WHERE deleted <> 0 AND purge_at <= ?",
-};
+#define OVERDUE_VERSIONS                                                                         \
+	"SELECT 'local://' || vault.name || '/keys/' || key.name || '/' || version "             \
+	"FROM key_version JOIN key ON key.id = key_id JOIN vault ON vault.id = vault_id "        \
+	"WHERE key_version.deleted <> 0 AND key_version.purge_at <= ?"
+#define OVERDUE_KEYS                                                                             \
+	"SELECT 'local://' || vault.name || '/keys/' || key.name FROM key "                      \
+	"JOIN vault ON vault.id = vault_id WHERE key.deleted <> 0 AND key.purge_at <= ?"
+#define OVERDUE_VAULTS                                                                           \
+	"SELECT 'local://' || name FROM vault WHERE deleted <> 0 AND purge_at <= ?"
+
+static const char *const overdue[] = { OVERDUE_VERSIONS, OVERDUE_KEYS, OVERDUE_VAULTS };
 
 static const char *const drops[] = { /* in the same order; what hangs on a row goes with it */
 	"DELETE FROM key_version WHERE deleted <> 0 AND purge_at <= ?",

@@ -108,11 +108,11 @@ cmkfs vault key rotation local://prod/keys/two --after 1s --expires-after 180d
 [ "$(cmkfs vault key show --json local://prod/keys/two | json 'd["rotate_after"], d["expire_after"]')" = "('1s', '180d')" ]
 sleep 1.1
 [ "$(cmkfs vault maintain --dry-run --json | json '[a["action"] for a in d]')" = "['rotate']" ]
-cmkfs vault maintain --json >done
-[ "$(json '[(a["action"], a["object"], a["error"]) for a in d]' <done)" = "[('rotate', 'local://prod/keys/two', None)]" ] ||
-	fail "$(cat done)"
+cmkfs vault maintain --json >did
+[ "$(json '[(a["action"], a["object"], a["error"]) for a in d]' <did)" = "[('rotate', 'local://prod/keys/two', None)]" ] ||
+	fail "$(cat did)"
 [ "$(cmkfs vault key show --json local://prod/keys/two | json 'd["versions"][0]["version"]')" = \
-	"$(json 'd[0]["version"]' <done)" ] || fail "another version than the listing says"
+	"$(json 'd[0]["version"]' <did)" ] || fail "another version than the listing says"
 cmkfs vault key rotation local://prod/keys/two --off
 sleep 1.1
 [ "$(cmkfs vault maintain --json)" = "[]" ] || fail "rotated though it is off"

@@ -12,7 +12,7 @@ mkvol vol
 principal=$(cmkfs identity show --json vol | json 'd["principal"]')
 cmkfs vault create prod --purge-protection --tenant acme --region eu --retention 10
 old=$(cmkfs vault key create local://prod/keys/k --expires +90d)
-new=$(cmkfs vault key rotate local://prod/keys/k --size 3072)
+cmkfs vault key rotate local://prod/keys/k --size 3072 >/dev/null
 cmkfs vault key create local://prod/keys/gone >/dev/null
 cmkfs vault key delete local://prod/keys/gone
 cmkfs vault key disable "$old"

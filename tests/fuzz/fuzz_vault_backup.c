@@ -15,7 +15,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static int vault(void *arg, const struct local_vault *v, struct kp_error *e)
 {
 	(void)e;
-	assert(v->retention_days >= LOCAL_RETENTION_MIN && v->retention_days <= LOCAL_RETENTION_MAX);
+	assert(v->retention_days >= LOCAL_RETENTION_MIN &&
+	       v->retention_days <= LOCAL_RETENTION_MAX);
 	backup_put_vault(arg, v);
 	return 0;
 }

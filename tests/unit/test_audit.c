@@ -142,7 +142,8 @@ static void each_volume_and_vault_has_its_log(void **state)
 	assert_int_equal(lines(f, "vault-prod2", NULL, NULL), 1);
 	assert_int_equal(lines(f, VAULT_LOG, NULL, NULL), before);
 	OK(local_identity_create(f->l, VOLUME, &e));
-	OK(kp_audit_note(a, VOLUME, "mount.lock", "/srv/a\"b\\c\n\xff\xc3\xa4", "ENOKEY", "12 ms", &e));
+	OK(kp_audit_note(a, VOLUME, "mount.lock", "/srv/a\"b\\c\n\xff\xc3\xa4", "ENOKEY", "12 ms",
+			 &e));
 	assert_int_equal(lines(f, VOLUME_LOG, NULL, &s), 2);
 	has(&s, "\"object\":\"/srv/a\\\"b\\\\c\\u000a\\\\xff\xc3\xa4\"");
 	has(&s, "\"detail\":\"12 ms\"");
@@ -212,7 +213,8 @@ static void best_effort_lets_keys_be_used_and_says_so(void **state)
 	unwritable(f, false);
 	OK(kp_local.wrap(f->kp, f->secret, sizeof(f->secret), blob, &n, kid, &e));
 	kp_audit_set_best_effort(false);
-	assert_int_equal(lines(f, VAULT_LOG, "3 calls before this one could not be recorded", NULL), 1);
+	assert_int_equal(lines(f, VAULT_LOG, "3 calls before this one could not be recorded", NULL),
+			 1);
 	OK(verify(f, VAULT_LOG, NULL));
 }
 
@@ -327,7 +329,8 @@ static void every_random_change_is_found(void **state)
 
 	/* 130 records and two checkpoints in an old file, some in the present one. */
 	for (int i = 0; i < 150; i++) {
-		OK(kp_audit_note(a, VOLUME, i % 3 ? "mount.read" : "mount.lock", "object", "ok", "d", &e));
+		OK(kp_audit_note(a, VOLUME, i % 3 ? "mount.read" : "mount.lock", "object", "ok",
+				 "d", &e));
 		OK(kp_audit_note(a, "other", "mount.read", "object", "ok", "d", &e));
 		if (i == 130)
 			OK(kp_audit_tidy(a, VOLUME_LOG, true, 0, NULL, &e));
@@ -352,7 +355,8 @@ static void every_random_change_is_found(void **state)
 
 		store(t, p, n);
 		if (kp_audit_verify(a, VOLUME_LOG, &rep, &e) != -EBADMSG)
-			fail_msg("seed %u, round %d: %s of %s was not found", seed, i, way_name[how],
+			fail_msg("seed %u, round %d: %s of %s was not found", seed, i,
+				 way_name[how],
 				 t->path);
 		assert_true(rep.first_bad > 0);
 		store(t, t->p, t->n);
