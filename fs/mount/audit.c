@@ -23,7 +23,9 @@
 struct note {
 	const char *operation, *outcome; /* static */
 	uint64_t ino;
-	char key[KP_URI_MAX], detail[320];
+	unsigned int uid; /* of who asked, if PID is set */
+	int pid;
+	char key[KP_URI_MAX], detail[320], exe[256];
 };
 
 struct audit {
@@ -42,8 +44,7 @@ struct audit {
 	struct note ring[WAITING_MAX];
 };
 
-static void add(struct audit *a, const char *operation, uint64_t ino, const char *key,
-		const char *outcome, const char *detail, va_list ap)
+static void add(struct audit *a, const struct note *as, const char *detail, va_list ap)
 {
 	struct note *n;
 
@@ -52,10 +53,7 @@ static void add(struct audit *a, const char *operation, uint64_t ino, const char
 		a->left_out++;
 	} else {
 		n = &a->ring[(a->first + a->n++) % WAITING_MAX];
-		n->operation = operation;
-		n->outcome = outcome;
-		n->ino = ino;
-		snprintf(n->key, sizeof(n->key), "%s", key);
+		*n = *as;
 		vsnprintf(n->detail, sizeof(n->detail), detail, ap);
 		pthread_cond_signal(&a->wake);
 	}
@@ -70,19 +68,38 @@ void audit_note(struct audit *a, const char *operation, uint64_t ino, const char
 	if (!a)
 		return;
 	va_start(ap, detail);
-	add(a, operation, ino, "", outcome, detail, ap);
+	add(a, &(struct note){ .operation = operation, .outcome = outcome, .ino = ino }, detail, ap);
 	va_end(ap);
 }
 
 void audit_note_key(struct audit *a, const char *operation, const char *kid, const char *outcome,
 		    const char *detail, ...)
 {
+	struct note n = { .operation = operation, .outcome = outcome };
 	va_list ap;
 
 	if (!a)
 		return;
+	snprintf(n.key, sizeof(n.key), "%s", kid);
 	va_start(ap, detail);
-	add(a, operation, 0, kid, outcome, detail, ap);
+	add(a, &n, detail, ap);
+	va_end(ap);
+}
+
+void audit_note_by(struct audit *a, const char *operation, unsigned int uid, int pid,
+		   const char *detail, ...)
+{
+	struct note n = { .operation = operation, .outcome = "ok", .uid = uid, .pid = pid };
+	char link[40];
+	va_list ap;
+
+	if (!a)
+		return;
+	snprintf(link, sizeof(link), "/proc/%d/exe", pid);
+	if (readlink(link, n.exe, sizeof(n.exe) - 1) < 0)
+		n.exe[0] = 0; /* gone, or another user's */
+	va_start(ap, detail);
+	add(a, &n, detail, ap);
 	va_end(ap);
 }
 
@@ -92,9 +109,11 @@ static int write_note(struct audit *a, struct kp_audit *log, const struct note *
 		      struct kp_error *e)
 {
 	char object[40];
+	const struct kp_actor by = { n->uid, n->pid, n->exe };
 	const struct kp_record r = { .principal = a->principal, .operation = n->operation,
 				     .object = n->ino ? object : a->m->dir, .key = n->key,
-				     .outcome = n->outcome, .detail = n->detail };
+				     .outcome = n->outcome, .detail = n->detail,
+				     .actor = n->pid ? &by : NULL };
 
 	snprintf(object, sizeof(object), "inode %ju", (uintmax_t)n->ino);
 	return kp_audit_write(log, &r, e);

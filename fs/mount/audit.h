@@ -28,6 +28,10 @@ void audit_note(struct audit *a, const char *operation, uint64_t ino, const char
 void audit_note_key(struct audit *a, const char *operation, const char *kid, const char *outcome,
 		    const char *detail, ...) __attribute__((format(printf, 5, 6)));
 
+/* The same about the mount, asked for by the process PID of the user UID. */
+void audit_note_by(struct audit *a, const char *operation, unsigned int uid, int pid,
+		   const char *detail, ...) __attribute__((format(printf, 5, 6)));
+
 /* Where records are required: 0, or F says why none can be written. */
 int audit_required(struct audit *a, struct mount_failure *f);
 /* From now on a log that cannot be written locks the mount, where records are required. */

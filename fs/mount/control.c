@@ -73,6 +73,18 @@ static bool heard(int fd)
 	return cred.uid == 0 || cred.uid == geteuid();
 }
 
+/* Who asks goes with what he asks, for the record. */
+static void set_peer(json_t *req, int fd)
+{
+	struct ucred cred = { .uid = 0 };
+	socklen_t n = sizeof(cred);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &n) < 0)
+		return;
+	json_object_set_new(req, "peer_uid", json_integer(cred.uid));
+	json_object_set_new(req, "peer_pid", json_integer(cred.pid));
+}
+
 static bool serve_one(struct connection *k)
 {
 	json_t *req, *ans;
@@ -80,6 +92,7 @@ static bool serve_one(struct connection *k)
 
 	if (r < 0)
 		return false;
+	set_peer(req, k->fd);
 	ans = answer(k->c, req, k->fd);
 	json_decref(req);
 	crypto_forget();

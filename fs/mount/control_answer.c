@@ -118,6 +118,16 @@ static json_t *lock_answer(const struct lock_report *r, unsigned int n)
 			 all.timed_out);
 }
 
+static void note_operator(struct mount *m, const json_t *req, const char *operation)
+{
+	const char *zone = json_string_value(json_object_get(req, "zone"));
+
+	audit_note_by(m->audit, operation,
+		      (unsigned int)json_integer_value(json_object_get(req, "peer_uid")),
+		      (int)json_integer_value(json_object_get(req, "peer_pid")), "zone %s",
+		      zone ? zone : "all");
+}
+
 static json_t *answer_lock(struct mount *m, const json_t *req)
 {
 	struct zone_set s = { NULL, 0 };
@@ -128,6 +138,7 @@ static json_t *answer_lock(struct mount *m, const json_t *req)
 	if (a)
 		return a;
 	log_notice("an operator locks");
+	note_operator(m, req, "operator.lock");
 	reports = calloc(s.n, sizeof(*reports));
 	l = calloc(s.n, sizeof(struct locker *));
 	if (reports && l) {
@@ -163,6 +174,7 @@ static json_t *answer_unlock(struct mount *m, const json_t *req)
 		return answer_refused(log.failed.message, log.failed.hint, CMD_LOCKED);
 	}
 	log_notice("an operator unlocks");
+	note_operator(m, req, "operator.unlock");
 	for (unsigned int i = 0; i < s.n; i++) {
 		struct grant *g = s.z[i]->grant;
 

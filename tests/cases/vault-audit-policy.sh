@@ -70,13 +70,18 @@ wait_for 5 eval 'cmkfs audit show --event audit.gap vol | grep -q "could not be 
 doumount mnt
 
 # ---- what a mount does is on record
-for event in mount.begin mount.end mount.lock mount.unlock lease.confirm; do
+for event in mount.begin mount.end mount.lock mount.unlock operator.lock operator.unlock lease.confirm; do
 	cmkfs audit show --json --event $event vol | json "all(a['principal'] == '$principal' for a in d) and len(d) > 0" |
 		grep -qx True || fail "no $event"
 done
 cmkfs audit show --json --event lease.confirm vol | json 'd[0]["key"]' | grep -q '^local://service/keys/' ||
 	fail "the lease names no key"
 cmkfs audit verify --json vol | json 'd["checkpoints"] > 0' | grep -qx True || fail "the end of a mount is not signed"
+
+# The operator who locked is on record, not the daemon that did it.
+cmkfs audit show --json vol >log
+json "{a['actor']['pid'] for a in d if a['operation'] == 'operator.lock'} & {a['actor']['pid'] for a in d if a['operation'] == 'mount.lock'}" \
+	<log | grep -qx 'set()' || fail "the daemon as the operator: $(cat log)"
 
 # ---- leases: the first answer and what is new, not each
 domount vol mnt -o lease=1s
