@@ -129,3 +129,55 @@ void kp_audit_public(struct kp_audit *a, char ret[static KP_AUDIT_PUBLIC_MAX])
 	for (size_t i = 0; i < SIGN_PUBLIC_LEN; i++)
 		snprintf(ret + 2 * i, 3, "%02x", a->keys->public[i]);
 }
+
+/* ---- statements ------------------------------------------------------------------------- */
+
+static void *statement(const char *kind, const void *p, size_t n, size_t *ret_n)
+{
+	size_t head = strlen("cmkfs ") + strlen(kind) + 1;
+	char *m = malloc(head + n + 1);
+
+	if (!m)
+		return NULL;
+	snprintf(m, head + 1, "cmkfs %s\n", kind);
+	memcpy(m + head, p, n);
+	*ret_n = head + n;
+	return m;
+}
+
+int kp_audit_sign(struct kp_audit *a, const char *kind, const void *p, size_t n,
+		  char ret[static KP_SIGNATURE_MAX])
+{
+	_cleanup_free_ void *m = statement(kind, p, n, &n);
+	uint8_t sig[SIGN_LEN];
+	int r = m ? sign_message(a->keys->sign, m, n, sig) : -ENOMEM;
+
+	for (size_t i = 0; !r && i < SIGN_LEN; i++)
+		snprintf(ret + 2 * i, 3, "%02x", sig[i]);
+	return r;
+}
+
+/* LEN bytes in hex, and no more. */
+static int unhex(const char *s, uint8_t *ret, size_t len)
+{
+	if (strlen(s) != 2 * len || strspn(s, "0123456789abcdef") != 2 * len)
+		return -EINVAL;
+	for (size_t i = 0; i < len; i++) {
+		const char two[3] = { s[2 * i], s[2 * i + 1], 0 };
+
+		ret[i] = (uint8_t)strtoul(two, NULL, 16);
+	}
+	return 0;
+}
+
+int kp_audit_signed(const char *public, const char *kind, const void *p, size_t n,
+		    const char *signature)
+{
+	uint8_t key[SIGN_PUBLIC_LEN], sig[SIGN_LEN];
+	_cleanup_free_ void *m = NULL;
+
+	if (unhex(public, key, sizeof(key)) || unhex(signature, sig, sizeof(sig)))
+		return -EINVAL;
+	m = statement(kind, p, n, &n);
+	return m ? sign_verify(key, m, n, sig) : -ENOMEM;
+}

@@ -226,4 +226,16 @@ int kp_audit_tidy(struct kp_audit *a, const char *name, bool rotate, unsigned in
 #define KP_AUDIT_PUBLIC_MAX 65
 void kp_audit_public(struct kp_audit *a, char ret[static KP_AUDIT_PUBLIC_MAX]);
 
+/*
+ * A statement of N bytes signed by the same key, KIND (e.g. "erasure
+ * certificate") before it so that no signature serves for another purpose:
+ * Ed25519 over "cmkfs ", KIND, a newline and the statement; in hex.
+ */
+#define KP_SIGNATURE_MAX 129
+int kp_audit_sign(struct kp_audit *a, const char *kind, const void *p, size_t n,
+		  char ret[static KP_SIGNATURE_MAX]);
+/* 0; -EBADMSG: not signed by PUBLIC (in hex); -EINVAL: no hex; -EIO. */
+int kp_audit_signed(const char *public, const char *kind, const void *p, size_t n,
+		    const char *signature);
+
 #endif

@@ -109,12 +109,20 @@ static char *mount_above(const char *path)
 
 int ask_mount_of(const char *path, char **ret_mnt, char **ret_below)
 {
-	_cleanup_free_ char *abs = ask_absolute(path), *mnt = abs ? mount_above(abs) : NULL;
+	_cleanup_free_ char *abs = ask_absolute(path);
+
+	return abs ? ask_mount_above(abs, ret_mnt, ret_below) :
+		     cmd_fail(CMD_FAILED, NULL, "out of memory");
+}
+
+int ask_mount_above(const char *abs, char **ret_mnt, char **ret_below)
+{
+	_cleanup_free_ char *mnt = mount_above(abs);
 	const char *below;
 
 	if (!mnt)
 		return cmd_fail(CMD_USAGE, "give a path below a mount point; cmkfs status lists them",
-				"%s: nothing of cmkfs is mounted there", path);
+				"%s: nothing of cmkfs is mounted there", abs);
 	below = abs + strlen(mnt);
 	*ret_below = strdup(*below == '/' ? below + 1 : below);
 	*ret_mnt = mnt;

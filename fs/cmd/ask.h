@@ -31,6 +31,9 @@ json_t *ask_about_zone(const char *cmd, const char *zone);
  */
 int ask_mount_of(const char *path, char **ret_mnt, char **ret_below);
 
+/* The same of an absolute path. */
+int ask_mount_above(const char *abs, char **ret_mnt, char **ret_below);
+
 /* Whether a filesystem of ours is mounted at the absolute PATH, alive or not. */
 bool ask_mounted(const char *path);
 

@@ -28,6 +28,9 @@
 	X(zone_create)                                                                             \
 	X(zone_list)                                                                               \
 	X(zone_destroy)                                                                            \
+	X(erase)                                                                                   \
+	X(certificate_verify)                                                                      \
+	X(volume_destroy)                                                                          \
 	X(identity_show)                                                                           \
 	X(identity_on)                                                                             \
 	X(identity_off)                                                                            \

@@ -7,6 +7,7 @@
 #include "fs/mount/audit.h"
 #include "fs/mount/control.h"
 #include "fs/mount/control_answer.h"
+#include "fs/mount/eraser.h"
 #include "fs/mount/grant.h"
 #include "fs/mount/rekeyer.h"
 
@@ -227,7 +228,8 @@ json_t *control_answer(struct mount *m, const json_t *req)
 		{ "unlock", answer_unlock }, { "reload", answer_reload }, { "zones", answer_zones },
 		{ "zone-create", answer_zone_create }, { "zone-destroy", answer_zone_destroy },
 		{ "rekey", rekeyer_begin }, { "rekey-status", rekeyer_status },
-		{ "rekey-stop", rekeyer_stop },
+		{ "rekey-stop", rekeyer_stop },	{ "erase", eraser_begin },
+		{ "erase-status", eraser_status }, { "erase-stop", eraser_stop },
 	};
 	const char *cmd = json_string_value(json_object_get(req, "cmd"));
 

@@ -16,6 +16,7 @@
 #include "fs/mount/check.h"
 #include "fs/mount/control.h"
 #include "fs/mount/daemon.h"
+#include "fs/mount/eraser.h"
 #include "fs/mount/event.h"
 #include "fs/mount/janitor.h"
 #include "fs/mount/mountinfo.h"
@@ -180,6 +181,8 @@ static int serve(struct mount *m, const char *state_dir, struct mount_failure *f
 	if (!r)
 		r = fail_errno(f, rekeyer_start(m, &m->rekeyer), "memory");
 	if (!r)
+		r = fail_errno(f, eraser_start(m, &m->eraser), "memory");
+	if (!r)
 		r = fail_errno(f, control_start(m, state_dir, &m->control), "control socket");
 	if (!r)
 		r = fail_errno(f, settler_start(m, &m->settler), "cannot start a thread");
@@ -205,6 +208,7 @@ static void wind_up(struct mount *m)
 
 	settler_stop(m->settler);
 	rekeyer_halt(m->rekeyer);
+	eraser_halt(m->eraser);
 	zones_end(m, &rep);
 	session_unmount(m);
 	quiet = control_stop(m->control);
@@ -227,6 +231,7 @@ static void wind_up(struct mount *m)
 	if (m->control)
 		control_farewell(m->control, atomic_load(&m->lost));
 	rekeyer_free(m->rekeyer);
+	eraser_free(m->eraser);
 	inode_table_free(m->inodes);
 	if (m->store)
 		store_close(m->store);

@@ -24,6 +24,7 @@ struct aside;
 struct audit;
 struct settler;
 struct rekeyer;
+struct eraser;
 struct janitor;
 
 struct mount {
@@ -44,6 +45,7 @@ struct mount {
 	struct aside *aside;	/* under the writeback cache only */
 	struct settler *settler;
 	struct rekeyer *rekeyer;
+	struct eraser *eraser;
 	struct audit *audit;
 	struct mzone *zones;	/* the root's first; the list grows (zones.h) */
 	struct recovery *recovery; /* what opens recovery slots, if the mount is to; or NULL */

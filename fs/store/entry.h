@@ -117,6 +117,9 @@ int gone_prepare(const struct place *p, const struct stat *sb, struct gone *ret)
 /* After (DONE) or instead: the name is P's no more. */
 void gone_finish(const struct place *p, const struct stat *sb, struct gone *g, bool done);
 
+/* object_unlink(), if it is still ONLY (NULL: anything) that NAME in DIR leads to; else -ENOENT. */
+int object_unlink_only(struct object *dir, const char *name, const struct object *only);
+
 /* ---- rmdir.c ---- */
 
 /* Whether the directory open as FD holds no object.  0, -ENOTEMPTY. */

@@ -47,6 +47,23 @@ void object_unload(struct object *o)
 	pthread_mutex_unlock(&o->lock);
 }
 
+void object_unload_erased(struct object *o)
+{
+	bool listed = false;
+	int fd;
+
+	pthread_mutex_lock(&o->lock);
+	if (o->l)
+		listed = loaded_take_dirty(o->l);
+	fd = o->fd;
+	o->fd = -1;
+	unload_locked(o);
+	o->fd = fd;
+	pthread_mutex_unlock(&o->lock);
+	if (listed)
+		object_put(o); /* not the last one: the caller has his */
+}
+
 static bool is_dirty(struct loaded *l)
 {
 	return l->on_dirty || l->header_dirty || l->g0->dirty;

@@ -58,7 +58,7 @@ void object_drop(struct object *o)
 	struct stat sb;
 
 	pthread_mutex_lock(&o->lock);
-	if (o->unlinked && o->l && o->fd >= 0 && !backing_fstat(o->fd, &sb) && !sb.st_nlink) {
+	if (o->unlinked && o->l && !o->erased && o->fd >= 0 && !backing_fstat(o->fd, &sb) && !sb.st_nlink) {
 		l = o->l;
 		o->pins++;
 	}
@@ -111,7 +111,7 @@ static int flush_object(struct object *o, bool sync)
 	int r;
 
 	pthread_mutex_lock(&o->lock);
-	l = o->l;
+	l = o->erased ? NULL : o->l;
 	if (l)
 		o->pins++;
 	pthread_mutex_unlock(&o->lock);

@@ -197,6 +197,8 @@ struct object {
 	int fd;		       /* backing descriptor or -1; file: O_RDWR if may be, directory: O_RDONLY */
 	bool fd_ro;	       /* a file's fd could only be opened for reading */
 	bool unlinked;	       /* no name left that we know: fd must stay open */
+	_Atomic bool erased;   /* its data key is, or is being, destroyed (erase.c); written under lock */
+	_Atomic unsigned int deployed; /* so many deployments keep it, whatever becomes of its zone (deploy.c) */
 	bool queued;	       /* to be settled; protected by the queue's lock (settle_walk.c) */
 	bool check_binding;    /* a lookup since the last check */
 	bool bound;	       /* the root of a zone: it was found to be bound to its name */
@@ -376,6 +378,8 @@ int object_pin_fd(struct object *o);
 /* table.c calls this when the last reference went, before it frees O: drops loaded state and fd. */
 void object_unload(struct object *o);
 
+/* evict.c: what is loaded of O, pinned by the caller alone, is of no use any more; its descriptor stays. */
+void object_unload_erased(struct object *o);
 /* evict.c: close some idle descriptors, whatever locks are held; false: there are none. */
 bool store_relieve(struct store *st);
 

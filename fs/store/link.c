@@ -154,7 +154,7 @@ void gone_finish(const struct place *p, const struct stat *sb, struct gone *g, b
 	object_put(g->o);
 }
 
-static int unlink_locked(const struct place *p)
+static int unlink_locked(const struct place *p, const struct object *only)
 {
 	struct gone g;
 	struct stat sb;
@@ -164,6 +164,8 @@ static int unlink_locked(const struct place *p)
 		return r;
 	if (S_ISDIR(sb.st_mode))
 		return -EISDIR;
+	if (only && (sb.st_ino != only->ino || sb.st_dev != only->dev))
+		return -ENOENT;
 	r = gone_prepare(p, &sb, &g);
 	if (r == 0)
 		r = backing_unlink(p->dir->fd, p->sn.s, 0);
@@ -175,6 +177,11 @@ static int unlink_locked(const struct place *p)
 
 int object_unlink(struct object *dir, const char *name)
 {
+	return object_unlink_only(dir, name, NULL);
+}
+
+int object_unlink_only(struct object *dir, const char *name, const struct object *only)
+{
 	unsigned int phase;
 	struct place p;
 	int r = place_open(dir, name, true, &p);
@@ -184,7 +191,7 @@ int object_unlink(struct object *dir, const char *name)
 	phase = move_begin(dir->st);
 	r = ns_lock(&dir, 1);
 	if (r == 0) {
-		r = unlink_locked(&p);
+		r = unlink_locked(&p, only);
 		ns_unlock(&dir, 1);
 	}
 	move_end(dir->st, phase);

@@ -48,6 +48,8 @@ static int pin_locked(struct object *o, bool load)
 	struct loaded *l;
 	int r = 0;
 
+	if (o->erased && load)
+		return -EIO;
 	if (o->fd < 0 && has_header(o))
 		r = object_open_fd(o, !load, &o->fd_ro);
 	if (!r && load && !o->l && has_header(o)) {

@@ -18,7 +18,7 @@ void tree_names_free(struct tree_names *l)
 	*l = (struct tree_names){ 0 };
 }
 
-static int names_add(struct tree_names *l, const char *stored)
+int tree_names_add(struct tree_names *l, const char *stored)
 {
 	if (l->n == l->cap) {
 		size_t cap = l->cap ? 2 * l->cap : 64;
@@ -56,7 +56,7 @@ int tree_names(struct object *dir, bool (*wanted)(void *arg, const char *stored)
 		for (ssize_t i = 0; i < n && !r; i += d->d_reclen) {
 			d = (const struct dirent64 *)(buf + i);
 			if (may_have_header(dir->st, d) && (!wanted || wanted(arg, d->d_name)))
-				r = names_add(ret, d->d_name);
+				r = tree_names_add(ret, d->d_name);
 		}
 	}
 	return n < 0 ? (int)n : r;

@@ -13,6 +13,7 @@ struct tree_names { /* stored ones */
 	size_t n, cap;
 };
 
+int tree_names_add(struct tree_names *l, const char *stored); /* a copy; 0, -ENOMEM */
 void tree_names_free(struct tree_names *l);
 
 /*

@@ -89,6 +89,9 @@ struct zone *zone_new(struct store *st, const struct zone_id *id, struct zone *p
 void zone_free(struct zone *z);
 /* Its keyring is overwritten and removed; it stays locked.  zone_gone.c. */
 int zone_drop(struct zone *z, struct store_error *err);
+/* The keyring of Z in the volume V, whose directory is FD: the same.  No keyring there: 0.  zone_gone.c. */
+int keyring_remove(int fd, const struct volume_block *v, const struct zone_id *z,
+		   struct store_error *err);
 /* Derive the keys that an unlocked zone has: of N generations. */
 int zone_keys_set(struct zone *z, const struct root_keys *rk, const struct zone_vk *vks,
 		  unsigned int n, uint32_t active);

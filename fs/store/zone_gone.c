@@ -28,15 +28,19 @@ static int overwrite(const struct ring_place *at)
 	return r ? r : backing_sync(fd);
 }
 
-static int remove_keyring(int fd, const struct volume_block *v, const struct zone_id *z,
-			  struct store_error *err)
+static int not_root(const struct volume_block *v, const struct zone_id *z, struct store_error *err)
+{
+	return memcmp(v->root.zone, z->zone, ID_LEN) ? 0 :
+	       store_fail(err, -EINVAL, "cmkfs volume destroy destroys that",
+			  "the root zone is the volume itself");
+}
+
+int keyring_remove(int fd, const struct volume_block *v, const struct zone_id *z,
+		   struct store_error *err)
 {
 	struct ring_place at;
 	int r = ring_place_open(fd, v, z, false, &at);
 
-	if (r == 0 && at.root)
-		return store_fail(err, -EINVAL, "remove the volume's directory instead",
-				  "the root zone is the volume itself");
 	if (r == 0) {
 		r = overwrite(&at);
 		if (r == 0)
@@ -60,7 +64,9 @@ int volume_destroy_zone(const char *dir, const struct zone_id *z, const char *st
 	if (r == 0)
 		r = volume_read(fd, &v, raw, err);
 	if (r == 0)
-		r = remove_keyring(fd, &v, z, err);
+		r = not_root(&v, z, err);
+	if (r == 0)
+		r = keyring_remove(fd, &v, z, err);
 	if (r == 0)
 		pin_forget(state_dir, z);
 	return r;
@@ -111,8 +117,10 @@ static void forget_top(struct zone *z)
 int zone_drop(struct zone *z, struct store_error *err)
 {
 	struct store *st = z->st;
-	int r = remove_keyring(st->root_fd, &st->vol, &z->id, err);
+	int r = not_root(&st->vol, &z->id, err);
 
+	if (r == 0)
+		r = keyring_remove(st->root_fd, &st->vol, &z->id, err);
 	if (r == 0) {
 		z->gone = true;
 		pin_forget(st->opt.state_dir, &z->id);
