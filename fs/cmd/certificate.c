@@ -13,19 +13,15 @@
 #define KIND "erasure certificate"
 #define CANONICAL (JSON_COMPACT | JSON_SORT_KEYS)
 
-static int fail(const struct certificate *t, int e)
-{
-	return cmd_fail(CMD_FAILED, e == EEXIST ? "give another name" : NULL, "%s: %s", t->file,
-			strerror(e));
-}
-
 int certificate_open(const char *file, struct certificate *ret)
 {
 	*ret = (struct certificate){ .file = file, .fd = -1 };
 	if (!file)
 		return CMD_OK;
 	ret->fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	return ret->fd < 0 ? fail(ret, errno) : CMD_OK;
+	return ret->fd >= 0 ? CMD_OK :
+	       cmd_fail(CMD_FAILED, errno == EEXIST ? "give another name" : "nothing was erased",
+			"%s: %s", file, strerror(errno));
 }
 
 void certificate_drop(struct certificate *t)
@@ -159,7 +155,8 @@ int certificate_write(struct certificate *t, const struct cmd *c, const char *di
 	}
 	if (!r && (json_dumpfd(doc, t->fd, JSON_INDENT(1) | JSON_SORT_KEYS) < 0 ||
 		   write(t->fd, "\n", 1) != 1 || fsync(t->fd) < 0))
-		r = fail(t, errno);
+		r = cmd_fail(CMD_FAILED, "cmkfs audit show has what was erased", "%s: %s", t->file,
+			     strerror(errno));
 	json_decref(doc);
 	json_decref(body);
 	close(t->fd);

@@ -16,6 +16,9 @@
 
 static int fail(struct eraser *x, int r, const char *hint, const char *path, const char *why)
 {
+	if (!hint)
+		hint = x->destroy ? "what was erased stays so; the same command again goes on with it" :
+				    "nothing was erased";
 	return store_fail(x->err, r, hint, "%s: %s", *path ? path : ".", why);
 }
 
