@@ -80,29 +80,25 @@ json_t *certificate_keys(const struct cmd *c, const char *dir, const json_t *wan
 	return w.list;
 }
 
-static int add_frame(json_t *body, const struct cmd *c, const char *dir, char ret_state[PATH_MAX],
-		     char ret_principal[static STATE_PRINCIPAL_LEN])
+/* *RET: for state_context_done(), unless this fails. */
+static int add_frame(json_t *body, const struct cmd *c, const char *dir, struct state_context *ret)
 {
 	char host[256] = "", id[2 * ID_LEN + 1];
 	struct store_error err = { "", "" };
-	struct state_context ctx;
 	struct volume_block v;
 	int r = volume_peek(dir, &v, NULL, &err);
 
 	if (r)
 		return cmd_fail_store(r, &err, dir);
-	r = state_context(&ctx, c->conf, &v.root);
+	r = state_context(ret, c->conf, &v.root);
 	if (r)
 		return cmd_fail(CMD_FAILED, NULL, "cannot use the state directory: %s", strerror(-r));
-	snprintf(ret_state, PATH_MAX, "%s", ctx.dir);
-	snprintf(ret_principal, STATE_PRINCIPAL_LEN, "%s", ctx.principal);
-	state_context_done(&ctx);
 	gethostname(host, sizeof(host) - 1);
 	state_hex(v.root.vol, ID_LEN, id);
 	json_object_set_new(body, "statement", json_string("cmkfs erasure 1"));
 	json_object_set_new(body, "volume", json_string(id));
 	json_object_set_new(body, "directory", erased_text(dir));
-	json_object_set_new(body, "principal", json_string(ret_principal));
+	json_object_set_new(body, "principal", json_string(ret->principal));
 	json_object_set_new(body, "host", erased_text(host));
 	json_object_set_new(body, "uid", json_integer(getuid()));
 	json_object_set_new(body, "time", table_time(time(NULL)));
@@ -118,7 +114,7 @@ static void digest(struct certificate *t, const char *text)
 }
 
 /* Sign BODY, and record that. */
-static json_t *sign(struct certificate *t, json_t *body, const char *state, const char *principal)
+static json_t *sign(struct certificate *t, json_t *body, const struct state_context *ctx)
 {
 	char public[KP_AUDIT_PUBLIC_MAX], sig[KP_SIGNATURE_MAX], detail[128];
 	_cleanup_free_ char *text = json_dumps(body, CANONICAL);
@@ -126,14 +122,15 @@ static json_t *sign(struct certificate *t, json_t *body, const char *state, cons
 	struct kp_error e = { 0 };
 	json_t *doc = NULL;
 
-	if (!text || kp_audit_open(state, &log, &e) || kp_audit_sign(log, KIND, text, strlen(text), sig)) {
+	if (!text || kp_audit_open(ctx->dir, &log, &e) ||
+	    kp_audit_sign(log, KIND, text, strlen(text), sig)) {
 		cmd_fail(CMD_FAILED, e.hint, "cannot sign: %s", e.message[0] ? e.message : "no memory");
 		kp_audit_close(log);
 		return NULL;
 	}
 	digest(t, text);
 	snprintf(detail, sizeof(detail), "statement %s", t->digest);
-	if (kp_audit_note(log, principal, "erase.certificate", NULL, "ok", detail, &e))
+	if (kp_audit_note(log, ctx->principal, "erase.certificate", NULL, "ok", detail, &e))
 		cmd_note("the certificate is not in the audit log: %s", e.message);
 	kp_audit_public(log, public);
 	kp_audit_close(log);
@@ -145,12 +142,13 @@ static json_t *sign(struct certificate *t, json_t *body, const char *state, cons
 
 int certificate_write(struct certificate *t, const struct cmd *c, const char *dir, json_t *body)
 {
-	char state[PATH_MAX], principal[STATE_PRINCIPAL_LEN];
+	struct state_context ctx;
 	json_t *doc = NULL;
-	int r = add_frame(body, c, dir, state, principal);
+	int r = add_frame(body, c, dir, &ctx);
 
 	if (!r) {
-		doc = sign(t, body, state, principal);
+		doc = sign(t, body, &ctx);
+		state_context_done(&ctx);
 		r = doc ? CMD_OK : CMD_FAILED;
 	}
 	if (!r && (json_dumpfd(doc, t->fd, JSON_INDENT(1) | JSON_SORT_KEYS) < 0 ||
