@@ -119,8 +119,8 @@ static int make_object(struct making *m, struct object **ret, struct loaded **re
 
 static int replace_dir(struct making *m)
 {
+	struct loaded *l = NULL;
 	struct object *o;
-	struct loaded *l;
 	struct gone g;
 	int r = make_object(m, &o, &l);
 
