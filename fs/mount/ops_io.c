@@ -159,12 +159,9 @@ void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_
 		atomic_fetch_add_explicit(&zone_counts(this_request.zone)->page_writes, 1,
 					  memory_order_relaxed);
 	r = write_to(m, i, buf, size, off);
-	if (r < 0 && fi->writepage) {
-		/* The kernel keeps the size that the file was to have: so does the file. */
-		object_reach(i->object, (uint64_t)off + size);
+	if (r < 0 && fi->writepage)
 		page_lost(m, i, (uint64_t)off, size, r);
-	}
-	if (!r)
+	else if (!r)
 		inode_touch_pages(m->inodes, i, (uint64_t)off + size);
 	if (r < 0)
 		reply_err(req, r);

@@ -372,13 +372,12 @@ ssize_t object_read(struct object *o, uint8_t *buf, size_t cap, size_t n, uint64
 int object_write(struct object *o, uint8_t *buf, size_t n, uint64_t off);
 /*
  * The same for a caller who keeps mtime himself, as a kernel with a writeback
- * cache does: it stays as it is until object_setattr() changes it.
+ * cache does: it stays as it is until object_setattr() changes it.  A write that
+ * fails makes the file as long all the same, as that kernel has it.
  */
 int object_write_pages(struct object *o, uint8_t *buf, size_t n, uint64_t off);
 
 int object_truncate(struct object *o, uint64_t size);
-/* The same, but it never gets shorter: what is added is a hole. */
-int object_reach(struct object *o, uint64_t size);
 /* fallocate(2) modes: 0, KEEP_SIZE, PUNCH_HOLE|KEEP_SIZE, ZERO_RANGE[|KEEP_SIZE]; -EOPNOTSUPP. */
 int object_fallocate(struct object *o, int mode, uint64_t off, uint64_t len);
 /* SEEK_DATA, SEEK_HOLE.  Returns an offset or -errno (-ENXIO). */

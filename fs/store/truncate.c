@@ -283,19 +283,6 @@ int object_truncate(struct object *o, uint64_t size)
 	return end_change(l, resize_locked(l, size));
 }
 
-int object_reach(struct object *o, uint64_t size)
-{
-	struct loaded *l;
-	int r;
-
-	if (size > FILE_LIMIT)
-		return -EFBIG;
-	r = begin_change(o, &l);
-	if (r)
-		return r;
-	return end_change(l, size > loaded_size(l) ? resize_locked(l, size) : 0);
-}
-
 /* ---- fallocate --------------------------------------------------------------------- */
 
 /* Zero a part of one chunk. */

@@ -136,6 +136,11 @@ static int write_settled(struct loaded *l, uint8_t *buf, size_t n, uint64_t off,
 		grown(l, off + n, times);
 		return 0;
 	}
+	if (!times) {
+		/* A kernel with a writeback cache keeps this end: what did not go in is a hole. */
+		grown(l, off + n, times);
+		return r;
+	}
 	/* What did go in is consistent, but what lies beyond the size was not asked for. */
 	if (off + n > loaded_size(l))
 		l->unclean_end = l->stale_length = true;
