@@ -113,6 +113,26 @@ int kp_audit_verify(struct kp_audit *a, const char *name, struct kp_audit_report
 	return auditlog_verify(a->state_dir, name, a->keys, ret, e);
 }
 
+static bool parse_public(const char *s, uint8_t ret[static SIGN_PUBLIC_LEN])
+{
+	if (strlen(s) != 2 * SIGN_PUBLIC_LEN || strspn(s, "0123456789abcdefABCDEF") != strlen(s))
+		return false;
+	for (size_t i = 0; i < SIGN_PUBLIC_LEN; i++)
+		sscanf(s + 2 * i, "%2hhx", &ret[i]);
+	return true;
+}
+
+int kp_audit_verify_copy(const char *dir, const char *public, struct kp_audit_report *ret,
+			 struct kp_error *e)
+{
+	uint8_t key[SIGN_PUBLIC_LEN];
+
+	if (!parse_public(public, key))
+		return kp_fail(e, -EINVAL, "cmkfs audit verify prints it with --json",
+			       "'%.80s' is not a public key", public);
+	return auditlog_verify_copy(dir, key, ret, e);
+}
+
 int kp_audit_tidy(struct kp_audit *a, const char *name, bool rotate, unsigned int keep,
 		  unsigned int *ret_removed, struct kp_error *e)
 {

@@ -217,6 +217,13 @@ int kp_audit_read(struct kp_audit *a, const char *name, struct kp_audit_cursor *
 int kp_audit_verify(struct kp_audit *a, const char *name, struct kp_audit_report *ret,
 		    struct kp_error *e);
 /*
+ * The same of DIR, a copy of a log's directory under its name, without keys of
+ * this host: its chain, and the signatures by PUBLIC (hex) of its checkpoints.
+ * -EINVAL: PUBLIC; -EBADMSG also when nothing is signed.
+ */
+int kp_audit_verify_copy(const char *dir, const char *public, struct kp_audit_report *ret,
+			 struct kp_error *e);
+/*
  * Sign what there is of the log NAME; with ROTATE begin a new file, and with
  * KEEP not 0 remove old ones but for KEEP.  *RET_REMOVED (may be NULL): files.
  */

@@ -68,7 +68,8 @@ void audit_note(struct audit *a, const char *operation, uint64_t ino, const char
 	if (!a)
 		return;
 	va_start(ap, detail);
-	add(a, &(struct note){ .operation = operation, .outcome = outcome, .ino = ino }, detail, ap);
+	add(a, &(struct note){ .operation = operation, .outcome = outcome, .ino = ino }, detail,
+	    ap);
 	va_end(ap);
 }
 

@@ -64,6 +64,13 @@ int auditlog_rotate(const char *state_dir, const char *name, const struct audit_
 int auditlog_verify(const char *state_dir, const char *name, const struct audit_keys *k,
 		    struct kp_audit_report *ret, struct kp_error *e);
 /*
+ * The same of a copy of a log's directory, by the public key alone: its chain,
+ * and the signatures of its checkpoints.  What comes after the last one is only
+ * known to be whole: RET->checkpoint says which that is.
+ */
+int auditlog_verify_copy(const char *dir, const uint8_t public[static SIGN_PUBLIC_LEN],
+			 struct kp_audit_report *ret, struct kp_error *e);
+/*
  * The complete lines from C on, oldest first, and C past them.  FN returns 0
  * to go on.  Needs no keys but their ID, and does not lock.
  */

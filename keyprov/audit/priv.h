@@ -55,6 +55,12 @@ int log_genesis(const char *name, uint8_t ret[static AUDIT_HASH_LEN]);
 /* Take in what stands behind the head: lines whose head was not written, a torn one. */
 int log_mend(struct log *l, uint64_t size, struct kp_error *e);
 
+/* ---- read.c ------------------------------------------------------------------------ */
+
+/* As auditlog_read(), of the log NAME in DIR. */
+int log_read(const char *dir, const char *name, struct kp_audit_cursor *c, kp_audit_line_fn *fn,
+	     void *arg, struct kp_error *e);
+
 /* ---- write.c ----------------------------------------------------------------------- */
 
 int log_write(struct log *l, const struct kp_record *r, struct kp_error *e);
@@ -75,9 +81,12 @@ struct signature {
 int line_format(const struct audit_keys *k, uint64_t seq, const struct kp_record *r,
 		const struct signature *s, uint8_t hash[static AUDIT_HASH_LEN],
 		char ret[static LINE_BYTES]);
+/* Number and hash that a line says it has: where the chain of a copy begins. */
+bool line_begin(const char *line, size_t n, uint64_t *ret_seq,
+		uint8_t ret[static AUDIT_HASH_LEN]);
 /*
  * Check a line without its newline, which must be number SEQ, chained to HASH,
- * which becomes its own.  NULL, or what is wrong.  RET_S says whether it is a
+ * which becomes its own.  K may be NULL: without its MAC.  NULL, or what is wrong.  RET_S says whether it is a
  * checkpoint, and is set then.
  */
 const char *line_check(const struct audit_keys *k, uint64_t seq, const char *line, size_t n,

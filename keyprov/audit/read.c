@@ -214,14 +214,13 @@ static int read_lines(FILE *f, struct kp_audit_cursor *c, kp_audit_line_fn *fn, 
 	return r;
 }
 
-int auditlog_read(const char *state_dir, const char *name, const char *id,
-		  struct kp_audit_cursor *c, kp_audit_line_fn *fn, void *arg, struct kp_error *e)
+int log_read(const char *dir, const char *name, struct kp_audit_cursor *c, kp_audit_line_fn *fn,
+	     void *arg, struct kp_error *e)
 {
-	char dir[PATH_MAX];
 	bool current = false;
-	int r = log_dir(state_dir, id, name, dir);
+	int r = 0;
 
-	if (!r && (!c->segment || c->segment < oldest_segment(dir))) {
+	if (!c->segment || c->segment < oldest_segment(dir)) {
 		uint64_t s = MIN(oldest_segment(dir), newest_segment(dir));
 
 		if (s > c->segment)
@@ -241,6 +240,16 @@ int auditlog_read(const char *state_dir, const char *name, const char *id,
 			*c = (struct kp_audit_cursor){ .segment = c->segment + 1 };
 	}
 	return r;
+}
+
+int auditlog_read(const char *state_dir, const char *name, const char *id,
+		  struct kp_audit_cursor *c, kp_audit_line_fn *fn, void *arg, struct kp_error *e)
+{
+	char dir[PATH_MAX];
+
+	if (log_dir(state_dir, id, name, dir))
+		return kp_fail(e, -EIO, NULL, "the path of the audit log %s is too long", name);
+	return log_read(dir, name, c, fn, arg, e);
 }
 
 int auditlog_names(const char *state_dir, const char *id, kp_audit_name_fn *fn, void *arg,

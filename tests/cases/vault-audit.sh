@@ -111,6 +111,27 @@ expect_error 7 'audit log is not as it was written: record .* of volume-' cmkfs 
 rm -r "$audit"
 cp -a good "$audit"
 
+# ---- a copy is checked elsewhere, by the public key alone
+cmkfs vault maintain
+public=$(cmkfs audit verify --json prod | json 'd["public_key"]')
+mkdir elsewhere
+cp -a "$audit/vault-prod" elsewhere/
+rm elsewhere/vault-prod/head
+export CMKFS_STATE_DIR=$CASE_DIR/elsewhere/state
+[ "$(cmkfs audit verify --json --public-key "$public" elsewhere/vault-prod |
+	json 'd["sound"], d["first"], d["signed_to"] == d["records"]')" = "(True, 1, True)" ] || fail "the copy"
+[ ! -e "$CMKFS_STATE_DIR/vault.key" ] || fail "a key for a copy"
+expect_error 2 'not a public key' cmkfs audit verify --public-key xyz elsewhere/vault-prod
+expect_error 7 'another key' cmkfs audit verify --public-key "${public//[0-9]/a}" elsewhere/vault-prod
+mv elsewhere/vault-prod elsewhere/vault-other
+expect_error 7 'record 1 was changed' cmkfs audit verify --public-key "$public" elsewhere/vault-other
+mv elsewhere/vault-other elsewhere/vault-prod
+mv elsewhere/vault-prod/log.000001.jsonl .
+cmkfs audit verify --public-key "$public" elsewhere/vault-prod >/dev/null
+sed -i '2s/ok/no/' elsewhere/vault-prod/log.jsonl
+expect_error 7 'was changed' cmkfs audit verify --public-key "$public" elsewhere/vault-prod
+CMKFS_STATE_DIR=$CASE_DIR/state
+
 # ---- a log that was cut off is not gone on from; away, a new one begins
 sed -i '$d' "$log"
 expect_error 5 'not as it was written' cmkfs vault update prod --region x
