@@ -9,7 +9,7 @@ n=${CMKFS_LONG:-10000}
 
 mkdir raw
 echo "raw, $n files:"
-python3 "$TOP/tests/lib/million.py" "$n" raw || echo "(of the backing filesystem)"
+python3 "$TOP/tests/lib/million.py" "$n" raw || fail "of the backing filesystem"
 mkvol vol
 domount vol mnt
 echo "mount, $n files:"
