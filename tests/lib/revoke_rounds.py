@@ -119,6 +119,8 @@ def daemon():
 
 
 def main():
+    for k in range(3):
+        os.close(os.open(path("w%d" % k), os.O_CREAT | os.O_WRONLY, 0o644))
     workers = [start(writer, k) for k in range(3)] + [start(reader, k) for k in range(3)] + \
         [start(renamer, k) for k in range(2)]
     time.sleep(0.5)
