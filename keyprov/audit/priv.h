@@ -86,8 +86,8 @@ bool line_begin(const char *line, size_t n, uint64_t *ret_seq,
 		uint8_t ret[static AUDIT_HASH_LEN]);
 /*
  * Check a line without its newline, which must be number SEQ, chained to HASH,
- * which becomes its own.  K may be NULL: without its MAC.  NULL, or what is wrong.  RET_S says whether it is a
- * checkpoint, and is set then.
+ * which becomes its own.  K may be NULL: without its MAC.  NULL, or what is
+ * wrong.  RET_SIGNED says whether it is a checkpoint, and RET is set then.
  */
 const char *line_check(const struct audit_keys *k, uint64_t seq, const char *line, size_t n,
 		       uint8_t hash[static AUDIT_HASH_LEN], bool *ret_signed,

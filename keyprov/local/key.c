@@ -191,8 +191,14 @@ int local_key_update(struct local *l, const char *uri, int64_t not_before, int64
 		     struct kp_error *e)
 {
 	struct key_op o = { .not_before = not_before, .expires = expires };
-	struct call c = { .operation = "update", .changes = true };
+	char detail[80], from[32] = "", to[32] = "";
+	struct call c = { .operation = "update", .detail = detail, .changes = true };
 
+	if (not_before != LOCAL_UNCHANGED)
+		snprintf(from, sizeof(from), "not-before=%lld ", (long long)not_before);
+	if (expires != LOCAL_UNCHANGED)
+		snprintf(to, sizeof(to), "expires=%lld", (long long)expires);
+	snprintf(detail, sizeof(detail), "%s%s", from, to);
 	return key_op_run(l, &c, uri, KEY_OR_VERSION, &o, do_update, e);
 }
 

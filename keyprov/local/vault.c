@@ -131,8 +131,15 @@ int local_vault_update(struct local *l, const char *vault, const struct local_va
 		       struct kp_error *e)
 {
 	struct vault_op o = { .c = c };
+	char detail[240], days[32] = "";
 
-	return run(l, "vault.update", true, vault, &o, do_update, NULL, e);
+	if (c->retention_days != LOCAL_UNCHANGED)
+		snprintf(days, sizeof(days), " retention=%d", c->retention_days);
+	snprintf(detail, sizeof(detail), "%s%s%s%s%s%s%s", c->soft_delete > 0 ? " soft-delete" : "",
+		 c->purge_protection > 0 ? " purge-protection" : "", days,
+		 c->tenant ? " tenant=" : "", c->tenant ? c->tenant : "",
+		 c->region ? " region=" : "", c->region ? c->region : "");
+	return run(l, "vault.update", true, vault, &o, do_update, detail + (*detail == ' '), e);
 }
 
 static int do_firewall(struct local *l, void *arg, struct kp_error *e)
