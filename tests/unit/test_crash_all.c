@@ -23,7 +23,7 @@ static const uint64_t chunks[] = { 0, 1, 2, 96, 97, 222, 223 }; /* that anything
 #define NCHUNKS ARRAY_SIZE(chunks)
 
 enum begin { BEGIN_NEW, BEGIN_TAIL, BEGIN_PLACE, BEGIN_GROUPS, BEGINS };
-enum what { W_HEADER, W_GROUP1, W_GROUP2, W_APPEND, W_CUT, W_PUNCH, W_FSYNC, W_FLUSH, W_EVICT, WHATS };
+enum what { W_HEADER, W_GROUP1, W_GROUP2, W_APPEND, W_CUT, W_PUNCH, W_FSYNC, W_FLUSH, W_EVICT, KINDS_OF_ACT };
 
 /* What the file is to read as: a byte for each chunk of interest, up to the size. */
 struct version {
@@ -439,7 +439,7 @@ static void every(struct model *m, unsigned int i)
 		cut_all(m);
 		return;
 	}
-	for (unsigned int w = 0; w < WHATS; w++) {
+	for (unsigned int w = 0; w < KINDS_OF_ACT; w++) {
 		m->what[i] = (enum what)w;
 		every(m, i + 1);
 	}
