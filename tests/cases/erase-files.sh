@@ -126,7 +126,7 @@ for i in range(10):
     open("mnt/rest/%d" % i, "w").write("rest")'
 sync -f mnt
 rc=0
-timeout -s INT 0.3 cmkfs erase -r mnt/many --progress=json --certificate part 2>progress >said || rc=$?
+timeout --foreground -s INT 0.3 cmkfs erase -r mnt/many --progress=json --certificate part 2>progress >said || rc=$?
 case $rc in
 124 | 9) ;;
 *) echo "it was done before it was interrupted: $rc" ;;
