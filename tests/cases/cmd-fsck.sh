@@ -132,7 +132,7 @@ want=${want% 0)} && want="$want 1)"
 rounds=0 resumed=0 ms=20
 while :; do # each time a little later, so that some fall into the middle
 	rc=0
-	timeout -s INT "$(printf '0.%03d' "$ms")" cmkfs verify -j 1 --json --state point many \
+	timeout --foreground -s INT "$(printf '0.%03d' "$ms")" cmkfs verify -j 1 --json --state point many \
 		>report 2>errors || rc=$?
 	[ "$rc" = 124 ] || break
 	rounds=$((rounds + 1)) ms=$((ms + 3))
