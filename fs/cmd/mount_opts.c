@@ -15,6 +15,8 @@ enum kind { FLAG, UNFLAG, DURATION, NUMBER, WORD };
 	X("ro", NULL, FLAG, read_only, 0, 0, NULL, "read-only")                                    \
 	X("rw", NULL, UNFLAG, read_only, 0, 0, NULL, "read-write (default)")                       \
 	X("allow_other", NULL, FLAG, allow_other, 0, 0, NULL, "let other users in, by the modes")  \
+	X("allow-deployments", NULL, FLAG, allow_deployments, 0, 0, NULL,                          \
+	  "let subtrees be deployed: readable through a lock")                                     \
 	X("nonempty", NULL, FLAG, nonempty, 0, 0, NULL, "mount over a directory that is not empty") \
 	X("locked", NULL, FLAG, locked_ok, 0, 0, NULL, "mount even if the key is denied: locked")  \
 	X("nowriteback", NULL, UNFLAG, writeback, 0, 0, NULL, "no writeback cache in the kernel")  \

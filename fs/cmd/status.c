@@ -44,6 +44,7 @@ static const struct column columns[] = {
 	{ .key = "confirmed", .heading = "confirmed" },
 	{ .key = "expiry", .heading = "key expires" },
 	{ .key = "grace", .heading = "grace left" },
+	{ .key = "deployed", .heading = "stays readable" },
 	{ .key = "open_files", .heading = "open files" },
 	{ .key = "pending_bytes", .heading = "pending bytes" },
 	{ .key = "audit_log", .heading = "audit log" },
@@ -102,6 +103,22 @@ static json_t *slot_words(const json_t *zone)
 	return a;
 }
 
+/* Deployments are always shown: a way round a revocation.  NULL: there are none. */
+static json_t *deployed_words(const json_t *list)
+{
+	json_t *a, *d;
+	size_t i;
+
+	if (!json_array_size(list))
+		return NULL;
+	a = json_array();
+	json_array_foreach(list, i, d)
+		json_array_append_new(a, json_sprintf("%s (deployed, %lld files)",
+			json_string_value(json_object_get(d, "path")),
+			(long long)json_integer_value(json_object_get(d, "files"))));
+	return a;
+}
+
 /* Put what is shown of ZONE into O. */
 static void add_zone(json_t *o, json_t *zone)
 {
@@ -132,6 +149,8 @@ static json_t *flat(json_t *status)
 
 	if (o)
 		add_zone(o, json_array_get(json_object_get(status, "zones"), 0));
+	if (o)
+		json_object_set_new(o, "deployed", deployed_words(json_object_get(o, "deployments")));
 	return o;
 }
 

@@ -31,6 +31,9 @@
 	X(erase)                                                                                   \
 	X(certificate_verify)                                                                      \
 	X(volume_destroy)                                                                          \
+	X(deploy_create)                                                                           \
+	X(deploy_delete)                                                                           \
+	X(deploy_list)                                                                             \
 	X(identity_show)                                                                           \
 	X(identity_on)                                                                             \
 	X(identity_off)                                                                            \

@@ -6,7 +6,7 @@
  *
  * A request is {"cmd": "status" | "lock" | "unlock" | "umount" | "reload" |
  * "stats" | "zone-create" | "zone-destroy" | "zones" | "rekey" | "rekey-status" | "rekey-stop" |
- * "erase" | "erase-status" | "erase-stop" (eraser.h)}; the answer {"ok": true, …} or {"ok": false, "error": TEXT, "hint":
+ * "erase" | "erase-status" | "erase-stop" (eraser.h) | "deploy-create" | "deploy-delete" | "deploy-list" (deploy.h)}; the answer {"ok": true, …} or {"ok": false, "error": TEXT, "hint":
  * TEXT, "code": exit code}.  `lock`, `unlock` and `reload` may name a "zone": 0 for
  * the root's, an ID, what it begins with or its path, else all are meant.  `lock`
  * answers when all is locked, with "ms", "refused", "lost"; `umount` when the mount is off the tree, drained and

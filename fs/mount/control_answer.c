@@ -7,6 +7,7 @@
 #include "fs/mount/audit.h"
 #include "fs/mount/control.h"
 #include "fs/mount/control_answer.h"
+#include "fs/mount/deploy.h"
 #include "fs/mount/eraser.h"
 #include "fs/mount/grant.h"
 #include "fs/mount/rekeyer.h"
@@ -230,6 +231,8 @@ json_t *control_answer(struct mount *m, const json_t *req)
 		{ "rekey", rekeyer_begin }, { "rekey-status", rekeyer_status },
 		{ "rekey-stop", rekeyer_stop },	{ "erase", eraser_begin },
 		{ "erase-status", eraser_status }, { "erase-stop", eraser_stop },
+		{ "deploy-create", answer_deploy_create }, { "deploy-delete", answer_deploy_delete },
+		{ "deploy-list", answer_deploy_list },
 	};
 	const char *cmd = json_string_value(json_object_get(req, "cmd"));
 

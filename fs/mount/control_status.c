@@ -10,6 +10,7 @@
 #include "fs/mount/audit.h"
 #include "fs/mount/control.h"
 #include "fs/mount/control_answer.h"
+#include "fs/mount/deploy.h"
 #include "fs/mount/grant.h"
 #include "fs/mount/janitor.h"
 
@@ -199,6 +200,7 @@ json_t *control_status(struct mount *m)
 		if (!z->gone)
 			json_array_append_new(zones, zone_json(z));
 	set(o, "zones", zones);
+	set(o, "deployments", deploys_json(m));
 	set_audit(o, m);
 	set_counts(o, m);
 	set_locks(o, m);

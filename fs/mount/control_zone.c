@@ -11,6 +11,7 @@
 #include "fs/lib/state.h"
 #include "fs/mount/audit.h"
 #include "fs/mount/control_answer.h"
+#include "fs/mount/deploy.h"
 #include "fs/mount/grant.h"
 #include "keyprov/open.h"
 
@@ -202,6 +203,7 @@ static json_t *destroy(struct mzone *z)
 	object_put(top);
 	if (z->grant)
 		grant_retire(z->grant);
+	deploys_drop_zone(z->m, z->zone);
 	lock_end(&z->locker, 1, &rep);
 	zone_set_errno(z->zone, EKEYREVOKED);
 	r = zone_destroy(z->zone, &err);

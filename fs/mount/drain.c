@@ -6,6 +6,7 @@
 
 #include "fs/lib/log.h"
 #include "fs/mount/audit.h"
+#include "fs/mount/deploy.h"
 #include "fs/mount/drain.h"
 #include "fs/mount/zones.h"
 
@@ -78,7 +79,11 @@ static void wipe(struct mount *m, struct sweeper *s, struct zone *z)
 	if (sweep(s, z, SWEEP_LAST, LAST_SWEEP_MS) < 0)
 		log_warning("look at the processes that use the mount",
 			    "the kernel is still writing what it must throw out");
-	if (zones_all_locked(m)) /* names too; kernels before 6.18 do without */
+	/*
+	 * Names too; kernels before 6.18 do without.  Where a directory still answers,
+	 * since a deployment is reached by it, no other name in it may.
+	 */
+	if (zones_all_locked(m) || deploys_any(m))
 		session_new_epoch(m);
 }
 
@@ -123,4 +128,5 @@ void drain_zone(struct mzone *mz, struct sweeper *s, int lock_errno, struct lock
 	rep->refused = atomic_load(&c->refused) - refused;
 	rep->lost = atomic_load(&c->lost) - lost;
 	report(mz, lock_errno, rep);
+	deploys_note_lock(mz->m, mz);
 }

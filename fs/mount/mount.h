@@ -22,6 +22,7 @@ struct mount_options {
 	bool locked_ok;	      /* mount although the key is denied: locked */
 	bool foreground;      /* do not become a daemon; log to standard error */
 	bool debug;	      /* libfuse's own debug output; only in the foreground */
+	bool allow_deployments; /* subtrees may be kept readable through a lock (deploy.h) */
 	bool accept_rollback; /* see struct store_options */
 	int binding, crash;   /* -1: as the volume says */
 

@@ -10,6 +10,7 @@
 #include <limits.h>
 
 #include "crypto/secret.h"
+#include "fs/mount/deploy.h"
 #include "fs/mount/ops.h"
 #include "fs/mount/session.h"
 
@@ -129,7 +130,8 @@ static bool fill(struct mount *m, struct object *dir, struct record *rec,
 	rec->ino = 0;
 	if (dots(rec))
 		return true;
-	r = object_lookup(dir, rec->name, &o, &st);
+	r = this_request.zone ? object_lookup(dir, rec->name, &o, &st) :
+				deploy_lookup(m, dir, rec->name, &o, &st);
 	if (r == -ENOENT)
 		return false;
 	/* Without a number it is only listed; who looks it up gets the error. */
@@ -171,7 +173,9 @@ static void list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, bool pl
 	if (!i)
 		return;
 	l.buf = (char *)pool_get(m->pool);
-	r = object_readdir(i->object, off, plus ? gather : emit_entry, &l);
+	r = this_request.zone ?
+		    object_readdir(i->object, off, plus ? gather : emit_entry, &l) :
+		    deploy_readdir(m, i->object, off, plus ? gather : emit_entry, &l);
 	inode_touch_pages(m->inodes, i, 1);
 	if (r == -ESTALE && m->opt->read_only)
 		r = -ENOENT; /* removed by another mount: as if here */

@@ -47,7 +47,7 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	 * mount may have written since: close-to-open.  After ESTALE the kernel
 	 * looks the name up again.
 	 */
-	r = object_reopen(i->object);
+	r = this_request.zone ? object_reopen(i->object) : object_check(i->object);
 	if (r == -ESTALE && told_stale(req)) {
 		r = object_check(i->object); /* replaced meanwhile: what he found is open */
 		if (r == -ESTALE)
@@ -86,7 +86,7 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse
 	buf = pool_get(m->pool);
 	r = object_read(i->object, buf, POOL_SIZE, n, (uint64_t)off, &p);
 	inode_touch_pages(m->inodes, i, (uint64_t)off + n);
-	if (m->aside && atomic_load_explicit(&i->stale_size, memory_order_relaxed) &&
+	if (m->aside && this_request.zone && atomic_load_explicit(&i->stale_size, memory_order_relaxed) &&
 	    !aside_take(m->aside, &(struct aside_job){ .run = aside_resize, .req = req, .i = i,
 						       .off = (uint64_t)off, .n = n })) {
 		pool_put(m->pool, buf, n + 2 * CHUNK);
@@ -208,7 +208,8 @@ void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence, struct fuse
 	i = request_enter(req, ino, ZONE_NORMAL);
 	if (!i)
 		return;
-	if (m->aside && !aside_take(m->aside, &(struct aside_job){ .run = aside_seek, .req = req,
+	if (m->aside && this_request.zone &&
+	    !aside_take(m->aside, &(struct aside_job){ .run = aside_seek, .req = req,
 								 .i = i, .off = (uint64_t)off,
 								 .whence = whence }))
 		return;

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 
+#include "fs/mount/deploy.h"
 #include "fs/mount/ops.h"
 #include "fs/mount/session.h"
 
@@ -34,9 +35,12 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 	if (!dir)
 		return;
-	r = mount_of(req)->opt->read_only && told_stale(req) ?
-		    lookup_open(dir->object, name, &o, &st) :
-		    object_lookup(dir->object, name, &o, &st);
+	if (!this_request.zone)
+		r = deploy_lookup(mount_of(req), dir->object, name, &o, &st);
+	else if (mount_of(req)->opt->read_only && told_stale(req))
+		r = lookup_open(dir->object, name, &o, &st);
+	else
+		r = object_lookup(dir->object, name, &o, &st);
 	if (r == -ENOENT && mount_of(req)->opt->read_only)
 		tell_stale(req, false);
 	if (r < 0)

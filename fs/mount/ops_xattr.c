@@ -10,6 +10,9 @@
 #define ACL_ACCESS "system.posix_acl_access"
 #define ACL_DEFAULT "system.posix_acl_default"
 #define TRUSTED "trusted."
+#define USER "user."
+#define CAPABILITY "security.capability"
+#define CAPABILITY_SIZE 20u /* of a value: XATTR_CAPS_SZ_2 */
 #define XATTR_MAX 65536u /* XATTR_SIZE_MAX, XATTR_LIST_MAX of the kernel */
 
 static void reply_value(fuse_req_t req, ssize_t r, const char *buf, size_t size)
@@ -22,6 +25,25 @@ static void reply_value(fuse_req_t req, ssize_t r, const char *buf, size_t size)
 		fuse_reply_buf(req, buf, (size_t)r);
 }
 
+/*
+ * Whether a request that a deployment let in has been answered.  The kernel
+ * asks for file capabilities before it takes a write(2) into its cache, of
+ * which the store would hear too late to refuse it; of a file that has some it
+ * has them removed first, and that is refused.  On the way to a deployment
+ * access is decided, by ACLs and the like; only what is encrypted is locked.
+ */
+static bool answer_deployed(fuse_req_t req, struct inode *i, const char *name, size_t size)
+{
+	if (!size && !this_request.way && !strcmp(name, CAPABILITY)) {
+		fuse_reply_xattr(req, CAPABILITY_SIZE);
+		return true;
+	}
+	if (!this_request.way || strncmp(name, USER, sizeof(USER) - 1))
+		return false;
+	reply_err(req, -(zone_errno(object_zone(i->object)) ?: ENOKEY));
+	return true;
+}
+
 void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 {
 	struct mount *m = mount_of(req);
@@ -32,7 +54,11 @@ void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 
 	if (!i)
 		return;
-	if (!strcmp(name, "security.capability")) /* asked before the first write(2) */
+	if (!this_request.zone && answer_deployed(req, i, name, size)) {
+		request_leave(ZONE_NORMAL);
+		return;
+	}
+	if (!strcmp(name, CAPABILITY)) /* asked before the first write(2) */
 		inode_touch(i, INODE_WRITTEN);
 	if (n)
 		buf = (char *)pool_get(m->pool);

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 
+#include "fs/mount/deploy.h"
 #include "fs/mount/session.h"
 
 _Thread_local struct request this_request;
@@ -37,17 +38,23 @@ int request_gate(struct mount *m, struct inode *i, enum zone_use use)
 	struct zone *z = object_zone(i->object);
 	int r = zone_enter(z, use);
 
+	this_request.zone = z;
+	if (r == 0)
+		return 0;
+	this_request.zone = NULL;
+	r = deploy_gate(m, i, r);
 	if (r < 0)
 		atomic_fetch_add_explicit(&m->refused, 1, memory_order_relaxed);
-	else
-		this_request.zone = z;
 	return r;
 }
 
 /* After the reply the kernel may forget the node at once: it is not looked at any more. */
 void request_leave(enum zone_use use)
 {
-	zone_leave(this_request.zone, use);
+	if (this_request.zone)
+		zone_leave(this_request.zone, use);
+	else
+		deploy_leave(this_request.deploys);
 }
 
 uint64_t attr_stamp(const struct stat *st)
@@ -65,9 +72,11 @@ int entry_take(struct mount *m, struct object *o, const struct stat *st, unsigne
 	struct inode *i;
 	int r = 0;
 
-	/* Where another zone begins, that one must be open for it. */
-	if (object_zone(o) != this_request.zone)
+	/* Where another zone begins, that one must be open for it.  A deployment has looked already. */
+	if (this_request.zone && object_zone(o) != this_request.zone)
 		r = -zone_errno(object_zone(o));
+	if (r < 0 && deploy_knows(m, o))
+		r = 0;
 	if (r < 0) {
 		object_put(o);
 		return r;

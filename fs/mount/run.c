@@ -16,6 +16,7 @@
 #include "fs/mount/check.h"
 #include "fs/mount/control.h"
 #include "fs/mount/daemon.h"
+#include "fs/mount/deploy.h"
 #include "fs/mount/eraser.h"
 #include "fs/mount/event.h"
 #include "fs/mount/janitor.h"
@@ -35,6 +36,7 @@ void mount_options_init(struct mount_options *o, const struct conf *conf)
 	*o = (struct mount_options){
 		.conf = conf,
 		.allow_other = conf->allow_other,
+		.allow_deployments = conf->allow_deployments,
 		.writeback = true,
 		.binding = -1,
 		.crash = -1,
@@ -165,6 +167,8 @@ static int serve(struct mount *m, const char *state_dir, struct mount_failure *f
 	if (!r)
 		r = fail_errno(f, flusher_start(m, &m->flusher), "cannot start a thread");
 	if (!r)
+		r = fail_errno(f, deploys_new(&m->deploys), "memory");
+	if (!r)
 		r = fail_errno(f, zones_start(m), "cannot start a thread");
 	if (!r && m->writeback)
 		r = fail_errno(f, aside_start(m, &m->aside), "cannot start a thread");
@@ -209,6 +213,7 @@ static void wind_up(struct mount *m)
 	settler_stop(m->settler);
 	rekeyer_halt(m->rekeyer);
 	eraser_halt(m->eraser);
+	deploys_end(m);
 	zones_end(m, &rep);
 	session_unmount(m);
 	quiet = control_stop(m->control);
@@ -232,6 +237,7 @@ static void wind_up(struct mount *m)
 		control_farewell(m->control, atomic_load(&m->lost));
 	rekeyer_free(m->rekeyer);
 	eraser_free(m->eraser);
+	deploys_free(m->deploys);
 	inode_table_free(m->inodes);
 	if (m->store)
 		store_close(m->store);

@@ -25,6 +25,7 @@ struct audit;
 struct settler;
 struct rekeyer;
 struct eraser;
+struct deploys;
 struct janitor;
 
 struct mount {
@@ -46,6 +47,7 @@ struct mount {
 	struct settler *settler;
 	struct rekeyer *rekeyer;
 	struct eraser *eraser;
+	struct deploys *deploys;
 	struct audit *audit;
 	struct mzone *zones;	/* the root's first; the list grows (zones.h) */
 	struct recovery *recovery; /* what opens recovery slots, if the mount is to; or NULL */
@@ -74,7 +76,9 @@ struct request {
 	uint32_t opcode;
 	uint32_t write_flags; /* FUSE_WRITE_*, of a WRITE */
 	uint32_t init_flags;  /* FUSE_*, offered by an INIT */
-	struct zone *zone;    /* whose gate was passed */
+	struct zone *zone;    /* whose gate was passed; NULL: it is locked, and that by a deployment */
+	struct deploys *deploys; /* then: which let it in */
+	bool way;	      /* then: the node is only on the way to what is deployed */
 	bool sealed;	      /* the payload of this WRITE was encrypted in place */
 };
 extern _Thread_local struct request this_request;

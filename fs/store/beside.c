@@ -144,7 +144,7 @@ static int take_over(struct loaded *l, struct loaded *n)
  * The backing file is opened anew, as a filesystem of another host shows it as
  * it is now only then; readers keep their descriptor's number.
  */
-static int refresh_locked(struct object *o)
+static int refresh_open(struct object *o)
 {
 	struct loaded *n;
 	struct stat sb;
@@ -164,6 +164,20 @@ static int refresh_locked(struct object *o)
 	if (!r)
 		r = beside_load(o, &n);
 	return r ? r : take_over(o->l, n);
+}
+
+/* What is deployed stays as it is while its zone is locked: there is no key for a newer header. */
+static int refresh_locked(struct object *o)
+{
+	bool entered = o->deployed;
+	int r;
+
+	if (entered && zone_enter(o->zone, ZONE_NORMAL))
+		return 0;
+	r = refresh_open(o);
+	if (entered)
+		zone_leave(o->zone, ZONE_NORMAL);
+	return r;
 }
 
 int beside_refresh(struct object *o)

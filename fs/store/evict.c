@@ -161,6 +161,25 @@ static void report_lost(struct loaded *l)
 		object_put(l->o); /* not the last one: the caller has his */
 }
 
+void object_wipe(struct object *o)
+{
+	pthread_mutex_lock(&o->lock);
+	if (o->l)
+		report_lost(o->l);
+	unload_locked(o);
+	pthread_mutex_unlock(&o->lock);
+}
+
+/* What is deployed keeps its key, and what it could not write until it can. */
+static struct loaded *first_to_wipe_locked(const struct zone *z)
+{
+	struct loaded *l = LIST_FIRST(&z->resident);
+
+	while (l && l->o->deployed)
+		l = LIST_NEXT(l, zone_link);
+	return l;
+}
+
 void store_wipe_zone(struct zone *z)
 {
 	for (;;) {
@@ -168,7 +187,7 @@ void store_wipe_zone(struct zone *z)
 		struct loaded *l;
 
 		pthread_mutex_lock(&z->lock);
-		l = LIST_FIRST(&z->resident);
+		l = first_to_wipe_locked(z);
 		if (l && object_tryget(l->o))
 			o = l->o;
 		pthread_mutex_unlock(&z->lock);

@@ -159,6 +159,7 @@ struct store {
 	_Atomic uint64_t groups, groups_max;
 	_Atomic uint64_t groups_next; /* no trimming below, written under clock_lock */
 	_Atomic unsigned int kept; /* descriptors of old symlinks */
+	_Atomic uint64_t deployed; /* how often object_deploy() was, without undeploying */
 	_Atomic unsigned int streams; /* of directories (readdir.c) */
 	_Atomic uint64_t pending, pending_max; /* bytes of held ciphertext */
 	_Atomic uint64_t tight_until, room_looked; /* ms (room.c) */
@@ -426,7 +427,9 @@ int store_flush_all(struct zone *z); /* the zone is entered; the first error */
 void loaded_mark_dirty(struct loaded *l);
 /* Take L off the list of dirty objects; true: the caller owns the reference that the list held. */
 bool loaded_take_dirty(struct loaded *l);
-/* Wipe every resident object of Z; what is still dirty is an EVENT_LOST each. */
+/* Let go of all that is loaded of O, which nobody uses; what was dirty is an EVENT_LOST. */
+void object_wipe(struct object *o);
+/* Wipe every resident object of Z that is not deployed; what is still dirty is an EVENT_LOST each. */
 void store_wipe_zone(struct zone *z);
 
 uint64_t now_ms(void); /* CLOCK_MONOTONIC */

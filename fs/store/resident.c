@@ -42,6 +42,25 @@ static void close_idle(struct object *o)
 	o->fd = -1;
 }
 
+/*
+ * The name by which O was found.  That of what is deployed was checked when it
+ * was; while its zone is locked there is no key to check another by, and by no
+ * other can it be found.  o->lock is held.
+ */
+static int check_name(struct object *o)
+{
+	bool entered = o->deployed;
+	int r;
+
+	if (entered && zone_enter(o->zone, ZONE_NORMAL))
+		return 0;
+	r = o->st->opt.read_only ? beside_binding(o) : check_binding(o);
+	o->check_binding = r != 0;
+	if (entered)
+		zone_leave(o->zone, ZONE_NORMAL);
+	return r;
+}
+
 /* o->lock is held. */
 static int pin_locked(struct object *o, bool load)
 {
@@ -57,10 +76,8 @@ static int pin_locked(struct object *o, bool load)
 		if (!r)
 			make_resident(o, l);
 	}
-	if (!r && o->check_binding && o->l && load) {
-		r = o->st->opt.read_only ? beside_binding(o) : check_binding(o);
-		o->check_binding = r != 0;
-	}
+	if (!r && o->check_binding && o->l && load)
+		r = check_name(o);
 	if (r) {
 		if (r != NEVER_WRITTEN) /* that one may be given a header */
 			close_idle(o);

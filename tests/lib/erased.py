@@ -5,6 +5,8 @@
   erased.py keys STORE PEM                the data key of every object: {object_id: {dek, wrapped}}
   erased.py left STORE PEM KEYS           those of KEYS that STORE still gives, whatever block they
                                           lie in: each 40 bytes of each file are tried
+  erased.py memory PID KEYS               those of KEYS that are in the writable memory of a process
+  erased.py zone STORE PEM                the keys of the zones, in the form of KEYS
   erased.py raw IMAGE KEYS                those of KEYS whose wrapped form is in IMAGE, a disk
   erased.py signed CERTIFICATE            check the signature as cmkfs-security(7) says
 """
@@ -20,6 +22,9 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "reader"))
 import cmkfs_format as f
 from cmkfs_keys import Secrets, parse_keyring
+
+
+BLOCK = 4096
 
 
 def contents(store):
@@ -53,6 +58,41 @@ def unwrap(kek, blob):
         return f.unwrap(kek, blob)
     except f.FormatError:
         return None
+
+
+def zone(store, pem):
+    with open(pem, "rb") as file:
+        secrets = Secrets(rsa_keys=[load_pem_private_key(file.read(), None)])
+    with open(os.path.join(store, "cmkfs.keys"), "rb") as file:
+        head, generations = parse_keyring(file.read())
+    found = {}
+    for gen, slots in generations:
+        ctx = f.zone_ctx(head.vol_id, head.zone_id, gen.g)
+        for vk in secrets.vault_keys(slots, ctx):
+            zik = f.unwrap(f.vk_key(vk, "zik", ctx), gen.zik)
+            for name, key in (("vk", vk), ("kek", f.vk_key(vk, "kek", ctx)), ("zik", zik)):
+                found["%s %d" % (name, gen.g)] = {"dek": key.hex()}
+    return found
+
+
+def memory(pid, before):
+    found = set()
+    with open("/proc/%s/maps" % pid, encoding="utf-8") as maps, \
+            open("/proc/%s/mem" % pid, "rb", 0) as mem:
+        for line in maps:
+            where, mode = line.split()[:2]
+            begin, end = (int(n, 16) for n in where.split("-"))
+            for at in range(begin, end if "w" in mode and "r" in mode else begin, 1 << 24):
+                try:
+                    mem.seek(at)
+                    data = mem.read(min(end - at, (1 << 24) + 64))
+                except OSError:
+                    continue
+                # Most of it was never used; a key may lie across two blocks.
+                used = b"".join(data[i:i + BLOCK + 31] + b"|" for i in range(0, len(data), BLOCK)
+                                if data[i:i + BLOCK + 31].strip(b"\0"))
+                found |= {n for n, k in before.items() if bytes.fromhex(k["dek"]) in used}
+    return sorted(found)
 
 
 def keys(store, pem):
@@ -112,6 +152,10 @@ def main():
         print(*left(args[0], args[1], load(args[2])), sep="\n")
     elif what == "raw":
         print(*raw(args[0], load(args[1])), sep="\n")
+    elif what == "zone":
+        print(json.dumps(zone(*args)))
+    elif what == "memory":
+        print(*memory(args[0], load(args[1])), sep="\n")
     elif what == "signed":
         return 0 if signed(args[0]) else 1
     return 0

@@ -45,7 +45,7 @@ includes() { # ROOM FILES-GLOB ALLOWED-REGEX
 includes crypto 'crypto/'
 includes keyprov 'crypto/|keyprov/'
 includes fs/store 'crypto/|fs/store/'
-includes fs/mount 'crypto/|keyprov/(keyprov|lease|open)\.h|fs/(store/(store|rekey|erase)|mount/|lib/)'
+includes fs/mount 'crypto/|keyprov/(keyprov|lease|open)\.h|fs/(store/(store|rekey|erase|deploy)|mount/|lib/)'
 includes fs/cmd 'crypto/|keyprov/(keyprov|lease|open|local/local)\.h|fs/'
 
 [ "$bad" = 0 ] && echo "layers: fs → keyprov.h → crypto holds"
