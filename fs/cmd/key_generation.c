@@ -143,6 +143,47 @@ static int make_generation(const struct volkeys *k)
 	return r;
 }
 
+/* ---- which kind of work the generation was made for -------------------------------------- */
+
+#define STATE_FILE "reencrypt-"
+
+/*
+ * In the host's state, for a command that goes on: STATE/reencrypt-ZONE holds
+ * the number of the generation that --reencrypt made.  Lost, the work begins anew.
+ */
+static char *state_path(const struct volkeys *k)
+{
+	char zone[2 * ID_LEN + 1], *path;
+
+	state_hex(k->zone.zone, ID_LEN, zone);
+	return asprintf(&path, "%s/" STATE_FILE "%s", k->ctx.dir, zone) < 0 ? NULL : path;
+}
+
+static void remember_reencrypt(const struct volkeys *k, uint32_t g)
+{
+	_cleanup_free_ char *path = state_path(k);
+	FILE *f = path ? fopen(path, "we") : NULL;
+
+	if (!f)
+		return;
+	fprintf(f, "%u\n", g);
+	fclose(f);
+}
+
+static bool made_by_reencrypt(const struct volkeys *k)
+{
+	_cleanup_free_ char *path = state_path(k);
+	FILE *f = path ? fopen(path, "re") : NULL;
+	unsigned int g = 0;
+	bool r;
+
+	if (!f)
+		return false;
+	r = fscanf(f, "%u", &g) == 1 && g == k->ring->active;
+	fclose(f);
+	return r;
+}
+
 /* ---- the mount's part -------------------------------------------------------------------- */
 
 static int failed(const json_t *a)
@@ -263,10 +304,16 @@ static int rotate(int fd, const struct volkeys *k, const struct generation_args 
 	json_t *answer = NULL;
 	int r = CMD_OK;
 
-	if (live_generations(k->ring) > 1)
+	if (a->reencrypt && k->vol.suite != SUITE_GCM)
+		return cmd_fail(CMD_USAGE, "copy the files into a new volume, or use --generation",
+				"the contents of an XTS volume cannot be encrypted anew in place");
+	if (live_generations(k->ring) > 1 && (!a->reencrypt || made_by_reencrypt(k))) {
 		cmd_note("generation %u is not all there is yet: going on with that", k->ring->active);
-	else
+	} else {
 		r = make_generation(k);
+		if (!r && a->reencrypt)
+			remember_reencrypt(k, k->ring->gens[0].g + 1);
+	}
 	if (r)
 		return r;
 	sigaction(SIGINT, &s, NULL); /* a second one ends it at once */
@@ -274,6 +321,20 @@ static int rotate(int fd, const struct volkeys *k, const struct generation_args 
 	r = request(fd, k, json_pack("{s:s, s:s, s:b, s:I}", "cmd", "rekey", "zone", k->name,
 				     "contents", a->reencrypt, "bandwidth", rate), &answer);
 	return r ? r : watch(fd, k, p, answer);
+}
+
+/* What is under way is what is asked for. */
+static int is_same(const struct volkeys *k, const struct generation_args *a, const json_t *answer)
+{
+	const char *zone = json_string_value(json_object_get(answer, "zone"));
+	char own[2 * ID_LEN + 1];
+
+	state_hex(k->zone.zone, ID_LEN, own);
+	if (zone && !strcmp(zone, own) &&
+	    a->reencrypt == json_is_true(json_object_get(answer, "contents")))
+		return CMD_OK;
+	return cmd_fail(CMD_BUSY, "wait for it, or cmkfs key rotate DIR --stop",
+			"the mount is busy with another zone, or with other work on this one");
 }
 
 int generation_run(const struct volkeys *k, const struct generation_args *a)
@@ -307,8 +368,11 @@ int generation_run(const struct volkeys *k, const struct generation_args *a)
 		else
 			cmd_note("nothing was under way");
 	} else if (is_state(answer, "running") || is_state(answer, "waiting")) {
-		cmd_note("it is under way already");
-		return watch(fd, k, &p, answer);
+		r = is_same(k, a, answer);
+		if (!r) {
+			cmd_note("it is under way already");
+			return watch(fd, k, &p, answer);
+		}
 	} else {
 		r = rotate(fd, k, a, rate, &p);
 	}

@@ -163,6 +163,26 @@ static bool collect(struct grant_set *s, unsigned int way, uint8_t *held)
 	return all;
 }
 
+/* The zone is open, and its keyring has another active generation by now. */
+static bool is_behind(const struct grant_set *s)
+{
+	unsigned int n;
+	uint32_t g = zone_generation(s->g->z->zone, &n);
+
+	return g && g != s->ring->active;
+}
+
+static int take_generations(struct grant_set *s, const struct zone_vk *v, unsigned int n,
+			    struct store_error *err)
+{
+	struct zone *z = s->g->z->zone;
+	int r = 0;
+
+	for (unsigned int i = 0; i < n && !r; i++)
+		r = zone_take_generation(z, &v[i], err);
+	return r ? r : zone_drop_generations(z, err);
+}
+
 static int give(struct grant_set *s, const uint8_t *vk, struct store_error *err)
 {
 	struct grant *g = s->g;
@@ -172,6 +192,8 @@ static int give(struct grant_set *s, const uint8_t *vk, struct store_error *err)
 
 	if (!r)
 		r = lock_grant(g->z->locker, v, n, err);
+	if (!r && is_behind(s))
+		r = take_generations(s, v, n, err);
 	secret_free(v);
 	return r;
 }
@@ -215,7 +237,7 @@ int grant_set_judge(struct grant_set *s, struct part *by)
 
 	for (unsigned int i = 0; way < s->nways && i < s->n; i++)
 		tell_loss(&s->parts[i], s);
-	if (way < s->nways && !s->g->granted)
+	if (way < s->nways && (!s->g->granted || is_behind(s)))
 		return open_by(s, way);
 	if (way < s->nways) {
 		forget_secrets(s);

@@ -28,6 +28,9 @@ static int check_key(struct zone *z, struct keyring *k, const struct zone_vk *vk
 	if (r)
 		return store_fail(err, r, "restore it with cmkfs key restore",
 				  "the keyring does not authenticate");
+	if (k->active < z->keys->active)
+		return store_fail(err, -ESTALE, "restore it with cmkfs key restore",
+				  "the keyring is an older one than the mount has seen");
 	r = gen && gen->state != GEN_DESTROYED ? keyring_take(k, gen, vk->vk, zik) : -EKEYREJECTED;
 	if (r == 0 && !secret_equal(zik, z->keys->zik, KEY_LEN))
 		r = -EBADMSG;

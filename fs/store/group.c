@@ -63,16 +63,28 @@ void group_put(struct group *grp)
 
 /* ---- loading -------------------------------------------------------------------- */
 
+struct epochs { /* that slots may be of, as of one moment: re-keying may begin or end */
+	uint32_t first, last;
+};
+
+/* loaded.lock is held. */
+static struct epochs epochs_of(const struct header *h)
+{
+	return (struct epochs){ h->epoch - !!(h->flags & FLAG_REKEY), h->epoch };
+}
+
 /* A slot of GRP's pair that authenticates.  0; -EBADMSG; -ENODATA: never written. */
-static int slot_check(struct loaded *l, uint32_t g, const uint8_t *block, unsigned int parity,
-		      struct group_slot *ret, uint8_t gk[static GK_LEN])
+static int slot_check(struct loaded *l, uint32_t g, const struct epochs *known,
+		      const uint8_t *block, unsigned int parity, struct group_slot *ret,
+		      uint8_t gk[static GK_LEN])
 {
 	const char *why;
 	int r = group_parse(block, ret, &why);
 
 	if (r)
 		return r;
-	if (ret->g != g || (ret->gen & 1) != parity || !epoch_known(&l->h, ret->epoch))
+	if (ret->g != g || (ret->gen & 1) != parity || ret->epoch < known->first ||
+	    ret->epoch > known->last)
 		return -EBADMSG;
 	r = kdf_group(loaded_dek(l, ret->epoch), l->h.object_id, ret->epoch, g, ret->s, gk);
 	return r ? r : group_verify(block, gk + AEAD_KEY_LEN);
@@ -110,7 +122,7 @@ static int missing_group(struct loaded *l, struct group *grp)
 	return 0;
 }
 
-static int group_load(struct loaded *l, struct group *grp)
+static int group_load(struct loaded *l, struct group *grp, const struct epochs *known)
 {
 	struct store *st = l->o->st;
 	uint8_t *block = malloc(2 * SLOT), gk[2][GK_LEN];
@@ -127,7 +139,7 @@ static int group_load(struct loaded *l, struct group *grp)
 	}
 	memset(block + got, 0, 2 * SLOT - (size_t)got);
 	for (unsigned int i = 0; i < 2; i++)
-		ok[i] = slot_check(l, grp->g, block + i * SLOT, i, &s[i], gk[i]);
+		ok[i] = slot_check(l, grp->g, known, block + i * SLOT, i, &s[i], gk[i]);
 	if (ok[0] && ok[1]) {
 		r = missing_group(l, grp);
 		goto out;
@@ -209,12 +221,14 @@ static int group_add_locked(struct loaded *l, struct group *grp, bool present)
 static int group_bring(struct loaded *l, uint32_t g, bool create, struct group **ret)
 {
 	struct group *grp = group_new(l, g, 0), *other;
+	struct epochs known;
 	bool present;
 	int r = 0;
 
 	if (!grp)
 		return -ENOMEM;
 	pthread_rwlock_wrlock(&l->lock);
+	known = epochs_of(&l->h);
 	other = group_find_locked(l, g);
 	if (other) {
 		atomic_fetch_add(&other->refs, 1);
@@ -226,7 +240,9 @@ static int group_bring(struct loaded *l, uint32_t g, bool create, struct group *
 	present = group_present(&l->h, g);
 	if (!present && !create)
 		r = -ENOENT;
-	else
+	else if (grp->gk && grp->epoch != l->h.epoch) /* re-keying began since it was made */
+		r = group_rekey(l, grp, l->h.epoch, 0);
+	if (!r)
 		r = group_add_locked(l, grp, present);
 	if (r) {
 		pthread_rwlock_unlock(&l->lock);
@@ -239,7 +255,7 @@ static int group_bring(struct loaded *l, uint32_t g, bool create, struct group *
 	pthread_rwlock_unlock(&l->lock);
 
 	if (present)
-		r = grp->error = group_load(l, grp);
+		r = grp->error = group_load(l, grp, &known);
 	pthread_rwlock_unlock(&grp->lock);
 	if (r) {
 		pthread_rwlock_wrlock(&l->lock);

@@ -110,6 +110,10 @@ bool settling_is_on(const struct store *st);
 unsigned int move_begin(struct store *st);
 void move_end(struct store *st, unsigned int phase);
 void settle_moved(struct object *o, struct loaded *l);
+/* Wait for the moves that are under way.  -EINTR: STOP. */
+int moves_wait(struct store *st, const _Atomic bool *stop);
+/* rekey.c: from settle_moved(): what may be under an older generation gets another name. */
+void rekey_moved(struct object *o, const struct loaded *l);
 
 /* ---- store --------------------------------------------------------------- */
 
@@ -161,6 +165,7 @@ struct store {
 	_Atomic unsigned int kept; /* descriptors of old symlinks */
 	_Atomic uint64_t deployed; /* how often object_deploy() was, without undeploying */
 	_Atomic unsigned int streams; /* of directories (readdir.c) */
+	_Atomic uint64_t rekey_moves; /* of what may be under an older generation */
 	_Atomic uint64_t pending, pending_max; /* bytes of held ciphertext */
 	_Atomic uint64_t tight_until, room_looked; /* ms (room.c) */
 	_Atomic uint64_t names_made, names_synced; /* loaded.new_names: how often set; of these a syncfs covered */

@@ -35,6 +35,8 @@ struct slot_try {
 	uint8_t dek[2][KEY_LEN], hk[KEY_LEN]; /* as struct object_keys */
 };
 
+static const char no_generation[] = "key generation";
+
 /* The data key of the slot's epoch and, while the object is re-keyed, of the one before. */
 static const char *unwrap_keys(const struct zone *z, struct slot_try *t)
 {
@@ -42,7 +44,7 @@ static const char *unwrap_keys(const struct zone *z, struct slot_try *t)
 	const uint8_t *kek = zone_kek(z, t->h.vk_gen);
 
 	if (!kek)
-		return "key generation";
+		return no_generation;
 	if (unwrap_key(kek, t->h.wrapped, t->dek[e & 1]))
 		return "wrapped key";
 	if (!(t->h.flags & FLAG_REKEY))
@@ -338,6 +340,8 @@ int object_load(struct object *o, struct loaded **ret)
 		t[i].why = slot_why(o, blocks + i * SLOT, i, &t[i]);
 	if (t[0].why && t[1].why)
 		r = t[0].blank && t[1].blank ? NEVER_WRITTEN :
+		    o->st->opt.read_only && (t[0].why == no_generation || t[1].why == no_generation) ?
+			    -EIO : /* its writer has a newer key, which is on its way to us */
 					       object_damaged(o, t[0].blank ? t[1].why : t[0].why);
 	else
 		r = loaded_from(o, blocks, t, ret);

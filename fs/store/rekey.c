@@ -26,6 +26,13 @@ static bool is_behind(const struct loaded *l)
 	       (l->slot_vk[1] && l->slot_vk[1] != active);
 }
 
+/* All that lies below a directory moves with it. */
+void rekey_moved(struct object *o, const struct loaded *l)
+{
+	if (l->h.type == OBJECT_DIR || l->h.flags & FLAG_REKEY || is_behind(l))
+		atomic_fetch_add(&o->st->rekey_moves, 1);
+}
+
 int object_needs_rekey(struct object *o)
 {
 	struct loaded *l;
@@ -38,6 +45,22 @@ int object_needs_rekey(struct object *o)
 	pthread_rwlock_unlock(&l->lock);
 	object_unpin(o);
 	return r;
+}
+
+/* A batch; where it fails, whoever flushes next tries it again.  loaded.flush is held. */
+static int batch(struct loaded *l, bool sync)
+{
+	int r = batch_locked(l, sync);
+
+	if (r)
+		loaded_mark_dirty(l);
+	return r;
+}
+
+/* Nothing of it can be changed: it is left as it is. */
+static int check_may(struct object *o)
+{
+	return o->fd_ro ? -EACCES : 0;
 }
 
 /* ---- wrapping anew ------------------------------------------------------------------- */
@@ -70,7 +93,9 @@ int object_rewrap(struct object *o)
 
 	if (r || !l)
 		return r ? r : 1;
-	r = loaded_settle(l);
+	r = check_may(o);
+	if (!r)
+		r = loaded_settle(l);
 	if (!r) {
 		pthread_rwlock_wrlock(&l->lock);
 		r = !is_behind(l) ? 1 :
@@ -94,7 +119,7 @@ static int write_other_slot(struct loaded *l, bool sync)
 		pthread_rwlock_wrlock(&l->lock);
 		l->header_dirty = true;
 		pthread_rwlock_unlock(&l->lock);
-		r = batch_locked(l, sync);
+		r = batch(l, sync);
 	}
 	pthread_mutex_unlock(&l->flush);
 	return r;
@@ -162,7 +187,7 @@ static int begin(struct loaded *l, uint64_t *ret_bytes)
 	}
 	pthread_rwlock_unlock(&l->lock);
 	if (!r)
-		r = batch_locked(l, true);
+		r = batch(l, true);
 	pthread_mutex_unlock(&l->flush);
 	return r;
 }
@@ -205,7 +230,7 @@ static int convert_groups(struct loaded *l, rekey_pace_fn *pace, void *arg)
 			r = object_flush(l->o);
 			waiting = 0;
 		}
-		if (!r && bytes)
+		if (!r)
 			r = pace(arg, bytes);
 	}
 	return r ? r : object_flush(l->o);
@@ -220,6 +245,8 @@ static int dirty_group(struct loaded *l, uint32_t g)
 		return r == -ENOENT ? 0 : r;
 	pthread_rwlock_wrlock(&grp->lock);
 	r = grp->error;
+	if (!r && grp->epoch != l->h.epoch)
+		r = group_reseal(l, grp, l->h.epoch, 0);
 	if (!r)
 		grp->dirty = true;
 	pthread_rwlock_unlock(&grp->lock);
@@ -233,7 +260,7 @@ static int dirty_group(struct loaded *l, uint32_t g)
  * The other slot of each group too: under the old key, once that is gone, it
  * could not be told from a damaged one.
  */
-static int write_other_slots(struct loaded *l)
+static int write_other_slots(struct loaded *l, rekey_pace_fn *pace, void *arg)
 {
 	unsigned int waiting = 0;
 	int r;
@@ -250,8 +277,30 @@ static int write_other_slots(struct loaded *l)
 		r = dirty_group(l, g);
 		if (!r && ++waiting % OTHER_SLOTS == 0)
 			r = object_flush(l->o);
+		if (!r)
+			r = pace(arg, 0);
 	}
 	return r ? r : object_flush(l->o);
+}
+
+/* No group in memory is of the old epoch still.  loaded.lock is held for writing. */
+static int of_one_epoch(struct loaded *l)
+{
+	struct group **all;
+	uint32_t n;
+	int r = group_snapshot(l, false, &all, &n);
+
+	if (r)
+		return r;
+	for (uint32_t i = 0; i < n; i++) {
+		pthread_rwlock_rdlock(&all[i]->lock);
+		if (!all[i]->error && all[i]->epoch != l->h.epoch)
+			r = -EAGAIN;
+		pthread_rwlock_unlock(&all[i]->lock);
+		group_put(all[i]);
+	}
+	free(all);
+	return r;
 }
 
 /* Everything is of the new epoch: the old key goes, from memory and from both slots. */
@@ -261,15 +310,20 @@ static int finish(struct loaded *l)
 	int r;
 
 	pthread_mutex_lock(&l->flush);
-	r = batch_locked(l, true);
+	r = batch(l, true);
 	if (!r) {
 		pthread_rwlock_wrlock(&l->lock);
-		l->h.flags &= (uint8_t)~FLAG_REKEY;
-		r = wrap_again(l);
+		r = of_one_epoch(l);
+		if (!r) {
+			l->h.flags &= (uint8_t)~FLAG_REKEY;
+			r = wrap_again(l);
+			if (r)
+				l->h.flags |= FLAG_REKEY;
+		}
 		pthread_rwlock_unlock(&l->lock);
 	}
 	if (!r)
-		r = batch_locked(l, true);
+		r = batch(l, true);
 	pthread_mutex_unlock(&l->flush);
 	if (!r)
 		r = write_other_slot(l, true);
@@ -288,7 +342,7 @@ static int rekey_gcm(struct loaded *l, rekey_pace_fn *pace, void *arg)
 	if (!r)
 		r = convert_groups(l, pace, arg);
 	if (!r)
-		r = write_other_slots(l);
+		r = write_other_slots(l, pace, arg);
 	if (!r)
 		r = xattrs_rekey(l);
 	return r ? r : finish(l);
@@ -311,7 +365,9 @@ int object_rekey(struct object *o, rekey_pace_fn *pace, void *arg)
 		r = object_pin(o, &l);
 	if (r)
 		return r;
-	r = rekey_gcm(l, pace, arg);
+	r = l->header_settle ? -EIO : check_may(o); /* damage kept it from being settled */
+	if (!r)
+		r = rekey_gcm(l, pace, arg);
 	object_unpin(o);
 	return r;
 }

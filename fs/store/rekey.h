@@ -11,7 +11,7 @@
 
 #include "fs/store/store.h"
 
-/* Told after each step of so many bytes of contents: 0, or -errno to stop there. */
+/* Told after each step of so many bytes of contents, perhaps none: 0, or -errno to stop there. */
 typedef int rekey_pace_fn(void *arg, uint64_t bytes);
 
 enum { REKEY_NONE, REKEY_WRAP, REKEY_UNFINISHED };
@@ -30,7 +30,7 @@ int object_rewrap_rest(struct object *o);
 /*
  * A new data key for the file O, all of it sealed anew and durable.  Also
  * finishes what was interrupted.  -EIO: part of it does not authenticate, and
- * is left as it is, with the old key; -EOPNOTSUPP: an XTS volume.  What PACE
+ * is left as it is, with the old key; -EACCES: it may only be read; -EOPNOTSUPP: an XTS volume.  What PACE
  * gives.
  */
 int object_rekey(struct object *o, rekey_pace_fn *pace, void *arg);

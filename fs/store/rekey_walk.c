@@ -19,6 +19,7 @@ struct walk {
 	struct object *waiting[WAITING];
 	unsigned int n;
 	uint64_t changed; /* in this pass */
+	bool missed;
 };
 
 /* The zone itself, or one that it lies in. */
@@ -39,22 +40,31 @@ static int stopped(const struct walk *w)
 /* What cannot be read is left, what went is no loss. */
 static int unless_gone(struct walk *w, int r)
 {
-	if (r == -EIO)
+	if (r == -EIO || r == -EACCES)
 		w->k->failed++;
-	return r == -EIO || r == -ENOENT || r == -ESTALE ? 0 : r;
+	if (r == -ENOENT || r == -ESTALE)
+		w->missed = true; /* removed, or moved to where this pass does not look any more */
+	return r == -EIO || r == -EACCES || r == -ENOENT || r == -ESTALE ? 0 : r;
 }
 
-/* The second slot of those that wait: the first is durable now. */
+static int write_one(struct walk *w, struct object *o)
+{
+	int r = zone_enter(w->zone, ZONE_NORMAL);
+
+	if (r)
+		return r;
+	r = unless_gone(w, object_rewrap_rest(o));
+	zone_leave(w->zone, ZONE_NORMAL);
+	return r;
+}
+
+/* The second slot of those that wait: the first is durable then.  A lock does not wait for the sync. */
 static int write_rest(struct walk *w)
 {
-	int r = w->n ? zone_enter(w->zone, ZONE_NORMAL) : 0;
+	int r = w->n ? backing_syncfs(w->zone->st->root_fd) : 0;
 
-	if (w->n && !r) {
-		r = backing_syncfs(w->zone->st->root_fd);
-		for (unsigned int i = 0; i < w->n && !r; i++)
-			r = unless_gone(w, object_rewrap_rest(w->waiting[i]));
-		zone_leave(w->zone, ZONE_NORMAL);
-	}
+	for (unsigned int i = 0; i < w->n && !r; i++)
+		r = write_one(w, w->waiting[i]);
 	while (w->n)
 		object_put(w->waiting[--w->n]);
 	return r;
@@ -148,23 +158,41 @@ static int walk_dir(struct walk *w, struct object *dir)
 	return r;
 }
 
+/*
+ * One pass.  *RET_PROOF: nothing of an older generation was met, and nothing
+ * that may be was moved meanwhile, so that none can have been missed.
+ */
+static int pass(struct walk *w, bool *ret_proof)
+{
+	struct store *st = w->zone->st;
+	uint64_t moved = st->rekey_moves;
+	int r = moves_wait(st, w->k->stop);
+
+	w->k->seen = w->k->failed = w->changed = 0;
+	w->missed = false;
+	if (!r)
+		r = walk_object(w, st->root);
+	if (!r)
+		r = write_rest(w);
+	if (!r)
+		r = moves_wait(st, w->k->stop);
+	*ret_proof = !w->changed && !w->missed && moved == st->rekey_moves;
+	return r;
+}
+
 int zone_rekey(struct zone *z, struct zone_rekey *k)
 {
 	struct walk w = { .k = k, .zone = z };
 	int r = z->st->opt.read_only ? -EROFS : 0;
+	bool proof = false;
 
 	if (k->contents && store_suite(z->st) != SUITE_GCM)
 		r = -EOPNOTSUPP;
-	for (k->pass = 1; !r; k->pass++) {
-		k->seen = k->failed = w.changed = 0;
-		r = walk_object(&w, z->st->root);
-		if (!r)
-			r = write_rest(&w);
-		if (!r && !w.changed)
-			return k->failed ? -EUCLEAN : 0;
-		if (!r && k->pass == PASSES)
-			r = -EAGAIN;
+	for (k->pass = 1; !r && !proof; k->pass++) {
+		r = k->pass > PASSES ? -EAGAIN : pass(&w, &proof);
 	}
 	write_rest(&w); /* what was begun is done, if it can be */
-	return r;
+	if (!r) /* rewritten by an earlier run, perhaps, and not durable yet */
+		r = backing_syncfs(z->st->root_fd);
+	return r ? r : k->failed ? -EUCLEAN : 0;
 }

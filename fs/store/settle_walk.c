@@ -19,6 +19,7 @@
 struct settling {
 	_Atomic bool on; /* something is to be settled */
 	_Atomic unsigned int phase, moving[2]; /* moves under way, by the phase that they began in */
+	pthread_mutex_t waiting;	       /* held by who waits for moves */
 	pthread_mutex_t lock;		       /* protects all below */
 	struct object **queue;		       /* references */
 	size_t n, cap;
@@ -30,8 +31,10 @@ struct settling *settling_new(void)
 {
 	struct settling *s = calloc(1, sizeof(*s));
 
-	if (s)
+	if (s) {
+		pthread_mutex_init(&s->waiting, NULL);
 		pthread_mutex_init(&s->lock, NULL);
+	}
 	return s;
 }
 
@@ -41,6 +44,7 @@ void settling_free(struct settling *s)
 		return;
 	noteset_clear(&s->done);
 	free(s->queue);
+	pthread_mutex_destroy(&s->waiting);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
 }
@@ -64,16 +68,24 @@ void move_end(struct store *st, unsigned int phase)
 /* Wait for the moves that are under way: what they moved is where it is to be, or queued. */
 static int wait_moves(struct settling *s, const _Atomic bool *stop)
 {
-	for (int i = 0; i < 2; i++) {
+	int r = 0;
+
+	pthread_mutex_lock(&s->waiting); /* a phase is one waiter's at a time */
+	for (int i = 0; i < 2 && !r; i++) {
 		unsigned int old = atomic_fetch_add(&s->phase, 1) & 1;
 
-		while (s->moving[old]) {
-			if (*stop)
-				return -EINTR;
+		while (s->moving[old] && !r) {
+			r = *stop ? -EINTR : 0;
 			usleep(1000);
 		}
 	}
-	return 0;
+	pthread_mutex_unlock(&s->waiting);
+	return r;
+}
+
+int moves_wait(struct store *st, const _Atomic bool *stop)
+{
+	return wait_moves(st->settling, stop);
 }
 
 /* This session made it, or wrote its header beside none: then all of it is settled. */
@@ -104,6 +116,7 @@ void settle_moved(struct object *o, struct loaded *l)
 {
 	struct settling *s = o->st->settling;
 
+	rekey_moved(o, l);
 	if (!s->on || is_settled(l) ||
 	    (l->h.type == OBJECT_FILE && l->h.group_count <= 1 && !l->header_settle))
 		return;

@@ -32,12 +32,20 @@ PY
 python3 "$TOP/tests/lib/tree.py" save mnt tree.json
 same() { python3 "$TOP/tests/lib/tree.py" compare mnt tree.json || fail "$1"; }
 
+# A read-only mount beside takes the new key by itself.
+domount vol ro -o ro
+cat ro/d0/f0 >/dev/null
+
 # Only the wraps: fast, and no byte of the contents moves.
 sync
 cp -a --sparse=always vol before
 cmkfs key rotate vol --generation
 [ "$(generation)" = "2 1" ] || fail "generation and live ones: $(generation)"
 same "a new generation changed something"
+wait_for 5 cmp mnt/big ro/big
+diff -r mnt/d1 ro/d1 || fail "a read-only mount beside"
+! grep -q integrity <(cmkfs audit show vol) || fail "$(cmkfs audit show vol | grep integrity)"
+doumount ro
 
 # New data keys, while it is used.
 mkdir mnt/use
