@@ -6,6 +6,9 @@ acknowledged fsync leaves the last.  A name is a list of what it may stand for, 
 of its directory does the same.  After a crash a chunk must be one of its states, the size must lie
 within what it was since the last fsync, and a name must stand for one of its nodes.  Only a chunk
 that has no durable state may give an error.
+
+Where the application was told of an error, changes of a chunk since its durable state may be lost,
+each alone: what came later then stands upon what was before.
 """
 import errno
 import os
@@ -20,10 +23,18 @@ def payload(key, n):
     return random.Random(key).randbytes(n)
 
 
+def changed(state, at, part):
+    if part is None:
+        return state[:at]
+    return state.ljust(at, b"\0")[:at] + part + state[at + len(part):]
+
+
 class Node:
     def __init__(self, kind, number, target=None):
         self.kind, self.number, self.target = kind, number, target
         self.chunks = {}
+        self.changes = {}         # of a chunk since its durable state: (from, to, bytes or None)
+        self.lossy = False        # an error was told
         self.size = self.low = self.high = 0
         self.mixed = set()        # chunks written through a map: any mix of the states
         self.synced = False       # some fsync of it was acknowledged
@@ -42,11 +53,16 @@ class Node:
             base, states = i * CHUNK, self.states(i)
             part = data[max(0, base - off):base + CHUNK - off]
             at = max(0, off - base)
-            cur = states[-1]
-            states.append(cur.ljust(at, b"\0")[:at] + part + cur[at + len(part):])
+            self.change(i, at, part)
             if mixed:
                 self.mixed.add(i)
         self.resize(max(self.size, end))
+
+    def change(self, i, at, part):
+        """PART at AT of chunk I; None: the chunk ends there."""
+        states = self.states(i)
+        states.append(changed(states[-1], at, part))
+        self.changes.setdefault(i, []).append((at, part))
 
     def resize(self, size):
         self.size = size
@@ -56,7 +72,7 @@ class Node:
         for i, states in self.chunks.items():
             keep = max(0, size - i * CHUNK)
             if len(states[-1]) > keep:
-                states.append(states[-1][:keep])
+                self.change(i, keep, None)
         self.resize(size)
 
     def punch(self, off, n):
@@ -65,10 +81,11 @@ class Node:
             cur = states[-1]
             b = min(b, len(cur))
             if a < b:
-                states.append(cur[:a] + bytes(b - a) + cur[b:])
+                self.change(i, a, bytes(b - a))
 
     def fsync(self):
         self.chunks = {i: [s[-1]] for i, s in self.chunks.items() if s[-1]}
+        self.changes = {}
         self.low = self.high = self.size
         self.mixed.clear()
         self.xattr = self.xattr[-1:]
@@ -77,6 +94,7 @@ class Node:
     def sync_range(self, off, n):    # O_SYNC, msync: these bytes, and a size that has them
         for i in range(off // CHUNK, (off + n - 1) // CHUNK + 1):
             self.chunks[i] = self.states(i)[-1:]
+            self.changes.pop(i, None)
             self.mixed.discard(i)
         self.low = max(self.low, min(self.high, off + n))
         self.synced = True
@@ -85,7 +103,7 @@ class Node:
 
     def chunk_fits(self, i, got):
         states = [s.ljust(CHUNK, b"\0")[:len(got)] for s in self.chunks.get(i, [b""])]
-        if got in states:
+        if got in states or self.lossy and self.without_some(i, got):
             return True
         return i in self.mixed and all(g in column for g, *column in zip(got, *states))
 
@@ -135,6 +153,13 @@ class Node:
             if e.errno != errno.EIO:
                 raise
 
+    def without_some(self, i, got):
+        """Whether GOT is the durable state with some of the changes since."""
+        made = {self.states(i)[0]}
+        for at, part in self.changes.get(i, []):
+            made |= {changed(state, at, part) for state in made}
+        return got in [s.ljust(CHUNK, b"\0")[:len(got)] for s in made]
+
     def describe(self, i, got):
         states = [s.ljust(CHUNK, b"\0")[:len(got)] for s in self.chunks.get(i, [b""])]
         near = max(range(len(states)),
@@ -150,6 +175,7 @@ class Node:
             states, found = self.states(i), got.get(i, b"")
             if final:
                 self.chunks[i] = [found]
+                self.changes.pop(i, None)
             elif states[-1] != found:
                 states.append(found)
         self.resize(size)

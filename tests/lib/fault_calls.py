@@ -80,6 +80,8 @@ def run(v, number, calls, fault, n, totals):
     else:
         cmkfs("umount", v.mnt)
     v.mount()
+    for node in model.nodes.values():
+        node.lossy = error is not None
     wrong, _ = model.check(top, False, True)
     if wrong:
         print("%s, call %d: %s" % (calls, n, fault))
