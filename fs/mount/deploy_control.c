@@ -33,6 +33,18 @@ static void note(struct mount *m, const struct deployment *d, const char *operat
 		   (uintmax_t)d->bytes);
 }
 
+/* The same, and who asked for it. */
+static void note_by(struct mount *m, const struct deployment *d, const char *operation,
+		    const json_t *req)
+{
+	audit_note_by(m->audit, operation,
+		      (unsigned int)json_integer_value(json_object_get(req, "peer_uid")),
+		      (int)json_integer_value(json_object_get(req, "peer_pid")),
+		      "inode %ju: %ju files, %ju directories, %ju bytes",
+		      (uintmax_t)object_ino(top(d)), (uintmax_t)d->files, (uintmax_t)d->dirs,
+		      (uintmax_t)d->bytes);
+}
+
 /* ---- the list ------------------------------------------------------------------------- */
 
 static json_t *one_json(const struct deployment *d)
@@ -83,11 +95,14 @@ static void throw_out(struct mount *m, const struct deployment *d)
 }
 
 /* D is off the list, so that nobody is let in by it, nor uses it any more. */
-static void end_one(struct mount *m, struct deployment *d)
+static void end_one(struct mount *m, struct deployment *d, const json_t *req)
 {
 	bool locked = zone_state(d->zone) != ZONE_UNLOCKED;
 
-	note(m, d, "deploy.delete");
+	if (req)
+		note_by(m, d, "deploy.delete", req);
+	else
+		note(m, d, "deploy.delete");
 	log_notice("a deployment was deleted: inode %ju", (uintmax_t)object_ino(top(d)));
 	for (uint32_t n = d->n; n--;)
 		if (d->v[n].kept) {
@@ -103,9 +118,9 @@ static void end_one(struct mount *m, struct deployment *d)
 	deployment_free(d);
 }
 
-/* Delete what WANTED says; how many. */
+/* Delete what WANTED says, for the request REQ or NULL; how many. */
 static unsigned int end_some(struct mount *m, bool (*wanted)(const struct deployment *d, const void *arg),
-			     const void *arg)
+			     const void *arg, const json_t *req)
 {
 	struct deployment **p, *d, *gone = NULL;
 	unsigned int n = 0;
@@ -125,7 +140,7 @@ static unsigned int end_some(struct mount *m, bool (*wanted)(const struct deploy
 	for (; gone; n++) {
 		d = gone;
 		gone = d->next;
-		end_one(m, d);
+		end_one(m, d, req);
 	}
 	return n;
 }
@@ -154,7 +169,7 @@ void deploys_end(struct mount *m)
 	pthread_mutex_lock(&m->deploys->making);
 	m->deploys->ended = true;
 	pthread_mutex_unlock(&m->deploys->making);
-	end_some(m, any, NULL);
+	end_some(m, any, NULL, NULL);
 }
 
 bool deploys_any(struct mount *m)
@@ -164,7 +179,7 @@ bool deploys_any(struct mount *m)
 
 void deploys_drop_zone(struct mount *m, const struct zone *z)
 {
-	end_some(m, in_zone, z);
+	end_some(m, in_zone, z, NULL);
 }
 
 /* ---- requests ------------------------------------------------------------------------------- */
@@ -219,7 +234,7 @@ static json_t *why_not(int r)
 			      cmd_exit_of(r));
 }
 
-static json_t *create(struct mount *m, char *path)
+static json_t *create(struct mount *m, char *path, const json_t *req)
 {
 	struct deploys *ds = m->deploys;
 	struct deployment *d;
@@ -234,7 +249,7 @@ static json_t *create(struct mount *m, char *path)
 	if (r)
 		return why_not(r);
 	d->since = (int64_t)time(NULL);
-	note(m, d, "deploy.create");
+	note_by(m, d, "deploy.create", req);
 	log_notice("deployed: inode %ju, %ju files, readable until deleted, whatever becomes of the key",
 		   (uintmax_t)object_ino(top(d)), (uintmax_t)d->files);
 	a = json_pack("{sb so}", "ok", 1, "deployment", one_json(d));
@@ -258,7 +273,7 @@ json_t *answer_deploy_create(struct mount *m, const json_t *req)
 	if (!path)
 		return answer_refused("a path is needed", "", CMD_USAGE);
 	pthread_mutex_lock(&m->deploys->making);
-	a = create(m, path);
+	a = create(m, path, req);
 	pthread_mutex_unlock(&m->deploys->making);
 	return a;
 }
@@ -267,7 +282,7 @@ json_t *answer_deploy_delete(struct mount *m, const json_t *req)
 {
 	_cleanup_free_ char *path = path_of(req);
 
-	if (!path || !end_some(m, at_path, path))
+	if (!path || !end_some(m, at_path, path, req))
 		return answer_refused("nothing is deployed there", "cmkfs deploy list MNT lists what is",
 				      CMD_USAGE);
 	return json_pack("{sb}", "ok", 1);

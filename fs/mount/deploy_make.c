@@ -207,34 +207,47 @@ static int keep(struct deployment *d, uint32_t i, const struct stat *st)
 	return 0;
 }
 
+/* The zone is entered for each name: a lock must not wait for a long list of them. */
 static int keep_name(struct deployment *d, struct object *dir, const char *name)
 {
 	struct object *o;
 	struct stat st;
-	int r = object_lookup(dir, name, &o, &st);
-
-	if (r)
-		return r == -ENOENT ? 0 : r; /* it went meanwhile */
-	r = add_node(d, o, name, false);
-	return r ? r : keep(d, d->n - 1, &st);
-}
-
-/* The names in the directory I.  The zone is entered for the while of one directory. */
-static int keep_directory(struct deployment *d, uint32_t i)
-{
-	struct object *dir = d->v[i].o;
-	struct names l = { .r = 0 };
 	int r = zone_enter(d->zone, ZONE_NORMAL);
 
 	if (r)
 		return r;
-	d->v[i].first = d->n;
-	r = object_readdir(dir, 0, gather, &l);
+	r = object_lookup(dir, name, &o, &st);
 	if (!r)
-		r = l.r;
+		r = add_node(d, o, name, false);
+	else if (r == -ENOENT) /* it went meanwhile */
+		r = 1;
+	if (!r)
+		r = keep(d, d->n - 1, &st);
+	zone_leave(d->zone, ZONE_NORMAL);
+	return MIN(r, 0);
+}
+
+static int list(struct deployment *d, struct object *dir, struct names *ret)
+{
+	int r = zone_enter(d->zone, ZONE_NORMAL);
+
+	if (r)
+		return r;
+	r = object_readdir(dir, 0, gather, ret);
+	zone_leave(d->zone, ZONE_NORMAL);
+	return r ? r : ret->r;
+}
+
+/* The names in the directory I. */
+static int keep_directory(struct deployment *d, uint32_t i)
+{
+	struct object *dir = d->v[i].o;
+	struct names l = { .r = 0 };
+	int r = list(d, dir, &l);
+
+	d->v[i].first = d->n;
 	for (size_t k = 0; k < l.n && !r; k++)
 		r = keep_name(d, dir, l.v[k]);
-	zone_leave(d->zone, ZONE_NORMAL);
 	d->v[i].n = d->n - d->v[i].first;
 	if (!r)
 		qsort(&d->v[d->v[i].first], d->v[i].n, sizeof(d->v[0]), by_name);

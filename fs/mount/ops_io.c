@@ -10,6 +10,7 @@
 #include "fs/mount/audit.h"
 #include "fs/mount/ops.h"
 #include "fs/mount/session.h"
+#include "fs/store/erase.h"
 
 #define STAMP_SETTLED_S 2
 
@@ -108,6 +109,10 @@ static void page_lost(struct mount *m, struct inode *i, uint64_t off, size_t n, 
 {
 	static struct log_rate rate;
 
+	if (object_is_erased(i->object)) { /* there is nothing that could be lost */
+		flusher_stale(m->flusher, i, off, n);
+		return;
+	}
 	atomic_fetch_add_explicit(&m->lost, 1, memory_order_relaxed);
 	atomic_fetch_add(&zone_counts(object_zone(i->object))->lost, 1);
 	inode_touch_pages(m->inodes, i, off + n);

@@ -13,6 +13,11 @@
 #define WAIT_MS 10000 /* for who is using it */
 #define STEP_NS 500000
 
+bool object_is_erased(const struct object *o)
+{
+	return o->erased;
+}
+
 /* What is to be said of it later.  An object without a valid header can be erased, too. */
 static void describe(struct object *o, struct erased *ret)
 {

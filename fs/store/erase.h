@@ -49,6 +49,9 @@ struct erasure {
 int store_erase(struct store *st, const char *const *paths, unsigned int n, struct erasure *e,
 		struct store_error *err);
 
+/* Whether the key of O has been destroyed.  Any thread. */
+bool object_is_erased(const struct object *o);
+
 /*
  * Overwrite the keyrings of the volume in DIR, those of its zones first, and
  * remove them: nothing in it can be opened again.  It is not mounted (-EBUSY)

@@ -118,7 +118,7 @@ static int erase_file(struct eraser *x, struct object *dir, const char *name, co
 	const struct name_in *v = f ? f->v : &own;
 	unsigned int n = f ? f->n : 1;
 	struct erased e;
-	int r = stopped(x), first;
+	int r = stopped(x);
 
 	if (!r)
 		r = destroy_key(x, o, n, &e);
@@ -126,14 +126,15 @@ static int erase_file(struct eraser *x, struct object *dir, const char *name, co
 		return fail(x, r, "the same command again finds it", path, "it got another name meanwhile");
 	if (r)
 		return r == -EINTR ? r : fail(x, r, NULL, path, strerror(-r));
-	first = report_file(x, &e, v, n);
-	for (unsigned int i = 0; i < n; i++) {
-		r = drop_name(x, o, v[i].dir, v[i].name);
-		if (r && !first)
-			first = fail(x, r, "its key is gone; the same command again takes the name away",
-				     v[i].path, strerror(-r));
+	r = report_file(x, &e, v, n);
+	/* The one that was given goes last: by it the others are found again. */
+	while (!r && n--) {
+		r = drop_name(x, o, v[n].dir, v[n].name);
+		if (r)
+			fail(x, r, "its key is gone; the same command again takes the name away",
+			     v[n].path, strerror(-r));
 	}
-	return first;
+	return r;
 }
 
 /* ---- directories --------------------------------------------------------------------- */
