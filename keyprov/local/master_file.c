@@ -256,18 +256,17 @@ int master_read(const char *state_dir, bool create, uint8_t ret[static MASTER_LE
 
 int local_master_kind(const char *state_dir, enum local_master *ret, struct kp_error *e)
 {
-	_cleanup_secret_ uint8_t *p = secret_alloc(FILE_LEN + 1);
+	uint8_t p[FILE_LEN + 1]; /* a mount asks before its arena of secrets is made: that is not to be it */
 	char path[4096];
 	ssize_t n;
 
-	if (!p)
-		return kp_fail(e, -EAGAIN, NULL, "no locked memory for the vault master key");
 	*ret = LOCAL_MASTER_CREDENTIAL;
 	if (choose(state_dir, path))
 		return 0;
 	n = read_file(path, true, p, e);
 	if (n >= 0)
 		*ret = is_sealed(p, n) ? LOCAL_MASTER_PASSPHRASE : LOCAL_MASTER_FILE;
+	secret_wipe(p, sizeof(p));
 	return n < 0 ? (int)n : 0;
 }
 

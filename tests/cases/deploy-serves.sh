@@ -29,6 +29,13 @@ echo data >mnt/data/file
 cp -a mnt/models/live want
 pid=$(cmkfs status --json mnt | json 'd["pid"]')
 r=EKEYREVOKED
+# The keys are in the arena that was made for them, and nothing has made a smaller one before.
+python3 -Ic 'import glob, json, os, socket
+s = socket.socket(socket.AF_UNIX)
+s.connect(glob.glob(os.environ["CMKFS_STATE_DIR"] + "/mounts/*.sock")[0])
+s.sendall(b"{\"cmd\": \"stats\"}\n")
+got = json.loads(s.makefile().readline())["secret_bytes_max"]
+assert got == 32 << 20, got' || fail "the arena for keys"
 sum() {
 	python3 -Ic 'import hashlib, os, sys
 h = hashlib.sha256()
