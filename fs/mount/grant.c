@@ -17,11 +17,14 @@
 static void put_in_force(struct grant *g, struct grant_set *s)
 {
 	struct grant_set *old;
+	bool late;
 
 	pthread_mutex_lock(&g->apply);
 	pthread_mutex_lock(&g->lock);
-	old = g->retired ? s : g->set;
-	if (!g->retired)
+	/* An older keyring's must not come after a newer one's: its key may still be granted. */
+	late = g->retired || (g->set && s->ring->seq < g->set->ring->seq);
+	old = late ? s : g->set;
+	if (!late)
 		g->set = s;
 	pthread_mutex_unlock(&g->lock);
 	if (old)
