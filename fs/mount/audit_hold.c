@@ -6,6 +6,7 @@
 
 #include "fs/lib/log.h"
 #include "fs/mount/audit_hold.h"
+#include "fs/mount/deploy.h"
 #include "fs/mount/grant.h"
 
 static void hold_one(struct mzone *z)
@@ -22,6 +23,7 @@ static void hold_one(struct mzone *z)
 
 void audit_hold(struct mount *m)
 {
+	deploys_hold(m, true);
 	for (struct mzone *z = zones_next(m, NULL); z; z = zones_next(m, z))
 		hold_one(z);
 }
@@ -30,6 +32,7 @@ void audit_release(struct mount *m)
 {
 	struct mount_failure f = { 0, "", "" };
 
+	deploys_hold(m, false);
 	for (struct mzone *z = zones_next(m, NULL); z; z = zones_next(m, z)) {
 		struct grant *g = z->grant;
 

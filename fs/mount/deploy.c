@@ -6,7 +6,6 @@
 #include <linux/fuse.h>
 
 #include "fs/mount/deploy_priv.h"
-#include "fs/mount/zones.h"
 
 int deploys_new(struct deploys **ret)
 {
@@ -77,12 +76,11 @@ static const struct deploy_node *find(const struct deploys *d, const struct obje
 
 static int admit(struct deploys *d, const struct object *o, int r)
 {
-	const struct mzone *z = zone_owner(object_zone(o));
 	const struct deploy_node *n = find(d, o);
 	enum asks what = asks(this_request.opcode);
 
 	/* Access that cannot be recorded, where it must be, is none. */
-	if (!n || (z && atomic_load(&z->unrecorded)) || (n->way && what != ASKS_ATTRS))
+	if (!n || atomic_load(&d->held) || (n->way && what != ASKS_ATTRS))
 		return r;
 	this_request.way = n->way;
 	return what == ASKS_CHANGE ? -EROFS : 0;

@@ -30,6 +30,8 @@ void deploys_end(struct mount *m);
 bool deploys_any(struct mount *m);
 /* The zone is destroyed: delete those in it. */
 void deploys_drop_zone(struct mount *m, const struct zone *z);
+/* The audit log is required and cannot be written (ON): nothing is let in meanwhile. */
+void deploys_hold(struct mount *m, bool on);
 /* The zone was locked: what stays readable is put on record. */
 void deploys_note_lock(struct mount *m, const struct mzone *z);
 

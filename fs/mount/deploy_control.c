@@ -125,6 +125,7 @@ static unsigned int end_some(struct mount *m, bool (*wanted)(const struct deploy
 	struct deployment **p, *d, *gone = NULL;
 	unsigned int n = 0;
 
+	pthread_mutex_lock(&m->deploys->making);
 	pthread_rwlock_wrlock(&m->deploys->lock);
 	for (p = &m->deploys->first; (d = *p);) {
 		if (!wanted(d, arg)) {
@@ -137,6 +138,7 @@ static unsigned int end_some(struct mount *m, bool (*wanted)(const struct deploy
 		atomic_fetch_sub(&m->deploys->n, 1);
 	}
 	pthread_rwlock_unlock(&m->deploys->lock);
+	pthread_mutex_unlock(&m->deploys->making);
 	for (; gone; n++) {
 		d = gone;
 		gone = d->next;
@@ -175,6 +177,20 @@ void deploys_end(struct mount *m)
 bool deploys_any(struct mount *m)
 {
 	return atomic_load(&m->deploys->n);
+}
+
+void deploys_hold(struct mount *m, bool on)
+{
+	if (!m->deploys)
+		return;
+	pthread_mutex_lock(&m->deploys->making);
+	atomic_store(&m->deploys->held, on);
+	for (int i = 0; on && i < 2 && m->deploys->first; i++) {
+		for (const struct deployment *d = m->deploys->first; d; d = d->next)
+			throw_out(m, d);
+		usleep(AGAIN_US);
+	}
+	pthread_mutex_unlock(&m->deploys->making);
 }
 
 void deploys_drop_zone(struct mount *m, const struct zone *z)

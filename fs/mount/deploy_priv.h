@@ -32,10 +32,11 @@ struct deployment {
 };
 
 struct deploys {
-	pthread_rwlock_t lock; /* protects the list; who makes one is alone by making */
-	pthread_mutex_t making;
+	pthread_mutex_t making; /* outside lock; who changes the list has both */
+	pthread_rwlock_t lock;	/* held for reading by requests: no call to the kernel under it */
 	struct deployment *first;
 	_Atomic unsigned int n;
+	_Atomic bool held; /* what is read cannot be recorded, where it must be */
 	bool ended; /* protected by making */
 };
 

@@ -5,7 +5,8 @@
 . "$TOP/tests/lib/customer.sh"
 need_fuse
 need openssl
-need_root # to read the daemon's memory
+need_root # to read the daemon's memory, and to take its log away
+need mount
 customer_key
 
 uri=local://customer/keys/k
@@ -246,3 +247,22 @@ same "read-only"
 expect_errno $r open mnt/data/file
 doumount mnt
 cmkfs vault key enable $uri >/dev/null
+
+# ---- where the log is required and cannot be written, what is deployed is locked, too
+audit=$CMKFS_STATE_DIR/audit
+domount vol mnt -o audit=required,lease=1s
+cmkfs deploy create mnt models/live >/dev/null 2>&1
+cmkfs lock mnt >/dev/null
+same "locked by an operator, with a log"
+exec 8<mnt/models/live/weights
+mount --bind "$audit" "$audit"
+trap '! is_mounted "$audit" || umount -l "$audit"; _cleanup' EXIT
+mount -o remount,bind,ro "$audit"
+wait_for 10 eval '[ "$(try read mnt/models/live/weights)" = ENOKEY ]'
+! head -c 10 <&8 >/dev/null 2>&1 || fail "a held descriptor reads from the cache without a log"
+umount "$audit"
+wait_for 10 eval '[ "$(try read mnt/models/live/weights)" = ok ]'
+exec 8<&-
+same "with a log again"
+cmkfs unlock mnt
+doumount mnt
