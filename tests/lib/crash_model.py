@@ -7,8 +7,8 @@ of its directory does the same.  After a crash a chunk must be one of its states
 within what it was since the last fsync, and a name must stand for one of its nodes.  Only a chunk
 that has no durable state may give an error.
 
-Where the application was told of an error, changes of a chunk since its durable state may be lost,
-each alone: what came later then stands upon what was before.
+Where a backing call failed, changes of a chunk since its durable state may be lost, each alone, if
+no fsync has said otherwise: what came later then stands upon what was before.
 """
 import errno
 import os
@@ -34,7 +34,7 @@ class Node:
         self.kind, self.number, self.target = kind, number, target
         self.chunks = {}
         self.changes = {}         # of a chunk since its durable state: (from, to, bytes or None)
-        self.lossy = False        # an error was told
+        self.lossy = False        # a backing call failed
         self.size = self.low = self.high = 0
         self.mixed = set()        # chunks written through a map: any mix of the states
         self.synced = False       # some fsync of it was acknowledged

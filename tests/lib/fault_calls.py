@@ -81,7 +81,7 @@ def run(v, number, calls, fault, n, totals):
         cmkfs("umount", v.mnt)
     v.mount()
     for node in model.nodes.values():
-        node.lossy = error is not None
+        node.lossy = met and fault != "signal=KILL"
     wrong, _ = model.check(top, False, True)
     if wrong:
         print("%s, call %d: %s" % (calls, n, fault))
