@@ -327,8 +327,11 @@ class Model:
         except OSError as e:
             st = None
             complaints.append("lstat: %s" % e)
-        # What never reached the disk is an empty file, and that fits any node: the older one then.
-        order = cands if st and st.st_size == 0 else reversed(cands)
+        # What never reached the disk is an empty file, and that fits any node: one that must be
+        # there then, else the older one.
+        order = list(reversed(cands))
+        if st and st.st_size == 0:
+            order = sorted(cands, key=lambda c: c is None or not self.nodes[c].must)
         for number in [c for c in dict.fromkeys(order) if c is not None] if st else []:
             node = self.nodes[number]
             kind = {stat.S_IFREG: "f", stat.S_IFDIR: "d", stat.S_IFLNK: "l"}.get(
