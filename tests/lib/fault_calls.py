@@ -63,7 +63,11 @@ def run(v, number, calls, fault, n, totals):
         status = load(mine, top, "history/%d" % (n % 3))
     finally:
         tracer.send_signal(signal.SIGINT)
-        tracer.communicate()
+        try:
+            tracer.communicate(timeout=30)
+        except subprocess.TimeoutExpired:    # it has been seen to miss the end of a killed thread
+            tracer.kill()
+            tracer.communicate()
     with open("trace", encoding="utf-8", errors="replace") as file:
         trace = file.read()
     met = "INJECTED" in trace or "killed by SIGKILL" in trace
