@@ -103,6 +103,12 @@ int backing_dup(int fd);
 int backing_reopen_dir(int fd);
 /* getdents64(2): bytes put into BUF, 0 at the end. */
 ssize_t backing_getdents(int fd, void *buf, size_t cap);
+/*
+ * Call FN with each entry of the directory DIRFD but "." and "..", until it gives
+ * something else than 0, which is returned.  0, -errno.
+ */
+typedef int backing_entry_fn(void *arg, const struct dirent64 *d);
+int backing_each(int dirfd, backing_entry_fn *fn, void *arg);
 int backing_seekdir(int fd, int64_t off);
 
 int backing_fstat(int fd, struct stat *ret);

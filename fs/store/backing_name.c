@@ -138,6 +138,25 @@ ssize_t backing_getdents(int fd, void *buf, size_t cap)
 	return RETRY(getdents64(fd, buf, cap));
 }
 
+int backing_each(int dirfd, backing_entry_fn *fn, void *arg)
+{
+	_cleanup_close_ int fd = backing_reopen_dir(dirfd);
+	_Alignas(struct dirent64) char buf[4096];
+	ssize_t n = fd;
+	int r = 0;
+
+	while (fd >= 0 && !r && (n = backing_getdents(fd, buf, sizeof(buf))) > 0) {
+		const struct dirent64 *d;
+
+		for (ssize_t i = 0; i < n && !r; i += d->d_reclen) {
+			d = (const struct dirent64 *)(buf + i);
+			if (strcmp(d->d_name, ".") && strcmp(d->d_name, ".."))
+				r = fn(arg, d);
+		}
+	}
+	return n < 0 ? (int)n : r;
+}
+
 int backing_seekdir(int fd, int64_t off)
 {
 	return lseek(fd, (off_t)off, SEEK_SET) < 0 ? -errno : 0;
@@ -290,23 +309,21 @@ int backing_removexattr(int fd, const char *name, const char *xattr)
 	return name ? CALL(&c, lremovexattr(path, xattr)) : CALL(&c, removexattr(path, xattr));
 }
 
+struct emptiness {
+	bool (*ignore)(void *arg, const char *name);
+	void *arg;
+};
+
+static int not_empty(void *arg, const struct dirent64 *d)
+{
+	const struct emptiness *e = arg;
+
+	return e->ignore && e->ignore(e->arg, d->d_name) ? 0 : -ENOTEMPTY;
+}
+
 int backing_dir_empty(int dirfd, bool (*ignore)(void *arg, const char *name), void *arg)
 {
-	_cleanup_close_ int fd = backing_reopen_dir(dirfd);
-	_Alignas(struct dirent64) char buf[4096];
-	ssize_t n;
+	struct emptiness e = { ignore, arg };
 
-	if (fd < 0)
-		return fd;
-	while ((n = backing_getdents(fd, buf, sizeof(buf))) > 0) {
-		const struct dirent64 *d;
-
-		for (ssize_t i = 0; i < n; i += d->d_reclen) {
-			d = (const struct dirent64 *)(buf + i);
-			if (strcmp(d->d_name, ".") && strcmp(d->d_name, "..") &&
-			    !(ignore && ignore(arg, d->d_name)))
-				return -ENOTEMPTY;
-		}
-	}
-	return (int)n;
+	return backing_each(dirfd, not_empty, &e);
 }

@@ -60,39 +60,41 @@ int check_first_link(struct check *c, const struct stat *sb)
 
 /* ---- how much there is ---------------------------------------------------------------------- */
 
-static uint64_t estimate(int dirfd, unsigned int depth)
+struct estimate {
+	int dirfd;
+	unsigned int depth;
+	uint64_t sum;
+};
+
+static int estimate_entry(void *arg, const struct dirent64 *d)
 {
-	_Alignas(struct dirent64) char buf[8192];
-	_cleanup_close_ int list = backing_reopen_dir(dirfd);
-	uint64_t sum = 0;
-	ssize_t n;
+	struct estimate *e = arg;
+	_cleanup_close_ int sub = -1;
+	struct stat sb;
 
-	while (list >= 0 && (n = backing_getdents(list, buf, sizeof(buf))) > 0) {
-		const struct dirent64 *d;
+	if (backing_stat(e->dirfd, d->d_name, &sb))
+		return 0;
+	if (S_ISREG(sb.st_mode))
+		e->sum += (uint64_t)MIN(sb.st_blocks * 512, sb.st_size);
+	if (!S_ISDIR(sb.st_mode) || !e->depth)
+		return 0;
+	sub = backing_open(e->dirfd, d->d_name, O_RDONLY | O_DIRECTORY, 0);
+	if (sub >= 0) {
+		struct estimate below = { sub, e->depth - 1, 0 };
 
-		for (ssize_t i = 0; i < n; i += d->d_reclen) {
-			_cleanup_close_ int sub = -1;
-			struct stat sb;
-
-			d = (const struct dirent64 *)(buf + i);
-			if (!strcmp(d->d_name, ".") || !strcmp(d->d_name, "..") ||
-			    backing_stat(list, d->d_name, &sb))
-				continue;
-			if (S_ISREG(sb.st_mode))
-				sum += (uint64_t)MIN(sb.st_blocks * 512, sb.st_size);
-			if (!S_ISDIR(sb.st_mode) || !depth)
-				continue;
-			sub = backing_open(list, d->d_name, O_RDONLY | O_DIRECTORY, 0);
-			if (sub >= 0)
-				sum += estimate(sub, depth - 1);
-		}
+		backing_each(sub, estimate_entry, &below);
+		e->sum += below.sum;
 	}
-	return sum;
+	return 0;
 }
 
 uint64_t check_estimate(struct store *st)
 {
 	_cleanup_close_ int tree = backing_open(st->root_fd, TREE, O_RDONLY | O_DIRECTORY, 0);
 
-	return tree < 0 ? 0 : estimate(tree, 64);
+	struct estimate e = { tree, 64, 0 };
+
+	if (tree >= 0)
+		backing_each(tree, estimate_entry, &e);
+	return e.sum;
 }

@@ -7,67 +7,34 @@
 
 #include "crypto/secret.h"
 #include "fs/store/check_internal.h"
+#include "fs/store/tree.h"
 
 static const struct check_range whole = { 0, 0 };
 
 /* ---- the names of a directory, read before they are walked ------------------------ */
-
-struct names {
-	char **v;
-	size_t n, cap;
-};
-
-static void names_done(struct names *a)
-{
-	for (size_t i = 0; i < a->n; i++)
-		free(a->v[i]);
-	free(a->v);
-}
-
-static int names_add(struct names *a, const char *name)
-{
-	if (a->n == a->cap) {
-		size_t cap = a->cap ? 2 * a->cap : 64;
-		char **v = realloc(a->v, cap * sizeof(*v));
-
-		if (!v)
-			return -ENOMEM;
-		a->v = v;
-		a->cap = cap;
-	}
-	a->v[a->n] = strdup(name);
-	return a->v[a->n] ? (a->n++, 0) : -ENOMEM;
-}
 
 static int compare(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static bool names_has(const struct names *a, const char *name)
+static bool names_has(const struct tree_names *a, const char *name)
 {
 	return bsearch(&name, a->v, a->n, sizeof(*a->v), compare);
 }
 
-static int names_read(int dirfd, struct names *ret)
+static int add_name(void *arg, const struct dirent64 *d)
 {
-	_Alignas(struct dirent64) char buf[4096];
-	_cleanup_close_ int fd = backing_reopen_dir(dirfd);
-	ssize_t n = fd;
-	int r = 0;
+	return tree_names_add(arg, d->d_name);
+}
 
-	while (fd >= 0 && !r && (n = backing_getdents(fd, buf, sizeof(buf))) > 0) {
-		const struct dirent64 *d;
+static int names_read(int dirfd, struct tree_names *ret)
+{
+	int r = backing_each(dirfd, add_name, ret);
 
-		for (ssize_t i = 0; i < n && !r; i += d->d_reclen) {
-			d = (const struct dirent64 *)(buf + i);
-			if (strcmp(d->d_name, ".") && strcmp(d->d_name, ".."))
-				r = names_add(ret, d->d_name);
-		}
-	}
 	if (ret->n)
 		qsort(ret->v, ret->n, sizeof(*ret->v), compare);
-	return r ? r : n < 0 ? (int)n : 0;
+	return r;
 }
 
 /* ---- one name --------------------------------------------------------------------------- */
@@ -210,7 +177,7 @@ static int check_leftover(struct check *c, struct object *dir, const struct chec
 	return 0;
 }
 
-static bool is_orphan(const struct names *all, const char *stored)
+static bool is_orphan(const struct tree_names *all, const char *stored)
 {
 	char object[256];
 
@@ -219,7 +186,7 @@ static bool is_orphan(const struct names *all, const char *stored)
 	return !names_has(all, object);
 }
 
-static int check_stored(struct check *c, const struct names *all, struct entry_at *e)
+static int check_stored(struct check *c, const struct tree_names *all, struct entry_at *e)
 {
 	e->kind = entry_kind(c->st, e->stored);
 	switch (e->kind) {
@@ -256,7 +223,7 @@ static void start_at(const char *from, struct start *ret)
 }
 
 static int check_names(struct check *c, struct object *dir, const struct check_path *p,
-		       const struct names *all, const char *from)
+		       const struct tree_names *all, const char *from)
 {
 	struct start s;
 	int r = 0;
@@ -281,7 +248,7 @@ static int check_names(struct check *c, struct object *dir, const struct check_p
 
 int check_tree(struct check *c, struct object *dir, const struct check_path *p, const char *from)
 {
-	struct names all = { NULL, 0, 0 };
+	struct tree_names all = { 0 };
 	int r = object_pin_fd(dir);
 
 	if (!r) {
@@ -294,6 +261,6 @@ int check_tree(struct check *c, struct object *dir, const struct check_path *p, 
 		check_unreadable(c, p, whole, r);
 		r = 0;
 	}
-	names_done(&all);
+	tree_names_free(&all);
 	return r;
 }

@@ -49,25 +49,21 @@ static void check_sessions(struct check *c)
 	check_report(c, CHECK_UNCLEAN, &p, whole, detail);
 }
 
+static int check_name(void *arg, const struct dirent64 *d)
+{
+	const struct check_path p = { (char *)(uintptr_t)d->d_name, NULL };
+
+	if (is_new(d->d_name))
+		check_report(arg, CHECK_TEMPORARY, &p, whole, NULL);
+	else if (!is_known(d->d_name))
+		check_report(arg, CHECK_UNKNOWN, &p, whole, NULL);
+	return 0;
+}
+
 int check_fixed(struct check *c)
 {
-	_Alignas(struct dirent64) char buf[4096];
-	_cleanup_close_ int fd = backing_reopen_dir(c->st->root_fd);
-	ssize_t n = fd;
+	int r = backing_each(c->st->root_fd, check_name, c);
 
-	while (fd >= 0 && (n = backing_getdents(fd, buf, sizeof(buf))) > 0) {
-		struct dirent64 *d;
-
-		for (ssize_t i = 0; i < n; i += d->d_reclen) {
-			d = (struct dirent64 *)(buf + i);
-			const struct check_path p = { d->d_name, NULL };
-
-			if (is_new(d->d_name))
-				check_report(c, CHECK_TEMPORARY, &p, whole, NULL);
-			else if (!is_known(d->d_name))
-				check_report(c, CHECK_UNKNOWN, &p, whole, NULL);
-		}
-	}
 	check_sessions(c);
-	return n < 0 ? (int)n : 0;
+	return r;
 }

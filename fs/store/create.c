@@ -206,31 +206,22 @@ static int make_header(const struct place *p, struct object *o, int fd, struct l
  * were encrypted under a key that went with its header.  What they lead to is
  * put out of sight, where rmdir and fsck remove it.
  */
+static int hide(void *arg, const struct dirent64 *d)
+{
+	enum stored_kind k = stored_kind(d->d_name, strlen(d->d_name));
+	const int *dirfd = arg;
+	char tmp[TEMP_LEN + 1];
+	int r;
+
+	if (k == STORED_DIRHEADER || k == STORED_TEMP)
+		return 0;
+	r = temp_name(tmp);
+	return r ? r : rename_new(*dirfd, d->d_name, *dirfd, tmp);
+}
+
 static int hide_contents(int dirfd)
 {
-	_cleanup_close_ int fd = backing_reopen_dir(dirfd);
-	_Alignas(struct dirent64) char buf[4096];
-	char tmp[TEMP_LEN + 1];
-	ssize_t n = fd;
-	int r = 0;
-
-	while (fd >= 0 && !r && (n = backing_getdents(fd, buf, sizeof(buf))) > 0) {
-		const struct dirent64 *d;
-
-		for (ssize_t i = 0; i < n && !r; i += d->d_reclen) {
-			enum stored_kind k;
-
-			d = (const struct dirent64 *)(buf + i);
-			k = stored_kind(d->d_name, strlen(d->d_name));
-			if (k == STORED_DIRHEADER || k == STORED_TEMP || !strcmp(d->d_name, ".") ||
-			    !strcmp(d->d_name, ".."))
-				continue;
-			r = temp_name(tmp);
-			if (!r)
-				r = rename_new(dirfd, d->d_name, dirfd, tmp);
-		}
-	}
-	return n < 0 ? (int)n : r;
+	return backing_each(dirfd, hide, &dirfd);
 }
 
 int dir_write_first(struct object *o, struct loaded *l)

@@ -132,35 +132,33 @@ static int take_name(struct eraser *x, struct object *dir, const char *stored)
 	return r == -EBADMSG ? 0 : r; /* no name of ours; then it is one too few */
 }
 
+struct looking {
+	struct eraser *x;
+	struct object *dir;
+	struct tree_names *below; /* directories */
+};
+
+static int look_at(void *arg, const struct dirent64 *d)
+{
+	struct looking *k = arg;
+	const struct stat sb = { .st_dev = k->dir->dev, .st_ino = d->d_ino };
+	int r = 0;
+
+	if (!tree_is_name(k->dir->st, d))
+		return 0;
+	if (d->d_type == DT_DIR || d->d_type == DT_UNKNOWN)
+		r = tree_names_add(k->below, d->d_name);
+	if (!r && d->d_type != DT_DIR && (d->d_type == DT_UNKNOWN || linked_find(k->x, &sb)))
+		r = take_name(k->x, k->dir, d->d_name);
+	return r;
+}
+
 /* Names in DIR with a number that we look for; those of directories into RET. */
 static int look_in(struct eraser *x, struct object *dir, struct tree_names *ret)
 {
-	_cleanup_close_ int fd = backing_reopen_dir(dir->fd);
-	_Alignas(struct dirent64) char buf[16384];
-	ssize_t n = fd;
-	int r = 0;
+	struct looking k = { x, dir, ret };
 
-	while (fd >= 0 && !r && (n = backing_getdents(fd, buf, sizeof(buf))) > 0) {
-		const struct dirent64 *d;
-
-		for (ssize_t i = 0; i < n && !r; i += d->d_reclen) {
-			struct stat sb = { .st_dev = dir->dev };
-			enum stored_kind k;
-
-			d = (const struct dirent64 *)(buf + i);
-			k = entry_kind(dir->st, d->d_name);
-			sb.st_ino = d->d_ino;
-			if ((k != STORED_NAME && k != STORED_LONG) || !strcmp(d->d_name, ".") ||
-			    !strcmp(d->d_name, ".."))
-				continue;
-			if (d->d_type == DT_DIR || d->d_type == DT_UNKNOWN)
-				r = tree_names_add(ret, d->d_name);
-			if (!r && d->d_type != DT_DIR &&
-			    (d->d_type == DT_UNKNOWN || linked_find(x, &sb)))
-				r = take_name(x, dir, d->d_name);
-		}
-	}
-	return n < 0 ? (int)n : r;
+	return backing_each(dir->fd, look_at, &k);
 }
 
 static int search(struct eraser *x, struct object *dir, unsigned int depth);

@@ -44,29 +44,28 @@ int dir_is_empty(const struct store *st, int fd)
 
 static int remove_below(int dirfd, const char *name, unsigned int depth);
 
+struct removing {
+	int fd;
+	unsigned int depth;
+	int first; /* error; the others are tried all the same */
+};
+
+static int remove_entry(void *arg, const struct dirent64 *d)
+{
+	struct removing *m = arg;
+	int r = remove_below(m->fd, d->d_name, m->depth);
+
+	m->first = m->first ? m->first : r;
+	return 0;
+}
+
 /* All that is in the directory FD, which nobody sees any more. */
 static int remove_contents(int fd, unsigned int depth)
 {
-	_cleanup_close_ int list = backing_reopen_dir(fd);
-	_Alignas(struct dirent64) char buf[4096];
-	int first = 0;
-	ssize_t n;
+	struct removing m = { fd, depth, 0 };
+	int r = backing_each(fd, remove_entry, &m);
 
-	if (list < 0)
-		return list;
-	while ((n = backing_getdents(list, buf, sizeof(buf))) > 0) {
-		const struct dirent64 *d;
-
-		for (ssize_t i = 0; i < n; i += d->d_reclen) {
-			int r = 0;
-
-			d = (const struct dirent64 *)(buf + i);
-			if (strcmp(d->d_name, ".") && strcmp(d->d_name, ".."))
-				r = remove_below(fd, d->d_name, depth);
-			first = first ? first : r;
-		}
-	}
-	return n < 0 ? (int)n : first;
+	return r ? r : m.first;
 }
 
 static int remove_below(int dirfd, const char *name, unsigned int depth)

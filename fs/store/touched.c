@@ -105,30 +105,33 @@ int touched_forgo(struct store *st, uint64_t session)
 	return r == -ENOENT ? 0 : r;
 }
 
+struct old_records {
+	struct store *st;
+	const struct session_block *b;
+};
+
+static int remove_if_old(void *arg, const struct dirent64 *d)
+{
+	const struct old_records *o = arg;
+	uint64_t session;
+
+	if (strncmp(d->d_name, TOUCHED_PREFIX, strlen(TOUCHED_PREFIX)))
+		return 0;
+	session = strtoull(d->d_name + strlen(TOUCHED_PREFIX), NULL, 16);
+	for (uint32_t k = 0; k < o->b->nunclean; k++)
+		if (o->b->unclean[k] == session)
+			return 0;
+	if (session != o->b->open)
+		backing_unlink(o->st->root_fd, d->d_name, 0);
+	return 0;
+}
+
 /* Records of sessions that are neither unclean nor B's own. */
 static void remove_old(struct store *st, const struct session_block *b)
 {
-	_cleanup_close_ int fd = backing_reopen_dir(st->root_fd);
-	_Alignas(struct dirent64) char buf[4096];
-	ssize_t n;
+	struct old_records o = { st, b };
 
-	while (fd >= 0 && (n = backing_getdents(fd, buf, sizeof(buf))) > 0) {
-		const struct dirent64 *d;
-
-		for (ssize_t i = 0; i < n; i += d->d_reclen) {
-			uint64_t session;
-			bool keep = false;
-
-			d = (const struct dirent64 *)(buf + i);
-			if (strncmp(d->d_name, TOUCHED_PREFIX, strlen(TOUCHED_PREFIX)))
-				continue;
-			session = strtoull(d->d_name + strlen(TOUCHED_PREFIX), NULL, 16);
-			for (uint32_t k = 0; k < b->nunclean; k++)
-				keep |= b->unclean[k] == session;
-			if (!keep && session != b->open)
-				backing_unlink(st->root_fd, d->d_name, 0);
-		}
-	}
+	backing_each(st->root_fd, remove_if_old, &o);
 }
 
 struct touched *touched_new(void)

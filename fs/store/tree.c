@@ -33,33 +33,36 @@ int tree_names_add(struct tree_names *l, const char *stored)
 	return l->v[l->n] ? (l->n++, 0) : -ENOMEM;
 }
 
-static bool may_have_header(const struct store *st, const struct dirent64 *d)
+bool tree_is_name(const struct store *st, const struct dirent64 *d)
 {
 	enum stored_kind k = entry_kind(st, d->d_name);
 
-	return (k == STORED_NAME || k == STORED_LONG) && strcmp(d->d_name, ".") &&
-	       strcmp(d->d_name, "..") &&
-	       (d->d_type == DT_REG || d->d_type == DT_DIR || d->d_type == DT_UNKNOWN);
+	return k == STORED_NAME || k == STORED_LONG;
+}
+
+struct wanted {
+	struct object *dir;
+	bool (*wanted)(void *arg, const char *stored);
+	void *arg;
+	struct tree_names *names;
+};
+
+static int add_wanted(void *arg, const struct dirent64 *d)
+{
+	struct wanted *w = arg;
+
+	if ((d->d_type != DT_REG && d->d_type != DT_DIR && d->d_type != DT_UNKNOWN) ||
+	    !tree_is_name(w->dir->st, d) || (w->wanted && !w->wanted(w->arg, d->d_name)))
+		return 0;
+	return tree_names_add(w->names, d->d_name);
 }
 
 int tree_names(struct object *dir, bool (*wanted)(void *arg, const char *stored), void *arg,
 	       struct tree_names *ret)
 {
-	_cleanup_close_ int fd = backing_reopen_dir(dir->fd);
-	_Alignas(struct dirent64) char buf[16384];
-	ssize_t n = fd;
-	int r = 0;
+	struct wanted w = { dir, wanted, arg, ret };
 
-	while (fd >= 0 && !r && (n = backing_getdents(fd, buf, sizeof(buf))) > 0) {
-		const struct dirent64 *d;
-
-		for (ssize_t i = 0; i < n && !r; i += d->d_reclen) {
-			d = (const struct dirent64 *)(buf + i);
-			if (may_have_header(dir->st, d) && (!wanted || wanted(arg, d->d_name)))
-				r = tree_names_add(ret, d->d_name);
-		}
-	}
-	return n < 0 ? (int)n : r;
+	return backing_each(dir->fd, add_wanted, &w);
 }
 
 int tree_object(struct object *dir, const char *stored, struct object **ret)

@@ -16,6 +16,9 @@ struct tree_names { /* stored ones */
 int tree_names_add(struct tree_names *l, const char *stored); /* a copy; 0, -ENOMEM */
 void tree_names_free(struct tree_names *l);
 
+/* Whether D is a stored name of an object, whatever that is. */
+bool tree_is_name(const struct store *st, const struct dirent64 *d);
+
 /*
  * Add the names of files and directories in DIR, which is pinned, that WANTED
  * (NULL: all).  0, -ENOMEM, errors of reading.

@@ -7,6 +7,7 @@
 
 #include "crypto/secret.h"
 #include "fs/store/entry.h"
+#include "fs/store/tree.h"
 
 #define DEPTH 500u
 
@@ -120,32 +121,34 @@ static int search_entry(struct object *dir, const char *stored, struct zone *z, 
 	return r;
 }
 
+struct searching {
+	struct object *dir;
+	struct zone *z;
+	unsigned int depth;
+	int error; /* of what was found; a directory that cannot be listed is passed over */
+};
+
+/* Not 0: the search is over. */
+static int search_named(void *arg, const struct dirent64 *d)
+{
+	struct searching *s = arg;
+
+	if (tree_is_name(s->dir->st, d) && (d->d_type == DT_DIR || d->d_type == DT_UNKNOWN))
+		s->error = search_entry(s->dir, d->d_name, s->z, s->depth);
+	return s->error || s->z->top;
+}
+
 /* All directories below DIR, until the zone's has been seen. */
 static int search(struct object *dir, struct zone *z, unsigned int depth)
 {
-	_cleanup_close_ int fd = -1;
-	_Alignas(struct dirent64) char buf[4096];
-	ssize_t n = 0;
-	int r = object_pin_fd(dir);
+	struct searching s = { dir, z, depth, 0 };
 
-	if (r < 0)
+	if (object_pin_fd(dir) < 0)
 		return 0; /* it went, or cannot be read */
-	fd = backing_reopen_dir(dir->fd);
-	while (fd >= 0 && r == 0 && !z->top && (n = backing_getdents(fd, buf, sizeof(buf))) > 0) {
-		const struct dirent64 *d;
-
-		for (ssize_t i = 0; i < n && r == 0 && !z->top; i += d->d_reclen) {
-			enum stored_kind k;
-
-			d = (const struct dirent64 *)(buf + i);
-			k = entry_kind(dir->st, d->d_name);
-			if ((k == STORED_NAME || k == STORED_LONG) && strcmp(d->d_name, ".") &&
-			    strcmp(d->d_name, "..") && (d->d_type == DT_DIR || d->d_type == DT_UNKNOWN))
-				r = search_entry(dir, d->d_name, z, depth);
-		}
-	}
+	if (!z->top)
+		backing_each(dir->fd, search_named, &s);
 	object_unpin(dir);
-	return r;
+	return s.error;
 }
 
 int zone_top(struct zone *z, bool look, struct object **ret)

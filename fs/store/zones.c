@@ -80,30 +80,32 @@ static int push(const uint8_t *vol, const uint8_t *id, struct zone_id **v, unsig
 	return 0;
 }
 
+struct found_ids {
+	const uint8_t *vol;
+	struct zone_id **v;
+	unsigned int *n;
+};
+
+static int push_id(void *arg, const struct dirent64 *d)
+{
+	struct found_ids *f = arg;
+	uint8_t id[ID_LEN];
+
+	return id_of_name(d->d_name, id) ? push(f->vol, id, f->v, f->n) : 0;
+}
+
 /* The IDs that the names of the directory of keyrings in FD say. */
 static int list_zones(int fd, const uint8_t *vol, struct zone_id **ret, unsigned int *ret_n)
 {
 	_cleanup_close_ int dir = backing_open(fd, ZONES_DIR, O_RDONLY | O_DIRECTORY, 0);
-	_Alignas(struct dirent64) char buf[4096];
-	uint8_t id[ID_LEN];
-	ssize_t n = 0;
-	int r = 0;
+	struct found_ids f = { vol, ret, ret_n };
+	int r;
 
 	*ret = NULL;
 	*ret_n = 0;
 	if (dir < 0)
 		return dir == -ENOENT ? 0 : dir;
-	while (r == 0 && (n = backing_getdents(dir, buf, sizeof(buf))) > 0) {
-		const struct dirent64 *d;
-
-		for (ssize_t i = 0; i < n && r == 0; i += d->d_reclen) {
-			d = (const struct dirent64 *)(buf + i);
-			if (id_of_name(d->d_name, id))
-				r = push(vol, id, ret, ret_n);
-		}
-	}
-	if (r == 0 && n < 0)
-		r = (int)n;
+	r = backing_each(dir, push_id, &f);
 	if (*ret_n)
 		qsort(*ret, *ret_n, sizeof(**ret), by_id);
 	return r;
