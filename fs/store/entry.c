@@ -84,6 +84,23 @@ int place_stat(const struct place *p, struct stat *ret)
 	return backing_stat(p->dir->fd, p->sn.s, ret);
 }
 
+int place_dir(const struct place *p, struct object **ret)
+{
+	struct stat sb;
+	int r;
+
+	pthread_rwlock_rdlock(&p->dir->ns);
+	r = place_stat(p, &sb);
+	if (r == 0 && !S_ISDIR(sb.st_mode))
+		r = -ENOTDIR;
+	if (r == 0) {
+		*ret = table_get(p->dir->st, p->dir, p->sn.s, &sb);
+		r = *ret ? 0 : -ENOMEM;
+	}
+	pthread_rwlock_unlock(&p->dir->ns);
+	return r;
+}
+
 int place_tag(const struct place *p, uint8_t ret[static TAG_LEN])
 {
 	return binding_tag(p->dir->zone->keys->bk, p->dl->h.object_id, p->name, p->n, ret);

@@ -35,6 +35,8 @@ int place_open(struct object *dir, const char *name, bool change, struct place *
 void place_close(struct place *p);
 /* What lies at the place.  -ENOENT. */
 int place_stat(const struct place *p, struct stat *ret);
+/* The directory that lies at P now: a reference.  -ENOENT, -ENOTDIR, -ENOMEM. */
+int place_dir(const struct place *p, struct object **ret);
 int place_tag(const struct place *p, uint8_t ret[static TAG_LEN]);
 /*
  * What is durable (L) must not get its name in a directory that a power cut

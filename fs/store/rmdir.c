@@ -110,24 +110,6 @@ int dir_remove(int dirfd, const char *name)
 	return dir_remove_deep(dirfd, name, TEMP_DEPTH);
 }
 
-/* The directory that lies at P now: a reference, for its lock. */
-static int find_dir(const struct place *p, struct object **ret)
-{
-	struct stat sb;
-	int r;
-
-	pthread_rwlock_rdlock(&p->dir->ns);
-	r = place_stat(p, &sb);
-	if (r == 0 && !S_ISDIR(sb.st_mode))
-		r = -ENOTDIR;
-	if (r == 0) {
-		*ret = table_get(p->dir->st, p->dir, p->sn.s, &sb);
-		r = *ret ? 0 : -ENOMEM;
-	}
-	pthread_rwlock_unlock(&p->dir->ns);
-	return r;
-}
-
 /* P's directory and O are locked.  -EAGAIN: O lies there no more. */
 static int rmdir_locked(const struct place *p, struct object *o)
 {
@@ -153,7 +135,7 @@ static int rmdir_locked(const struct place *p, struct object *o)
 static int rmdir_once(const struct place *p)
 {
 	struct object *both[2] = { p->dir };
-	int r = find_dir(p, &both[1]);
+	int r = place_dir(p, &both[1]);
 
 	if (r == 0 && both[1]->zone != p->dir->zone) {
 		object_put(both[1]);

@@ -178,18 +178,8 @@ static int make_dir_locked(struct making *m)
 
 int zone_dir_find(const struct place *p, struct object **ret)
 {
-	struct stat sb;
-	int r;
+	int r = place_dir(p, ret);
 
-	pthread_rwlock_rdlock(&p->dir->ns);
-	r = place_stat(p, &sb);
-	if (r == 0 && !S_ISDIR(sb.st_mode))
-		r = -ENOTDIR;
-	if (r == 0) {
-		*ret = table_get(p->dir->st, p->dir, p->sn.s, &sb);
-		r = *ret ? 0 : -ENOMEM;
-	}
-	pthread_rwlock_unlock(&p->dir->ns);
 	if (r == 0 && (*ret)->zone != p->dir->zone) {
 		object_put(*ret);
 		r = -EBUSY;
