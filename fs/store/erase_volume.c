@@ -39,12 +39,9 @@ static int destroy_zones(int fd, const struct volume_block *v, const char *dir,
 int volume_destroy(const char *dir, const char *state_dir, struct store_error *err)
 {
 	_cleanup_close_ int fd = -1, lock = -1;
-	uint8_t raw[FIXED_BLOCK];
 	struct volume_block v;
-	int r = volume_open_dir(dir, &fd, err);
+	int r = volume_look(dir, &fd, &v, err);
 
-	if (!r)
-		r = volume_read(fd, &v, raw, err);
 	if (!r)
 		r = hold(fd, &lock, err);
 	if (!r)

@@ -119,12 +119,9 @@ int volume_peek_zone(const char *dir, const struct zone_id *z, struct keyring **
 		     struct store_error *err)
 {
 	_cleanup_close_ int fd = -1;
-	uint8_t raw[FIXED_BLOCK];
 	struct volume_block v;
-	int r = volume_open_dir(dir, &fd, err);
+	int r = volume_look(dir, &fd, &v, err);
 
-	if (r == 0)
-		r = volume_read(fd, &v, raw, err);
 	return r ? r : read_in(fd, &v, z, ret, err);
 }
 

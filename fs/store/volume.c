@@ -69,17 +69,22 @@ int volume_read(int fd, struct volume_block *ret, uint8_t ret_raw[static FIXED_B
 	return 0;
 }
 
+int volume_look(const char *dir, int *ret_fd, struct volume_block *ret, struct store_error *err)
+{
+	uint8_t raw[FIXED_BLOCK];
+	int r = volume_open_dir(dir, ret_fd, err);
+
+	return r ? r : volume_read(*ret_fd, ret, raw, err);
+}
+
 int volume_peek(const char *dir, struct volume_block *ret_volume, struct keyring **ret_keyring,
 		struct store_error *err)
 {
 	_cleanup_close_ int fd = -1;
-	uint8_t raw[FIXED_BLOCK];
 	struct volume_block v;
 	struct ring_place at;
-	int r = volume_open_dir(dir, &fd, err);
+	int r = volume_look(dir, &fd, &v, err);
 
-	if (r == 0)
-		r = volume_read(fd, &v, raw, err);
 	if (r == 0 && ret_keyring) {
 		r = ring_place_open(fd, &v, &v.root, false, &at);
 		if (r == 0)

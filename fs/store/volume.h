@@ -30,6 +30,8 @@ int volume_open_dir(const char *dir, int *ret_fd, struct store_error *err);
 /* The volume block in FD, its structure checked; RET_RAW for volume_verify(). */
 int volume_read(int fd, struct volume_block *ret, uint8_t ret_raw[static FIXED_BLOCK],
 		struct store_error *err);
+/* Both: the directory, whose descriptor the caller closes whatever is returned, and its block. */
+int volume_look(const char *dir, int *ret_fd, struct volume_block *ret, struct store_error *err);
 /* A fixed block NAME. */
 int fixed_read(int fd, const char *name, uint8_t ret[static FIXED_BLOCK], struct store_error *err);
 

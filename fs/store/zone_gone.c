@@ -57,12 +57,9 @@ int volume_destroy_zone(const char *dir, const struct zone_id *z, const char *st
 			struct store_error *err)
 {
 	_cleanup_close_ int fd = -1;
-	uint8_t raw[FIXED_BLOCK];
 	struct volume_block v;
-	int r = volume_open_dir(dir, &fd, err);
+	int r = volume_look(dir, &fd, &v, err);
 
-	if (r == 0)
-		r = volume_read(fd, &v, raw, err);
 	if (r == 0)
 		r = not_root(&v, z, err);
 	if (r == 0)

@@ -115,12 +115,9 @@ int volume_zones(const char *dir, struct zone_id **ret, unsigned int *ret_n,
 		 struct store_error *err)
 {
 	_cleanup_close_ int fd = -1;
-	uint8_t raw[FIXED_BLOCK];
 	struct volume_block v;
-	int r = volume_open_dir(dir, &fd, err);
+	int r = volume_look(dir, &fd, &v, err);
 
-	if (r == 0)
-		r = volume_read(fd, &v, raw, err);
 	if (r < 0)
 		return r;
 	r = list_zones(fd, v.root.vol, ret, ret_n);
