@@ -54,59 +54,17 @@ static int read_blocks(struct object *o, struct check_view *v)
 	return 0;
 }
 
-static const char *unwrap_keys(struct object *o, const struct header *h, uint8_t dek[2][KEY_LEN])
-{
-	const uint8_t *kek = zone_kek(o->zone, h->vk_gen);
-
-	if (!kek)
-		return "key generation";
-	if (unwrap_key(kek, h->wrapped, dek[h->epoch & 1]))
-		return "wrapped key";
-	if (!(h->flags & FLAG_REKEY))
-		return NULL;
-	kek = zone_kek(o->zone, h->old_vk_gen);
-	return kek && !unwrap_key(kek, h->old_wrapped, dek[(h->epoch - 1) & 1]) ?
-		       NULL : "wrapped old key";
-}
-
-static const char *slot_why(struct object *o, struct check_view *v, unsigned int i)
-{
-	const uint8_t *block = v->blocks + i * SLOT;
-	struct header *h = &v->h[i];
-	const char *why = "header";
-	uint8_t hk[KEY_LEN];
-	int r = header_parse(block, h, &why);
-
-	v->blank[i] = r == -ENODATA;
-	if (r)
-		return v->blank[i] ? "never written" : why;
-	if ((h->gen & 1) != i)
-		return "generation";
-	if (memcmp(&h->zone, &o->zone->id, sizeof(h->zone)) ||
-	    (o->parent && !(h->flags & FLAG_ZONE_ROOT) == zone_begins(o)))
-		return "volume or zone";
-	if (h->type != (S_ISDIR(o->type) ? OBJECT_DIR : OBJECT_FILE))
-		return "type";
-	if (h->incompat || !rekey_known(h))
-		return "needs a newer version";
-	why = unwrap_keys(o, h, v->dek[i]);
-	if (why)
-		return why;
-	r = kdf_object(v->dek[i][h->epoch & 1], KDF_HEADER, h->object_id, h->epoch, hk, KEY_LEN);
-	if (!r)
-		r = header_verify(block, hk);
-	secret_wipe(hk, sizeof(hk));
-	return r ? "header MAC" : NULL;
-}
-
 int check_view_read(struct object *o, struct check_view *v)
 {
+	uint8_t hk[KEY_LEN];
 	int r = read_blocks(o, v);
 
 	if (r)
 		return r;
 	for (unsigned int i = 0; i < 2; i++)
-		v->why[i] = slot_why(o, v, i);
+		v->why[i] = slot_why(o, v->blocks + i * SLOT, i, &v->h[i], v->dek[i], hk,
+				     &v->blank[i]);
+	secret_wipe(hk, sizeof(hk));
 	if (v->why[0] && v->why[1]) {
 		v->n = v->blank[0];
 		return v->blank[0] && v->blank[1] ? -ENODATA : -EBADMSG;

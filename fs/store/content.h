@@ -79,6 +79,14 @@ static inline uint32_t oldest_vk(const struct header *h)
 #define NEVER_WRITTEN (-ENODATA)
 /* The loaded state of O from its header's slots.  o->lock is held, the descriptor open.  NEVER_WRITTEN; -EIO. */
 int object_load(struct object *o, struct loaded **ret);
+/*
+ * Whether BLOCK, the slot of PARITY, is a header of O: NULL, or why not.  RET is
+ * all zero if it does not parse; *RET_BLANK: it was never written.  The keys are
+ * secrets, filled as far as it came: RET_DEK as in struct object_keys.
+ */
+const char *slot_why(struct object *o, const uint8_t block[static SLOT], unsigned int parity,
+		     struct header *ret, uint8_t ret_dek[static 2][KEY_LEN],
+		     uint8_t ret_hk[static KEY_LEN], bool *ret_blank);
 /* Compare the backing length with the header. */
 void check_hint(struct loaded *l);
 /* An integrity error of O: the event, and -EIO. */

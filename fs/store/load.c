@@ -29,57 +29,61 @@ int header_fd(struct loaded *l, int *ret_close)
 /* ---- the slots ------------------------------------------------------------------- */
 
 struct slot_try {
-	struct header h;
+	struct header h; /* all zero if it does not parse */
 	const char *why; /* it does not count; NULL: it does */
-	bool blank, parsed;
+	bool blank;
 	uint8_t dek[2][KEY_LEN], hk[KEY_LEN]; /* as struct object_keys */
 };
 
 static const char no_generation[] = "key generation";
 
 /* The data key of the slot's epoch and, while the object is re-keyed, of the one before. */
-static const char *unwrap_keys(const struct zone *z, struct slot_try *t)
+static const char *unwrap_keys(const struct zone *z, const struct header *h,
+			       uint8_t ret_dek[static 2][KEY_LEN])
 {
-	uint32_t e = t->h.epoch;
-	const uint8_t *kek = zone_kek(z, t->h.vk_gen);
+	uint32_t e = h->epoch;
+	const uint8_t *kek = zone_kek(z, h->vk_gen);
 
 	if (!kek)
 		return no_generation;
-	if (unwrap_key(kek, t->h.wrapped, t->dek[e & 1]))
+	if (unwrap_key(kek, h->wrapped, ret_dek[e & 1]))
 		return "wrapped key";
-	if (!(t->h.flags & FLAG_REKEY))
+	if (!(h->flags & FLAG_REKEY))
 		return NULL;
-	kek = zone_kek(z, t->h.old_vk_gen);
+	kek = zone_kek(z, h->old_vk_gen);
 	if (!kek)
 		return "key generation of the old key";
-	return unwrap_key(kek, t->h.old_wrapped, t->dek[(e - 1) & 1]) ? "wrapped old key" : NULL;
+	return unwrap_key(kek, h->old_wrapped, ret_dek[(e - 1) & 1]) ? "wrapped old key" : NULL;
 }
 
-static const char *slot_why(struct object *o, const uint8_t *block, unsigned int parity,
-			    struct slot_try *t)
+const char *slot_why(struct object *o, const uint8_t block[static SLOT], unsigned int parity,
+		     struct header *ret, uint8_t ret_dek[static 2][KEY_LEN],
+		     uint8_t ret_hk[static KEY_LEN], bool *ret_blank)
 {
 	const struct zone *z = o->zone;
-	int r = header_parse(block, &t->h, &t->why);
+	const char *why = "header";
+	int r = header_parse(block, ret, &why);
 
-	t->blank = r == -ENODATA;
-	t->parsed = !r;
-	if (r)
-		return t->blank ? "never written" : t->why;
-	if ((t->h.gen & 1) != parity)
+	*ret_blank = r == -ENODATA;
+	if (r) {
+		memset(ret, 0, sizeof(*ret));
+		return *ret_blank ? "never written" : why;
+	}
+	if ((ret->gen & 1) != parity)
 		return "generation";
-	if (memcmp(&t->h.zone, &z->id, sizeof(z->id)) ||
-	    (o->parent && !(t->h.flags & FLAG_ZONE_ROOT) == zone_begins(o)))
+	if (memcmp(&ret->zone, &z->id, sizeof(z->id)) ||
+	    (o->parent && !(ret->flags & FLAG_ZONE_ROOT) == zone_begins(o)))
 		return "volume or zone";
-	if (t->h.type != (S_ISDIR(o->type) ? OBJECT_DIR : OBJECT_FILE))
+	if (ret->type != (S_ISDIR(o->type) ? OBJECT_DIR : OBJECT_FILE))
 		return "type";
-	if (t->h.incompat || !rekey_known(&t->h))
+	if (ret->incompat || !rekey_known(ret))
 		return "needs a newer version";
-	t->why = unwrap_keys(z, t);
-	if (t->why)
-		return t->why;
-	if (kdf_object(t->dek[t->h.epoch & 1], KDF_HEADER, t->h.object_id, t->h.epoch, t->hk,
+	why = unwrap_keys(z, ret, ret_dek);
+	if (why)
+		return why;
+	if (kdf_object(ret_dek[ret->epoch & 1], KDF_HEADER, ret->object_id, ret->epoch, ret_hk,
 		       KEY_LEN) ||
-	    header_verify(block, t->hk))
+	    header_verify(block, ret_hk))
 		return "header MAC";
 	return NULL;
 }
@@ -264,7 +268,7 @@ static int loaded_from(struct object *o, const uint8_t *blocks, struct slot_try 
 	l->o = o;
 	l->h = t[n].h;
 	for (unsigned int i = 0; i < 2; i++)
-		l->slot_vk[i] = t[i].parsed ? oldest_vk(&t[i].h) : 0;
+		l->slot_vk[i] = oldest_vk(&t[i].h);
 	memcpy(l->k->dek, t[n].dek, sizeof(l->k->dek));
 	memcpy(l->k->hk, t[n].hk, KEY_LEN);
 	r = keys_derive(l);
@@ -337,7 +341,8 @@ int object_load(struct object *o, struct loaded **ret)
 	if (r)
 		goto out;
 	for (unsigned int i = 0; i < 2; i++)
-		t[i].why = slot_why(o, blocks + i * SLOT, i, &t[i]);
+		t[i].why = slot_why(o, blocks + i * SLOT, i, &t[i].h, t[i].dek, t[i].hk,
+				    &t[i].blank);
 	if (t[0].why && t[1].why)
 		r = t[0].blank && t[1].blank ? NEVER_WRITTEN :
 		    o->st->opt.read_only && (t[0].why == no_generation || t[1].why == no_generation) ?
