@@ -192,68 +192,72 @@ static int begin(struct loaded *l, uint64_t *ret_bytes)
 	return r;
 }
 
-static int convert_group(struct loaded *l, uint32_t g, uint64_t *ret_bytes)
+/*
+ * What is done to a group: its lock is held for writing, and it is whole.
+ * 1: it has to be written, with *RET_BYTES of contents; 0; -errno.
+ */
+typedef int group_fn(struct loaded *l, struct group *grp, uint64_t *ret_bytes);
+
+static int convert(struct loaded *l, struct group *grp, uint64_t *ret_bytes)
+{
+	int r;
+
+	if (grp->epoch == l->h.epoch)
+		return 0;
+	*ret_bytes = (uint64_t)GROUP_CHUNKS * CHUNK;
+	r = group_reseal(l, grp, l->h.epoch, 0);
+	return r ? r : 1;
+}
+
+static int write_again(struct loaded *l, struct group *grp, uint64_t *ret_bytes)
+{
+	int r = convert(l, grp, ret_bytes);
+
+	if (r < 0)
+		return r;
+	*ret_bytes = 0; /* of its slot alone */
+	grp->dirty = true;
+	return 1;
+}
+
+static int do_group(struct loaded *l, uint32_t g, group_fn *fn, uint64_t *ret_bytes)
 {
 	struct group *grp;
 	int r = group_get(l, g, false, &grp);
 
-	*ret_bytes = 0;
 	if (r)
 		return r == -ENOENT ? 0 : r; /* punched meanwhile */
 	pthread_rwlock_wrlock(&grp->lock);
-	r = grp->error;
-	if (!r && grp->epoch != l->h.epoch) {
-		r = group_reseal(l, grp, l->h.epoch, 0);
-		*ret_bytes = (uint64_t)GROUP_CHUNKS * CHUNK;
-	}
+	r = grp->error ? grp->error : fn(l, grp, ret_bytes);
 	pthread_rwlock_unlock(&grp->lock);
-	if (!r && *ret_bytes)
+	if (r > 0)
 		loaded_mark_dirty(l);
 	group_put(grp);
 	return r;
 }
 
-static int convert_groups(struct loaded *l, rekey_pace_fn *pace, void *arg)
+/* Each group after the header's, with a batch for every EVERY that have to be written. */
+static int do_groups(struct loaded *l, group_fn *fn, unsigned int every, rekey_pace_fn *pace,
+		     void *arg)
 {
 	unsigned int waiting = 0;
-	uint64_t bytes;
 	int r = 0;
 
 	for (uint32_t g = 1; !r; g++) {
+		uint64_t bytes = 0;
+
 		pthread_rwlock_rdlock(&l->lock);
 		g = group_next_present(&l->h, g);
 		pthread_rwlock_unlock(&l->lock);
 		if (g == UINT32_MAX)
 			break;
-		r = convert_group(l, g, &bytes);
-		if (!r && bytes && ++waiting == FLUSH_GROUPS) {
-			r = object_flush(l->o);
-			waiting = 0;
-		}
+		r = do_group(l, g, fn, &bytes);
+		if (r > 0)
+			r = ++waiting % every ? 0 : object_flush(l->o);
 		if (!r)
 			r = pace(arg, bytes);
 	}
 	return r ? r : object_flush(l->o);
-}
-
-static int dirty_group(struct loaded *l, uint32_t g)
-{
-	struct group *grp;
-	int r = group_get(l, g, false, &grp);
-
-	if (r)
-		return r == -ENOENT ? 0 : r;
-	pthread_rwlock_wrlock(&grp->lock);
-	r = grp->error;
-	if (!r && grp->epoch != l->h.epoch)
-		r = group_reseal(l, grp, l->h.epoch, 0);
-	if (!r)
-		grp->dirty = true;
-	pthread_rwlock_unlock(&grp->lock);
-	if (!r)
-		loaded_mark_dirty(l);
-	group_put(grp);
-	return r;
 }
 
 /*
@@ -262,25 +266,12 @@ static int dirty_group(struct loaded *l, uint32_t g)
  */
 static int write_other_slots(struct loaded *l, rekey_pace_fn *pace, void *arg)
 {
-	unsigned int waiting = 0;
 	int r;
 
 	pthread_mutex_lock(&l->flush);
 	r = barrier_locked(l);
 	pthread_mutex_unlock(&l->flush);
-	for (uint32_t g = 1; !r; g++) {
-		pthread_rwlock_rdlock(&l->lock);
-		g = group_next_present(&l->h, g);
-		pthread_rwlock_unlock(&l->lock);
-		if (g == UINT32_MAX)
-			break;
-		r = dirty_group(l, g);
-		if (!r && ++waiting % OTHER_SLOTS == 0)
-			r = object_flush(l->o);
-		if (!r)
-			r = pace(arg, 0);
-	}
-	return r ? r : object_flush(l->o);
+	return r ? r : do_groups(l, write_again, OTHER_SLOTS, pace, arg);
 }
 
 /* No group in memory is of the old epoch still.  loaded.lock is held for writing. */
@@ -340,7 +331,7 @@ static int rekey_gcm(struct loaded *l, rekey_pace_fn *pace, void *arg)
 	if (!r && bytes)
 		r = pace(arg, bytes);
 	if (!r)
-		r = convert_groups(l, pace, arg);
+		r = do_groups(l, convert, FLUSH_GROUPS, pace, arg);
 	if (!r)
 		r = write_other_slots(l, pace, arg);
 	if (!r)
