@@ -43,20 +43,23 @@ static int no_connection(int r, const char *what)
 			"%s: nothing of cmkfs is mounted there", what);
 }
 
-int ask_request(const struct cmd *c, const char *what, json_t *req, json_t **ret, int *ret_fd)
+uint64_t ask_number(const json_t *a, const char *key)
 {
-	_cleanup_free_ char *state = NULL;
-	_cleanup_close_ int fd = -1;
-	json_t *answer = NULL;
-	int r = state_dir(c->conf, &state);
+	return (uint64_t)json_integer_value(json_object_get(a, key));
+}
 
-	if (!r)
-		r = control_connect(state, what, &fd);
-	if (r) {
-		json_decref(req);
-		return no_connection(r, what);
-	}
-	r = control_request(fd, req, &answer);
+bool ask_is_state(const json_t *a, const char *word)
+{
+	const char *s = text(a, "state");
+
+	return s && !strcmp(s, word);
+}
+
+int ask_over(int fd, const char *what, json_t *req, json_t **ret)
+{
+	json_t *answer = NULL;
+	int r = control_request(fd, req, &answer);
+
 	json_decref(req);
 	if (r)
 		return cmd_fail(CMD_FAILED, "cmkfs status shows what is left", "%s: the mount's daemon: %s",
@@ -67,9 +70,25 @@ int ask_request(const struct cmd *c, const char *what, json_t *req, json_t **ret
 		return r;
 	}
 	*ret = answer;
-	if (ret_fd)
-		*ret_fd = steal_fd(&fd);
 	return CMD_OK;
+}
+
+int ask_request(const struct cmd *c, const char *what, json_t *req, json_t **ret, int *ret_fd)
+{
+	_cleanup_free_ char *state = NULL;
+	_cleanup_close_ int fd = -1;
+	int r = state_dir(c->conf, &state);
+
+	if (!r)
+		r = control_connect(state, what, &fd);
+	if (r) {
+		json_decref(req);
+		return no_connection(r, what);
+	}
+	r = ask_over(fd, what, req, ret);
+	if (!r && ret_fd)
+		*ret_fd = steal_fd(&fd);
+	return r;
 }
 
 int ask(const struct cmd *c, const char *what, const char *request, json_t **ret, int *ret_fd)

@@ -22,6 +22,11 @@ int ask(const struct cmd *c, const char *what, const char *request, json_t **ret
 
 /* The same with a request of several words (taken over). */
 int ask_request(const struct cmd *c, const char *what, json_t *req, json_t **ret, int *ret_fd);
+/* The same over an open connection; WHAT is named in errors. */
+int ask_over(int fd, const char *what, json_t *req, json_t **ret);
+/* Of an answer: the number KEY, and whether its "state" is WORD. */
+uint64_t ask_number(const json_t *a, const char *key);
+bool ask_is_state(const json_t *a, const char *word);
 /* {"cmd": CMD, "zone": ZONE}, for ask_request(); ZONE may be NULL. */
 json_t *ask_about_zone(const char *cmd, const char *zone);
 

@@ -64,28 +64,16 @@ static json_t *hex_paths(const struct erase_run *e)
 	return list;
 }
 
-static uint64_t number(const json_t *a, const char *key)
-{
-	return (uint64_t)json_integer_value(json_object_get(a, key));
-}
-
-static bool is_state(const json_t *a, const char *word)
-{
-	const char *s = json_string_value(json_object_get(a, "state"));
-
-	return s && !strcmp(s, word);
-}
-
 /* What A has of what was erased.  True: there may be more. */
 static bool take(struct erase_run *e, const json_t *a)
 {
 	json_t *some = json_object_get(a, "erased");
 
-	e->files = number(a, "files");
-	e->dirs = number(a, "directories");
-	e->bytes = number(a, "bytes");
+	e->files = ask_number(a, "files");
+	e->dirs = ask_number(a, "directories");
+	e->bytes = ask_number(a, "bytes");
 	json_array_extend(e->erased, some);
-	erase_show(e, number(a, "all_bytes"), e->bytes, e->files);
+	erase_show(e, ask_number(a, "all_bytes"), e->bytes, e->files);
 	return json_array_size(some) > 0;
 }
 
@@ -94,17 +82,17 @@ static int finished(const json_t *a)
 	const char *error = json_string_value(json_object_get(a, "error"));
 	const char *hint = json_string_value(json_object_get(a, "hint"));
 
-	if (is_state(a, "done"))
+	if (ask_is_state(a, "done"))
 		return CMD_OK;
-	if (is_state(a, "stopped"))
+	if (ask_is_state(a, "stopped"))
 		return cmd_fail(CMD_UNCHECKED, "the same command again goes on with it", "stopped");
-	return cmd_fail((int)number(a, "code") ?: CMD_FAILED, hint, "%s", error ? error : "it failed");
+	return cmd_fail((int)ask_number(a, "code") ?: CMD_FAILED, hint, "%s", error ? error : "it failed");
 }
 
 static int watch(struct erase_run *e, const char *mnt, json_t *a)
 {
 	const struct timespec pause = { 0, POLL_MS * 1000000L };
-	bool asked = false, more = take(e, a), running = is_state(a, "running");
+	bool asked = false, more = take(e, a), running = ask_is_state(a, "running");
 	int r = CMD_OK;
 
 	while (!r && (running || more)) {
@@ -119,7 +107,7 @@ static int watch(struct erase_run *e, const char *mnt, json_t *a)
 		asked |= stop;
 		if (!r) {
 			/* What was done before the state was asked for is in this answer or the next. */
-			running = is_state(a, "running");
+			running = ask_is_state(a, "running");
 			more = take(e, a);
 		}
 	}

@@ -186,61 +186,24 @@ static bool made_by_reencrypt(const struct volkeys *k)
 
 /* ---- the mount's part -------------------------------------------------------------------- */
 
-static int failed(const json_t *a)
-{
-	const char *error = json_string_value(json_object_get(a, "error"));
-	const char *hint = json_string_value(json_object_get(a, "hint"));
-	json_int_t code = json_integer_value(json_object_get(a, "code"));
-
-	return cmd_fail(code ? (int)code : CMD_FAILED, hint, "%s", error ? error : "the mount refuses");
-}
-
-/* *RET: the answer, which says yes; the caller's. */
-static int request(int fd, const struct volkeys *k, json_t *req, json_t **ret)
-{
-	int r = control_request(fd, req, ret);
-
-	json_decref(req);
-	if (r)
-		return cmd_fail(CMD_FAILED, "cmkfs status shows what is left",
-				"%s: the mount's daemon: %s", k->dir, strerror(-r));
-	if (json_is_true(json_object_get(*ret, "ok")))
-		return CMD_OK;
-	r = failed(*ret);
-	json_decref(*ret);
-	*ret = NULL;
-	return r;
-}
-
-static uint64_t number(const json_t *a, const char *key)
-{
-	return (uint64_t)json_integer_value(json_object_get(a, key));
-}
-
-static bool is_state(const json_t *a, const char *word)
-{
-	const char *s = json_string_value(json_object_get(a, "state"));
-
-	return s && !strcmp(s, word);
-}
-
 /* What the end was, in words and a code. */
 static int finished(const json_t *a)
 {
 	const char *error = json_string_value(json_object_get(a, "error"));
 	char bytes[24];
 
-	progress_bytes(number(a, "bytes"), bytes);
-	if (is_state(a, "done")) {
+	progress_bytes(ask_number(a, "bytes"), bytes);
+	if (ask_is_state(a, "done")) {
 		printf("all is under generation %ju: %ju objects changed, %s written anew\n",
-		       (uintmax_t)number(a, "generation"), (uintmax_t)number(a, "changed"), bytes);
+		       (uintmax_t)ask_number(a, "generation"),
+		       (uintmax_t)ask_number(a, "changed"), bytes);
 		return CMD_OK;
 	}
-	if (is_state(a, "stopped"))
+	if (ask_is_state(a, "stopped"))
 		return cmd_fail(CMD_UNCHECKED, "the same command again goes on with it",
-				"stopped: %ju objects and %s were done", (uintmax_t)number(a, "changed"),
-				bytes);
-	return cmd_fail(number(a, "failed") ? CMD_INTEGRITY : CMD_FAILED,
+				"stopped: %ju objects and %s were done",
+				(uintmax_t)ask_number(a, "changed"), bytes);
+	return cmd_fail(ask_number(a, "failed") ? CMD_INTEGRITY : CMD_FAILED,
 			"cmkfs verify DIR says what is damaged", "%s", error ? error : "it failed");
 }
 
@@ -250,18 +213,19 @@ static int watch(int fd, const struct volkeys *k, struct progress *p, json_t *a)
 	bool asked = false;
 	int r = CMD_OK;
 
-	while (is_state(a, "running") || is_state(a, "waiting")) {
-		progress_show(p, number(a, "bytes"), number(a, "changed"));
+	while (ask_is_state(a, "running") || ask_is_state(a, "waiting")) {
+		progress_show(p, ask_number(a, "bytes"), ask_number(a, "changed"));
 		json_decref(a);
 		a = NULL;
 		nanosleep(&t, NULL);
-		r = request(fd, k, json_pack("{s:s}", "cmd", interrupted && !asked ? "rekey-stop" :
-					     "rekey-status"), &a);
+		r = ask_over(fd, k->dir,
+			     json_pack("{s:s}", "cmd", interrupted && !asked ? "rekey-stop" :
+				       "rekey-status"), &a);
 		asked |= interrupted;
 		if (r)
 			return r;
 	}
-	progress_end(p, number(a, "bytes"), number(a, "changed"));
+	progress_end(p, ask_number(a, "bytes"), ask_number(a, "changed"));
 	r = finished(a);
 	json_decref(a);
 	return r;
@@ -318,8 +282,9 @@ static int rotate(int fd, const struct volkeys *k, const struct generation_args 
 		return r;
 	sigaction(SIGINT, &s, NULL); /* a second one ends it at once */
 	sigaction(SIGTERM, &s, NULL);
-	r = request(fd, k, json_pack("{s:s, s:s, s:b, s:I}", "cmd", "rekey", "zone", k->name,
-				     "contents", a->reencrypt, "bandwidth", rate), &answer);
+	r = ask_over(fd, k->dir,
+		     json_pack("{s:s, s:s, s:b, s:I}", "cmd", "rekey", "zone", k->name,
+			       "contents", a->reencrypt, "bandwidth", rate), &answer);
 	return r ? r : watch(fd, k, p, answer);
 }
 
@@ -357,17 +322,17 @@ int generation_run(const struct volkeys *k, const struct generation_args *a)
 				"%s is not mounted: its mount does this work", k->dir);
 	if (r)
 		return cmd_fail(CMD_FAILED, NULL, "%s: %s", k->dir, strerror(-r));
-	r = request(fd, k, json_pack("{s:s}", "cmd", a->stop ? "rekey-stop" : "rekey-status"),
-		    &answer);
+	r = ask_over(fd, k->dir,
+		     json_pack("{s:s}", "cmd", a->stop ? "rekey-stop" : "rekey-status"), &answer);
 	if (r)
 		return r;
 	progress_begin(&p, mode, a->reencrypt ? "re-encrypt" : "rewrap", 0, 0);
 	if (a->stop) {
-		if (is_state(answer, "stopped"))
+		if (ask_is_state(answer, "stopped"))
 			printf("stopped: the same `key rotate` again goes on with it\n");
 		else
 			cmd_note("nothing was under way");
-	} else if (is_state(answer, "running") || is_state(answer, "waiting")) {
+	} else if (ask_is_state(answer, "running") || ask_is_state(answer, "waiting")) {
 		r = is_same(k, a, answer);
 		if (!r) {
 			cmd_note("it is under way already");
