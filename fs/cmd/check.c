@@ -13,6 +13,7 @@
 
 #include "ask.h"
 #include "crypto/secret.h"
+#include "fs/lib/clock.h"
 #include "fs/mount/control.h"
 
 #define JOBS_MAX 256
@@ -32,14 +33,6 @@ static void catch_signals(void)
 	/* A second one ends it at once. */
 	sigaction(SIGINT, &a, NULL);
 	sigaction(SIGTERM, &a, NULL);
-}
-
-static uint64_t clock_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
 /* ---- the volume --------------------------------------------------------------------- */

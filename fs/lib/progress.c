@@ -7,21 +7,14 @@
 #include <errno.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
-#include <time.h>
+
+#include "fs/lib/clock.h"
 
 #define BAR_MS 200
 #define JSON_MS 1000
 #define BAR_MIN 10
 #define BAR_MAX 40
 #define TEXT_WIDTH 58 /* what stands beside the bar */
-
-static uint64_t clock_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 int progress_parse(const char *word, enum progress_mode *ret)
 {

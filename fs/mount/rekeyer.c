@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "crypto/secret.h"
+#include "fs/lib/clock.h"
 #include "fs/lib/cmd.h"
 #include "fs/lib/log.h"
 #include "fs/mount/audit.h"
@@ -39,14 +40,6 @@ struct rekeyer {
 	uint32_t g;
 	char error[400]; /* after it has ended */
 };
-
-static uint64_t clock_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 static void pause_ms(unsigned int ms)
 {
