@@ -66,12 +66,7 @@ same "unlocked"
 # ---- what is held: a reader goes on through the lock, and a writer gets EROFS
 cat >held.py <<'PY'
 import errno, mmap, os, signal, sys
-def name(f):
-    try:
-        f()
-        return "ok"
-    except OSError as e:
-        return errno.errorcode[e.errno]
+from world import attempt as name
 def child(f):
     pid = os.fork()
     if not pid:
@@ -96,7 +91,7 @@ for line in sys.stdin:
           name(lambda: os.ftruncate(fd, 5)), name(lambda: os.posix_fallocate(fd, 0, 4000000)),
           name(lambda: os.pread(dead, 4, 0)), child(lambda: dm[0]), flush=True)
 PY
-coproc HELD { python3 held.py "$PWD/mnt/models"; }
+coproc HELD { PYTHONPATH=$TOP/tests/lib python3 held.py "$PWD/mnt/models"; }
 held() {
 	echo go >&"${HELD[1]}"
 	read -r -t 30 answer <&"${HELD[0]}"

@@ -56,12 +56,7 @@ same
 # ---- who holds it is cut off; all its names go
 cat >held.py <<'PY'
 import errno, mmap, os, signal, sys
-def name(f):
-    try:
-        f()
-        return "ok"
-    except OSError as e:
-        return errno.errorcode[e.errno]
+from world import attempt as name
 fd = os.open("mnt/d/one", os.O_RDWR)
 m = mmap.mmap(fd, 4)
 assert m[:] == b"one\n"
@@ -79,7 +74,7 @@ print(name(lambda: os.pread(fd, 4, 0)), name(lambda: os.pread(fd, 5, 50000)),
       name(lambda: os.ftruncate(fd, 5)), mapped(),
       name(lambda: os.open("/proc/self/fd/%d" % fd, os.O_WRONLY | os.O_TRUNC)), flush=True)
 PY
-coproc HELD { python3 held.py; }
+coproc HELD { PYTHONPATH=$TOP/tests/lib python3 held.py; }
 read -r -t 20 _ <&"${HELD[0]}"
 cmkfs erase mnt/d/sub/again --certificate one >/dev/null
 echo go >&"${HELD[1]}"

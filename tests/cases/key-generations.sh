@@ -9,12 +9,7 @@ customer_key
 
 writer vol --session clean --extra generation --seed 11 >manifest 2>/dev/null
 customer_grant vol
-principal=$(cmkfs identity show --json vol | json 'd["principal"]')
-for v in east west; do
-	cmkfs vault create $v --purge-protection >/dev/null
-	cmkfs vault key create local://$v/keys/k >/dev/null
-	cmkfs vault policy set $v "$principal" get,wrapKey,unwrapKey >/dev/null
-done
+key_vaults vol east west
 east=local://east/keys/k west=local://west/keys/k
 same() {
 	compare manifest mnt >differences || fail "$1: $(head -20 differences)"

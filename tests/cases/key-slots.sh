@@ -5,12 +5,7 @@
 need_fuse
 
 mkvol vol
-principal=$(cmkfs identity show --json vol | json 'd["principal"]')
-for v in east west; do
-	cmkfs vault create $v --purge-protection >/dev/null
-	cmkfs vault key create local://$v/keys/k >/dev/null
-	cmkfs vault policy set $v "$principal" get,wrapKey,unwrapKey >/dev/null
-done
+key_vaults vol east west
 east=local://east/keys/k west=local://west/keys/k
 
 status() {

@@ -5,12 +5,7 @@
 need_fuse
 
 mkvol vol
-principal=$(cmkfs identity show --json vol | json 'd["principal"]')
-for v in a b; do
-	cmkfs vault create $v --purge-protection >/dev/null
-	cmkfs vault key create local://$v/keys/k >/dev/null
-	cmkfs vault policy set $v "$principal" get,wrapKey,unwrapKey >/dev/null
-done
+key_vaults vol a b
 domount vol mnt
 mkdir mnt/z
 domount vol ro -o ro

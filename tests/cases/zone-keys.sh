@@ -8,12 +8,7 @@ need openssl
 customer_key
 
 mkvol vol --key local://customer/keys/k
-principal=$(cmkfs identity show --json vol | json 'd["principal"]')
-for v in a b; do
-	cmkfs vault create $v --purge-protection >/dev/null
-	cmkfs vault key create local://$v/keys/k >/dev/null
-	cmkfs vault policy set $v "$principal" get,wrapKey,unwrapKey >/dev/null
-done
+key_vaults vol a b
 cmkfs vault create plain >/dev/null
 cmkfs vault key create local://plain/keys/k >/dev/null
 cmkfs vault policy set plain "$principal" get,wrapKey,unwrapKey >/dev/null

@@ -5,12 +5,7 @@
 need_fuse
 
 mkvol vol
-principal=$(cmkfs identity show --json vol | json 'd["principal"]')
-for v in root a b; do
-	cmkfs vault create $v --purge-protection >/dev/null
-	cmkfs vault key create local://$v/keys/k >/dev/null
-	cmkfs vault policy set $v "$principal" get,wrapKey,unwrapKey >/dev/null
-done
+key_vaults vol root a b
 cmkfs key set vol local://root/keys/k >/dev/null
 domount vol mnt
 for z in a b; do
@@ -32,12 +27,7 @@ states() { # of root, a, b
 # What is held in zone a, tried again and again: prints what fails, and how.
 cat >held.py <<'PY'
 import errno, mmap, os, signal, sys
-def name(f):
-    try:
-        f()
-        return "ok"
-    except OSError as e:
-        return errno.errorcode[e.errno]
+from world import attempt as name
 fd = os.open("mnt/a/random", os.O_RDWR)
 dirfd = os.open("mnt/a", os.O_RDONLY)
 m = mmap.mmap(fd, 0, prot=mmap.PROT_READ)
@@ -60,7 +50,7 @@ def all():
 for line in sys.stdin:
     print(all() if line.strip() == "all" else os.pread(fd, 300000, 0) == want and m[:] == want, flush=True)
 PY
-coproc HELD { python3 held.py; }
+coproc HELD { PYTHONPATH=$TOP/tests/lib python3 held.py; }
 held() { # WHAT
 	echo "$1" >&"${HELD[1]}"
 	read -r -t 20 answer <&"${HELD[0]}"
@@ -128,7 +118,7 @@ wait_for 2 ls mnt/a
 diff -r /usr/share/common-licenses mnt/a/common-licenses || fail "zone a came back"
 
 # ---- by an operator
-coproc HELD { python3 held.py; }
+coproc HELD { PYTHONPATH=$TOP/tests/lib python3 held.py; }
 held all >/dev/null
 rmdir mnt/a/new
 cmkfs lock --zone "$a" mnt >/dev/null

@@ -88,6 +88,18 @@ mkvol() { # DIR [init options…]: a new volume
 	cmkfs init "$@" >/dev/null
 }
 
+# Vaults with a key k each that the volume's identity may use: local://VAULT/keys/k.
+key_vaults() { # DIR VAULT…: sets $principal
+	local v
+	principal=$(cmkfs identity show --json "$1" | json 'd["principal"]')
+	shift
+	for v in "$@"; do
+		cmkfs vault create "$v" --purge-protection >/dev/null
+		cmkfs vault key create "local://$v/keys/k" >/dev/null
+		cmkfs vault policy set "$v" "$principal" get,wrapKey,unwrapKey >/dev/null
+	done
+}
+
 domount() { # DIR MNT [options…]: mounted when this returns
 	need_fuse
 	mkdir -p "$2"
