@@ -200,8 +200,12 @@ static int set_held(struct object *o, const struct stat *st, unsigned int what)
 static bool is_gone_with_mtime(struct object *o, const struct timespec *t)
 {
 	struct stat sb;
+	bool unlinked;
 
-	if (!S_ISREG(o->type) || stat_open(o, &sb) || sb.st_nlink)
+	pthread_mutex_lock(&o->lock);
+	unlinked = o->unlinked;
+	pthread_mutex_unlock(&o->lock);
+	if (!unlinked || !S_ISREG(o->type) || stat_open(o, &sb) || sb.st_nlink)
 		return false;
 	object_loaded_attr(o, &sb);
 	return sb.st_mtim.tv_sec == t->tv_sec && sb.st_mtim.tv_nsec == t->tv_nsec;

@@ -104,11 +104,10 @@ static int fail_writes(void *arg, const struct backing_call *c)
 	return c->op == BACKING_WRITE ? -EIO : 0;
 }
 
-/* What could not be written at the lock waits in memory, and is written after the unlock. */
-static void keeps_what_could_not_be_written(void **state)
+/* The file x, deployed, whose change from before to after! could not be written at the lock. */
+static struct object *unwritten_at_the_lock(struct fixture *f)
 {
 	struct backing_hooks hooks = { .before = fail_writes };
-	struct fixture *f = *state;
 	struct object *x;
 
 	mkfile(f, "x", "before");
@@ -119,6 +118,15 @@ static void keeps_what_could_not_be_written(void **state)
 	backing_hooks = &hooks;
 	lock_zone(f, 1);
 	backing_hooks = NULL;
+	return x;
+}
+
+/* What could not be written at the lock waits in memory, and is written after the unlock. */
+static void keeps_what_could_not_be_written(void **state)
+{
+	struct fixture *f = *state;
+	struct object *x = unwritten_at_the_lock(f);
+
 	assert_reads(x, "after!");
 	unlock_zone(f);
 	assert_reads(x, "after!");
@@ -131,18 +139,9 @@ static void keeps_what_could_not_be_written(void **state)
 /* The same, and it ends while the zone is locked: that is a loss, and said. */
 static void says_what_was_lost(void **state)
 {
-	struct backing_hooks hooks = { .before = fail_writes };
 	struct fixture *f = *state;
-	struct object *x;
+	struct object *x = unwritten_at_the_lock(f);
 
-	mkfile(f, "x", "before");
-	assert_int_equal(store_flush_all(store_root_zone(f->st)), 0);
-	x = at(f, "x");
-	assert_int_equal(object_deploy(x), 0);
-	assert_int_equal(write_text(x, "after!"), 0);
-	backing_hooks = &hooks;
-	lock_zone(f, 1);
-	backing_hooks = NULL;
 	object_undeploy(x);
 	assert_int_equal(f->events[EVENT_LOST], 1);
 	assert_null(x->l);
