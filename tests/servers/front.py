@@ -1,0 +1,92 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""TLS in front of a server that speaks plain HTTP and listens on every address.
+
+front.py DIR CERT KEY INNER-PORT COMMAND...
+
+Listens on a free port of 127.0.0.1, written to DIR/port, then moves into a
+network namespace of its own, where COMMAND is started: it can be reached through
+this process alone.  Ends with it, or by SIGTERM.
+"""
+import ctypes
+import fcntl
+import os
+import signal
+import socket
+import ssl
+import struct
+import subprocess
+import sys
+import threading
+
+CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
+SIOCSIFFLAGS, IFF_UP = 0x8914, 1
+
+
+def enter_namespace():
+    libc = ctypes.CDLL(None, use_errno=True)
+    flags = CLONE_NEWNET if os.geteuid() == 0 else CLONE_NEWUSER | CLONE_NEWNET
+    if libc.unshare(flags):
+        raise OSError(ctypes.get_errno(), "no network namespace can be made")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        fcntl.ioctl(s, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", IFF_UP))
+
+
+def copy(a, b):
+    try:
+        while data := a.recv(65536):
+            b.sendall(data)
+    except OSError:
+        pass
+    for s in (a, b):
+        try:
+            s.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+
+
+def serve(conn, context, port):
+    try:
+        conn.settimeout(30)
+        with context.wrap_socket(conn, server_side=True) as tls, \
+                socket.create_connection(("127.0.0.1", port)) as inner:
+            back = threading.Thread(target=copy, args=(inner, tls), daemon=True)
+            back.start()
+            copy(tls, inner)
+            back.join()
+    except OSError:
+        conn.close()
+
+
+def wait_until_listening(port, child):
+    while child.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            threading.Event().wait(0.02)
+    sys.exit("the server has ended")
+
+
+def main():
+    where, cert, key, port = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+    enter_namespace()
+    child = subprocess.Popen(sys.argv[5:])
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        wait_until_listening(port, child)
+        with open(where + "/port.new", "w") as f:
+            f.write(f"{listener.getsockname()[1]}\n")
+        os.rename(where + "/port.new", where + "/port")
+        while True:
+            conn, _ = listener.accept()
+            threading.Thread(target=serve, args=(conn, context, port), daemon=True).start()
+    finally:
+        child.terminate()
+        child.wait()
+
+
+main()

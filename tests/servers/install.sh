@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Install the key servers that the provider cases start, under $O/servers, each
+# at the version that the cases were written against: install.sh [NAME…].  A
+# server that cannot be had is told on the last lines, and its cases skip; exit 0
+# all the same.
+set -u
+cd "$(dirname "$0")/../.." || exit 2
+O=${O:-$PWD/build}
+S=$O/servers
+mkdir -p "$S/bin"
+
+in_venv() { # NAME REQUIREMENT…
+	local v=$S/$1
+	shift
+	[ -e "$v/.done" ] && return 0
+	rm -rf "$v"
+	python3 -m venv "$v" && "$v/bin/pip" -q install --disable-pip-version-check "$@" &&
+		touch "$v/.done"
+}
+
+install_local_kms() {
+	[ -x "$S/bin/local-kms" ] || GOBIN=$S/bin GOFLAGS=-mod=mod go install \
+		github.com/nsmithuk/local-kms@v0.0.0-20260228092603-2a5e92d09ab6
+}
+
+install_moto() {
+	in_venv moto 'moto[server]==5.2.5'
+}
+
+known="local_kms moto"
+missing=""
+for name in "${@:-$known}"; do
+	# shellcheck disable=SC2086 # a list of words
+	for one in $name; do
+		"install_${one//-/_}" >"$S/install-$one.log" 2>&1 && echo "$one: ready" && continue
+		missing="$missing $one"
+		tail -n 3 "$S/install-$one.log" | sed 's/^/  | /'
+	done
+done
+[ -z "$missing" ] || echo "cannot be installed here:$missing"
