@@ -31,7 +31,7 @@ static const char *iso_time(int64_t t, char *buf, size_t cap)
 static void key_of(const struct kp_info *i, char ret[static KP_URI_MAX])
 {
 	const char *p = strstr(i->kid, "/keys/");
-	const char *end = p ? strchr(p + 6, '/') : NULL;
+	const char *end = p ? strpbrk(p + 6, "/?") : NULL;
 
 	snprintf(ret, KP_URI_MAX, "%.*s", end ? (int)(end - i->kid) : (int)strlen(i->kid), i->kid);
 }
@@ -126,6 +126,11 @@ int kp_acceptable(const struct kp_info *info, const struct kp_context *ctx, int6
 	char key[KP_URI_MAX];
 	int r;
 
+	if (info->refusal.code) {
+		if (e)
+			*e = info->refusal;
+		return info->refusal.code;
+	}
 	key_of(info, key);
 	r = check_vault(info, ctx, e);
 	if (!r)

@@ -83,7 +83,7 @@ struct kp_context {
 struct kp_info {
 	char kid[KP_URI_MAX];	  /* URI with the version described */
 	char newest[KP_URI_MAX];  /* URI with the newest enabled version */
-	char type[16];		  /* "RSA", "EC", "oct" … */
+	char type[16];		  /* "RSA", or "oct": a symmetric wrapping key; "EC" … */
 	unsigned int bits;
 	bool enabled;
 	int64_t not_before, expires; /* unix seconds; 0: none */
@@ -93,6 +93,12 @@ struct kp_info {
 	bool firewall_blocks;	  /* firewall on, trusted services not let in */
 	bool service_managed;	  /* cmkfs's own service vault: exempt from purge protection */
 	char vault[128], tenant[64], region[64];
+	/*
+	 * What the provider itself refuses about this key, in its own words and
+	 * with the command of its own field that mends it; code 0: nothing.  Goes
+	 * before all other refusals, whose hints are those of the embedded vault.
+	 */
+	struct kp_error refusal;
 };
 
 struct kp; /* an opened key; defined by the provider */
@@ -137,7 +143,7 @@ const struct kp_ops *kp_provider_named(const char *name);
  * NOW in unix seconds.  0; -EKEYREJECTED (kind, size, vault without soft
  * delete or purge protection, tenant, region), -EACCES (a permission of get,
  * wrapKey, unwrapKey is missing; firewall), -EKEYREVOKED (disabled),
- * -EKEYEXPIRED (expired, not yet valid).
+ * -EKEYEXPIRED (expired, not yet valid); or INFO's own refusal.
  */
 int kp_acceptable(const struct kp_info *info, const struct kp_context *ctx, int64_t now,
 		  struct kp_error *e);

@@ -220,6 +220,14 @@ static void key_that_is_not_valid_now_is_refused(void **state)
 	REFUSED(i.not_before = NOW + 1, -EKEYEXPIRED, "not valid before", "--not-before none");
 }
 
+static void refusal_of_the_provider_goes_first_in_its_own_words(void **state)
+{
+	(void)state;
+	REFUSED(i.soft_delete = false;
+		kp_fail(&i.refusal, -EACCES, "mend prod", "prod is open to all"), -EACCES,
+		"prod is open to all", "mend prod");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -234,6 +242,7 @@ int main(void)
 		cmocka_unit_test(key_of_wrong_kind_is_refused),
 		cmocka_unit_test(missing_permission_is_refused),
 		cmocka_unit_test(key_that_is_not_valid_now_is_refused),
+		cmocka_unit_test(refusal_of_the_provider_goes_first_in_its_own_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
