@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * base64url without padding (RFC 4648 section 5), strict: padding, another
- * alphabet and non-zero spare bits are refused.  Constant-time in the data.
- * Thread-safe.
+ * base64url without padding (RFC 4648 section 5), and base64 with it (section
+ * 4), strict: padding that is not that of the form, another alphabet and
+ * non-zero spare bits are refused.  Constant-time in the data.  Thread-safe.
  */
 #ifndef CMKFS_B64_H
 #define CMKFS_B64_H
@@ -21,5 +21,10 @@ void b64_encode(const void *p, size_t n, char *ret);
  * bytes that it had room for, which are wiped.
  */
 int b64_decode(const char *s, size_t n, uint8_t *ret, size_t cap, size_t *ret_n);
+
+/* The same in base64 with padding: B64_STD_LEN(N) characters and a NUL. */
+#define B64_STD_LEN(n) (((n) + 2) / 3 * 4)
+void b64_std_encode(const void *p, size_t n, char *ret);
+int b64_std_decode(const char *s, size_t n, uint8_t *ret, size_t cap, size_t *ret_n);
 
 #endif

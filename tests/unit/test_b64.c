@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * base64url: one text for each value, and no other.
+ * base64url and base64: one text for each value, and no other.
  */
 #include "crypto/b64.h"
 
@@ -54,6 +54,43 @@ static void every_length_agrees_with_openssl(void **state)
 		assert_int_equal(n, len);
 		assert_memory_equal(back, p, len);
 	}
+}
+
+static void the_padded_form_is_that_of_openssl(void **state)
+{
+	uint8_t p[300], back[300];
+	unsigned char theirs[408];
+	char mine[401];
+	size_t n;
+
+	(void)state;
+	for (unsigned int i = 0; i < sizeof(p); i++)
+		p[i] = (uint8_t)(i * 89 + i / 7 + 3);
+	for (size_t len = 0; len <= sizeof(p); len++) {
+		b64_std_encode(p, len, mine);
+		EVP_EncodeBlock(theirs, p, (int)len);
+		assert_string_equal(mine, (char *)theirs);
+		assert_int_equal(strlen(mine), B64_STD_LEN(len));
+		assert_int_equal(b64_std_decode(mine, strlen(mine), back, sizeof(back), &n), 0);
+		assert_int_equal(n, len);
+		assert_memory_equal(back, p, len);
+	}
+}
+
+static void the_padded_form_has_one_text_too(void **state)
+{
+	static const char *const bad[] = {
+		"Zg", "Zg=", "Zg===", "Zg======", "=", "====", "Zh==", "Zm9=", "Zm8=Zm8=",
+		"Zm9v====", "Zg==\n", " Zg=", "_____w==", "-w==", "=Zg=",
+	};
+	uint8_t out[8];
+	size_t n;
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_int_equal(b64_std_decode(bad[i], strlen(bad[i]), out, 8, &n), -EINVAL);
+	assert_int_equal(b64_std_decode("/+8=", 4, out, 8, &n), 0);
+	assert_int_equal(n, 2);
 }
 
 /* Every text of two characters: those that decode are exactly the 256 that encode. */
@@ -138,6 +175,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rfc4648_answers_without_padding),
 		cmocka_unit_test(every_length_agrees_with_openssl),
+		cmocka_unit_test(the_padded_form_is_that_of_openssl),
+		cmocka_unit_test(the_padded_form_has_one_text_too),
 		cmocka_unit_test(one_byte_has_one_text),
 		cmocka_unit_test(foreign_characters_are_refused_anywhere_and_the_output_wiped),
 		cmocka_unit_test(padding_spare_bits_and_lengths_are_refused),
