@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the provider of AWS KMS reads: names of keys, files of profiles, errors.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <cmocka.h>
+
+#include "keyprov/aws/aws.h"
+
+#define ID "1234abcd-12ab-34cd-56ef-1234567890ab"
+#define ARN "arn:aws:kms:eu-west-1:111122223333:"
+
+/* ---- names ---------------------------------------------------------------------- */
+
+static void uris_have_one_normal_form(void **state)
+{
+	static const char *const rows[][3] = { /* URI, normal form, KeyId */
+		{ "awskms:///" ID, "awskms:///" ID, ID },
+		{ "AWSKMS:///alias/prod", "awskms:///alias/prod", "alias/prod" },
+		{ "awskms://KMS.Example.com:8443/" ID, "awskms://kms.example.com:8443/" ID, ID },
+		{ "awskms://[::1]:80/" ID, "awskms://[::1]:80/" ID, ID },
+		{ "awskms:///" ARN "key/" ID, "awskms:///" ARN "key/" ID, ARN "key/" ID },
+		{ "awskms:///arn:aws-us-gov:kms:us-gov-west-1:111122223333:key/mrk-12",
+		  "awskms:///arn:aws-us-gov:kms:us-gov-west-1:111122223333:key/mrk-12",
+		  "arn:aws-us-gov:kms:us-gov-west-1:111122223333:key/mrk-12" },
+		{ "awskms:///" ARN "alias/team/a_b-c?key=" ID,
+		  "awskms:///" ARN "alias/team/a_b-c?key=" ID, ARN "key/" ID },
+	};
+	char text[KP_URI_MAX], name[AWS_NAME_MAX];
+	struct aws_uri u;
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
+		assert_int_equal(aws_uri_parse(rows[i][0], &u, NULL), 0);
+		assert_int_equal(aws_uri_format(&u, text), 0);
+		assert_string_equal(text, rows[i][1]);
+		aws_name(&u, name);
+		assert_string_equal(name, rows[i][2]);
+	}
+}
+
+static void malformed_uris_are_refused_with_what_to_write(void **state)
+{
+	static const char *const bad[] = {
+		"", "awskms:", "awskms://", "awskms:///", "awskms://host", "awskms://host/",
+		"awskms:/" ID, "aws://x/" ID, "awskms:///alias/", "awskms:///a b", "awskms:///a/b",
+		"awskms:///arn:aws:s3:eu-west-1:1:key/a", "awskms:///arn:aws:kms:eu-west-1:1",
+		"awskms:///arn:aws:kms::1:key/a", "awskms:///arn:aws:kms:r:1:key/",
+		"awskms:///arn:aws:kms:r:1:key/a/b", "awskms:///arn:aws:kms:r:1:key/a:b",
+		"awskms:///" ID "?key=a", "awskms:///alias/a?key=", "awskms:///alias/a?key=b/c",
+		"awskms:///alias/a?version=1", "awskms://user@host/" ID, "awskms://host/" ID "#x",
+		"awskms:///alias/\xc3\xa4", "awskms:///alias/a\n", "awskms://h%20/" ID,
+	};
+	struct kp_error e;
+	struct aws_uri u;
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {
+		memset(&e, 0, sizeof(e));
+		assert_int_equal(aws_uri_parse(bad[i], &u, &e), -EINVAL);
+		assert_int_equal(e.code, -EINVAL);
+		assert_non_null(strstr(e.hint, "awskms:///"));
+	}
+}
+
+static void uri_that_does_not_fit_is_refused(void **state)
+{
+	char uri[KP_URI_MAX + 20] = "awskms:///alias/";
+	struct aws_uri u;
+
+	(void)state;
+	for (size_t n = strlen(uri); n < sizeof(uri) - 1; n++) {
+		uri[n] = 'a';
+		uri[n + 1] = '\0';
+		assert_int_equal(aws_uri_parse(uri, &u, NULL),
+				 n + 1 - strlen("awskms:///") < sizeof(u.resource) ? 0 : -EINVAL);
+	}
+}
+
+static void arns_of_answers_are_taken_apart(void **state)
+{
+	struct aws_uri u;
+
+	(void)state;
+	assert_int_equal(aws_arn_parse("arn:aws-cn:kms:cn-north-1:42:key/" ID, &u), 0);
+	assert_string_equal(u.partition, "aws-cn");
+	assert_string_equal(u.region, "cn-north-1");
+	assert_string_equal(u.account, "42");
+	assert_string_equal(u.resource, "key/" ID);
+	assert_int_equal(aws_arn_parse(ID, &u), -EINVAL);
+	assert_int_equal(aws_arn_parse("arn:aws:iam::42:role/x", &u), -EINVAL);
+}
+
+/* ---- profiles ---------------------------------------------------------------------- */
+
+static int parse(const char *text, bool config, const char *name, struct aws_profile *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	return aws_profile_parse(text, strlen(text), config, name, ret);
+}
+
+static void settings_of_the_profile_alone_are_taken(void **state)
+{
+	static const char text[] =
+		"; comment = 1\r\n# aws_access_key_id = no\n"
+		"[other]\naws_access_key_id = OTHER\n"
+		"[ mine ]\r\naws_access_key_id = AKIDMINE\r\n"
+		"aws_secret_access_key=wJalrXUtnFEMI/K7MDENG+b=\r\n"
+		"s3 =\n  region = nested\nunknown = x\nno equals sign\n"
+		"aws_session_token =\ttoken== \n"
+		"[after]\nregion = wrong\n";
+	struct aws_profile p;
+
+	(void)state;
+	assert_int_equal(parse(text, false, "mine", &p), 0);
+	assert_string_equal(p.creds.id, "AKIDMINE");
+	assert_string_equal(p.creds.secret, "wJalrXUtnFEMI/K7MDENG+b=");
+	assert_string_equal(p.creds.token, "token==");
+	assert_string_equal(p.region, "");
+	assert_int_equal(parse(text, false, "none", &p), -ENOENT);
+	assert_int_equal(parse("", false, "default", &p), -ENOENT);
+}
+
+static void sections_of_the_config_file_are_called_profiles(void **state)
+{
+	static const char text[] = "[default]\nregion = one\n[profile a]\nregion = two\n"
+				   "[a]\nregion = three\n[profile default]\nregion = four\n"
+				   "[profilea]\nregion = five\n[profile]\nregion = six\n";
+	struct aws_profile p;
+
+	(void)state;
+	assert_int_equal(parse(text, true, "a", &p), 0);
+	assert_string_equal(p.region, "two");
+	assert_int_equal(parse("[default]\nregion = one\n", true, "default", &p), 0);
+	assert_string_equal(p.region, "one");
+	assert_int_equal(parse(text, false, "a", &p), 0);
+	assert_string_equal(p.region, "three");
+	assert_int_equal(parse("[a]\nregion = x\n", true, "a", &p), -ENOENT);
+}
+
+static void longest_token_fits_and_a_longer_one_is_refused(void **state)
+{
+	char text[AWS_TOKEN_MAX + 64] = "[default]\naws_session_token = ";
+	size_t head = strlen(text);
+	struct aws_profile p;
+
+	(void)state;
+	memset(text + head, 't', AWS_TOKEN_MAX - 1);
+	assert_int_equal(parse(text, false, "default", &p), 0);
+	assert_int_equal(strlen(p.creds.token), AWS_TOKEN_MAX - 1);
+	text[head + AWS_TOKEN_MAX - 1] = 't';
+	assert_int_equal(parse(text, false, "default", &p), -EMSGSIZE);
+}
+
+/* ---- errors ------------------------------------------------------------------------- */
+
+static void errors_are_told_by_their_name_however_it_is_spelt(void **state)
+{
+	static const struct {
+		const char *type, *message;
+		long status;
+		int code;
+		enum aws_act act;
+	} rows[] = {
+		{ "AccessDeniedException", "", 400, -EACCES, AWS_FINAL },
+		{ "AccessDenied", "", 403, -EACCES, AWS_FINAL },
+		{ "DisabledException", "", 400, -EKEYREVOKED, AWS_FINAL },
+		{ "com.amazonaws.kms#DisabledException", "", 400, -EKEYREVOKED, AWS_FINAL },
+		{ "KMSInvalidStateException:http://internal.amazon.com/coral/", "", 400,
+		  -EKEYREVOKED, AWS_FINAL },
+		{ "NotFoundException", "", 400, -ENOENT, AWS_FINAL },
+		{ "InvalidCiphertextException", "", 400, -EBADMSG, AWS_FINAL },
+		{ "IncorrectKeyException", "", 400, -EBADMSG, AWS_FINAL },
+		{ "InvalidKeyUsageException", "", 400, -EKEYREJECTED, AWS_FINAL },
+		{ "ExpiredTokenException", "", 400, -EKEYREJECTED, AWS_CREDENTIALS },
+		{ "ExpiredToken", "", 403, -EKEYREJECTED, AWS_CREDENTIALS },
+		{ "UnrecognizedClientException", "", 400, -EKEYREJECTED, AWS_CREDENTIALS },
+		{ "InvalidSignatureException", "Signature expired: 2015 is now earlier than 2016",
+		  400, -EAGAIN, AWS_CLOCK },
+		{ "InvalidSignatureException", "does not match", 400, -EKEYREJECTED,
+		  AWS_CREDENTIALS },
+		{ "RequestTimeTooSkewed", "", 403, -EAGAIN, AWS_CLOCK },
+		{ "ThrottlingException", "", 400, -EAGAIN, AWS_RETRY },
+		{ "KMSInternalException", "", 500, -EAGAIN, AWS_RETRY },
+		{ "KeyUnavailableException", "", 500, -EAGAIN, AWS_RETRY },
+		/* unknown: by the status */
+		{ "NewException", "", 400, -EPROTO, AWS_FINAL },
+		{ "NewException", "", 403, -EACCES, AWS_FINAL },
+		{ "", "", 403, -EPROTO, AWS_FINAL },
+		{ "", "", 404, -EPROTO, AWS_FINAL },
+		{ "", "", 302, -EPROTO, AWS_FINAL },
+		{ "", "", 429, -EAGAIN, AWS_RETRY },
+		{ "", "", 502, -EAGAIN, AWS_RETRY },
+		{ "Exception", "", 400, -EPROTO, AWS_FINAL },
+		{ "#", "", 400, -EPROTO, AWS_FINAL },
+		/* a final error keeps its meaning whatever the status */
+		{ "AccessDeniedException", "", 500, -EACCES, AWS_FINAL },
+	};
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct aws_verdict *v =
+			aws_verdict(rows[i].type, rows[i].message, rows[i].status);
+
+		assert_int_equal(v->code, rows[i].code);
+		assert_int_equal(v->act, rows[i].act);
+	}
+}
+
+static void plain_text_of_xml_is_found_and_nothing_else(void **state)
+{
+	static const char xml[] = "<E><Error><Code>AccessDenied</Code><Message>a &amp; b</Message>"
+				  "<Empty></Empty><Deep><x>y</x></Deep><Code>second</Code></Error>"
+				  "<Cut>abc";
+	char text[16];
+
+	(void)state;
+	assert_int_equal(aws_xml_text(xml, "Code", text, sizeof(text)), 0);
+	assert_string_equal(text, "AccessDenied");
+	assert_int_equal(aws_xml_text(xml, "Empty", text, sizeof(text)), 0);
+	assert_string_equal(text, "");
+	assert_int_equal(aws_xml_text(xml, "Message", text, sizeof(text)), -EPROTO);
+	assert_int_equal(aws_xml_text(xml, "Deep", text, sizeof(text)), -EPROTO);
+	assert_int_equal(aws_xml_text(xml, "Cut", text, sizeof(text)), -EPROTO);
+	assert_int_equal(aws_xml_text(xml, "None", text, sizeof(text)), -ENOENT);
+	assert_int_equal(aws_xml_text(xml, "Code", text, 12), -EMSGSIZE);
+	assert_int_equal(aws_xml_text("", "Code", text, sizeof(text)), -ENOENT);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(uris_have_one_normal_form),
+		cmocka_unit_test(malformed_uris_are_refused_with_what_to_write),
+		cmocka_unit_test(uri_that_does_not_fit_is_refused),
+		cmocka_unit_test(arns_of_answers_are_taken_apart),
+		cmocka_unit_test(settings_of_the_profile_alone_are_taken),
+		cmocka_unit_test(sections_of_the_config_file_are_called_profiles),
+		cmocka_unit_test(longest_token_fits_and_a_longer_one_is_refused),
+		cmocka_unit_test(errors_are_told_by_their_name_however_it_is_spelt),
+		cmocka_unit_test(plain_text_of_xml_is_found_and_nothing_else),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
