@@ -9,6 +9,7 @@
 #   V=1               show the commands
 #   O=build           where everything that is made goes
 #   PREFIX=/usr/local, DESTDIR=   for install and uninstall
+#   WITHOUT=libcurl   build without the key providers that need it; also p11-kit-1
 #   TEST_WRAPPER=     put before each unit test, e.g. valgrind
 #   BENCH=            options of tests/bench/bench.py, e.g. --quick for two minutes
 #   CASES=GLOB        only these of tests/cases, e.g. CASES='cmd-*'
@@ -34,6 +35,17 @@ CFLAGS ?= -O2 -g
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
 PKGS := fuse3 libcrypto sqlite3 jansson inih
+
+# Libraries for key providers: what is missing, or named in WITHOUT, takes its
+# rooms under keyprov/ and their tests (test_kp_ROOM*, fuzz_kp_ROOM*) with it, and the program is built with
+# the rest.  keyprov/providers.c asks for HAVE_LIBCURL and the like.
+optional := libcurl p11-kit-1
+rooms_libcurl := net azure vault aws
+rooms_p11-kit-1 := pkcs11
+have := $(foreach p,$(filter-out $(WITHOUT),$(optional)),$(shell $(PKG_CONFIG) --exists $(p) && echo $(p)))
+left_out := $(foreach p,$(filter-out $(have),$(optional)),$(rooms_$(p)))
+have_flags := $(foreach p,$(have),-DHAVE_$(shell echo $(p) | tr 'a-z-' 'A-Z_'))
+PKGS += $(have)
 pkg_cflags := $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)
 pkg_libs := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null)
 cmocka_libs := $(shell $(PKG_CONFIG) --libs cmocka 2>/dev/null || echo -lcmocka)
@@ -42,7 +54,7 @@ warnings := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvl
 	$(if $(WERROR),-Werror)
 all_cflags = -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DFUSE_USE_VERSION=312 \
 	-DCMKFS_VERSION='"$(VERSION)"' -I. $(warnings) -pthread -fstack-protector-strong \
-	$(pkg_cflags) $(CFLAGS) $(CPPFLAGS)
+	$(have_flags) $(pkg_cflags) $(CFLAGS) $(CPPFLAGS)
 all_ldflags = -pthread -Wl,-z,relro,-z,now $(CFLAGS) $(LDFLAGS)
 
 ifeq ($(V),1)
@@ -56,12 +68,14 @@ endif
 # ---- what is built from what: each room is a wildcard ------------------------
 
 crypto_src := $(wildcard crypto/*.c)
-keyprov_src := $(wildcard keyprov/*.c keyprov/*/*.c)
+keyprov_src := $(filter-out $(left_out:%=keyprov/%/%),$(wildcard keyprov/*.c keyprov/*/*.c))
 store_src := $(wildcard fs/store/*.c)
 fs_src := $(wildcard fs/lib/*.c fs/mount/*.c fs/cmd/*.c)
 testlib_src := $(wildcard tests/lib/*.c)
-unit_src := $(wildcard tests/unit/test_*.c)
-fuzz_src := $(wildcard tests/fuzz/fuzz_*.c)
+unit_src := $(filter-out $(foreach r,$(left_out),$(wildcard tests/unit/test_kp_$(r)*.c)), \
+	$(wildcard tests/unit/test_*.c))
+fuzz_src := $(filter-out $(foreach r,$(left_out),$(wildcard tests/fuzz/fuzz_kp_$(r)*.c)), \
+	$(wildcard tests/fuzz/fuzz_*.c))
 bench_src := $(wildcard tests/bench/*.c)
 posix_src := $(wildcard tests/posix/*.c)
 

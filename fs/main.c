@@ -47,7 +47,7 @@ static int unknown_verb(int argc, char **argv, int words)
 
 static int run(const struct verb *v, int argc, char **argv)
 {
-	struct conf *conf = NULL;
+	static struct conf *conf; /* kept to the end: see conf_provider() */
 	struct conf_error err;
 	struct cmd c;
 	int r = opts_parse(v, argc, argv, &c);
@@ -60,9 +60,7 @@ static int run(const struct verb *v, int argc, char **argv)
 	c.conf = conf;
 	kp_audit_set_best_effort(!conf->audit);
 	passphrase_setup(conf);
-	r = v->run(&c);
-	conf_free(conf);
-	return r;
+	return v->run(&c);
 }
 
 static int main_verb(int argc, char **argv)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * THE interface between the filesystem and key vaults.  fs/ sees providers
- * only through this header, lease.h and open.h; a new provider is one file with a
- * const struct kp_ops and one line in providers.c.
+ * only through this header, lease.h and open.h; a new provider is one file or
+ * folder with a const struct kp_ops and one line in providers.c.  net/ has what
+ * those share that speak HTTPS.
  *
  * Words: a *key* is the customer-managed key (CMK) in a vault, named by a URI;
  * its *kid* is the URI with the key version.  A *principal* is the identity as
@@ -74,10 +75,17 @@ struct kp_context {
 	 * hex, passed as encryption context where the provider has one.
 	 */
 	const char *binding;
-	/* Provider's section of the configuration: VALUE of KEY or NULL. */
+	/*
+	 * Provider's section of the configuration: the value of KEY, which lives
+	 * as long as the process, or NULL.  NULL: there is no configuration;
+	 * kp_conf() looks.
+	 */
 	const char *(*conf)(void *arg, const char *section, const char *key);
 	void *conf_arg;
 };
+
+/* The value of KEY in SECTION, or NULL: not set. */
+const char *kp_conf(const struct kp_context *ctx, const char *section, const char *key);
 
 /* A key and its vault, as described by the provider: for the refusals of cmkfs-security(7). */
 struct kp_info {
@@ -101,6 +109,16 @@ struct kp_info {
 	struct kp_error refusal;
 };
 
+/*
+ * A key of the provider's section of the configuration, which has the
+ * provider's name: [azure].  One that no table has is an error with file and line.
+ */
+struct kp_conf_key {
+	const char *name;	/* "client-id" */
+	enum { KP_CONF_TEXT, KP_CONF_PATH, KP_CONF_CHOICE } type; /* a path is absolute */
+	const char *choices;	/* of KP_CONF_CHOICE: words with single spaces between */
+};
+
 struct kp; /* an opened key; defined by the provider */
 
 struct kp_ops {
@@ -108,6 +126,7 @@ struct kp_ops {
 	const char *summary;	/* one line for `cmkfs providers` */
 	const char *const *schemes; /* e.g. {"local://", NULL} */
 	bool watched;		/* has a watch descriptor: lease expiry need not poll */
+	const struct kp_conf_key *conf_keys; /* ends with name NULL; NULL: no section */
 
 	/* Check URI alone, and give it its normal form.  0, -EINVAL. */
 	int (*check)(const char *uri, char ret[static KP_URI_MAX], struct kp_error *e);
@@ -121,7 +140,10 @@ struct kp_ops {
 	/* Unwrap a blob made under KID.  RET (KP_SECRET_LEN bytes) is wiped on failure. */
 	int (*unwrap)(struct kp *kp, const char *kid, const uint8_t *blob, size_t n, uint8_t *ret,
 		      struct kp_error *e);
-	/* A descriptor that becomes readable when something changed, or -1.  Owned by KP. */
+	/*
+	 * A descriptor that becomes readable when something changed, or -1.
+	 * Owned by KP.  NULL where there is none.
+	 */
 	int (*watch_fd)(struct kp *kp);
 	/*
 	 * Take note of the change: drains the descriptor; *RET_CHANGED is false

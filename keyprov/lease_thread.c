@@ -100,7 +100,7 @@ static unsigned int fill(struct lease *l, struct pollfd *p)
 	for (unsigned int i = 0; i < l->slots->n && n < MAX_WATCHES; i++) {
 		struct slot *s = &l->slots->v[i];
 
-		p[n++].fd = s->ops ? s->ops->watch_fd(s->kp) : -1;
+		p[n++].fd = s->ops && s->ops->watch_fd ? s->ops->watch_fd(s->kp) : -1;
 	}
 	for (unsigned int i = 0; i < n; i++)
 		p[i].events = POLLIN;

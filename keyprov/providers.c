@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The providers that are built in.  Alone in its file, so that a test can link
- * a list of its own instead.
+ * The providers that are built in, those that need a library of the Makefile's
+ * `optional` under #ifdef HAVE_LIBCURL or HAVE_P11_KIT_1.  Alone in its file, so that a test can link a list of its own instead.
  */
 #include "keyprov.h"
 

@@ -19,7 +19,7 @@ const struct kp_ops *kp_provider_of(const char *uri, struct kp_error *e)
 {
 	const struct kp_ops *const *p;
 	const char *const *s;
-	char known[128] = "";
+	char known[192] = "";
 	int n = (int)strcspn(uri, ":");
 
 	for (p = kp_providers; *p; p++)
@@ -36,6 +36,11 @@ const struct kp_ops *kp_provider_of(const char *uri, struct kp_error *e)
 		kp_fail(e, -ENOTSUP, NULL, "'%.100s' is not a key URI", uri);
 	kp_hint(e, -ENOTSUP, "use a key URI of: %s, as local://VAULT/keys/NAME", known);
 	return NULL;
+}
+
+const char *kp_conf(const struct kp_context *ctx, const char *section, const char *key)
+{
+	return ctx->conf ? ctx->conf(ctx->conf_arg, section, key) : NULL;
 }
 
 const struct kp_ops *kp_provider_named(const char *name)

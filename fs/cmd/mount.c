@@ -127,16 +127,14 @@ static int helper_exit(int r)
 
 static int helper_run(const char *dir, const char *mnt, const char *text)
 {
-	struct conf *conf = NULL;
+	static struct conf *conf; /* kept to the end: see conf_provider() */
 	struct conf_error err;
 	int r = conf_load(&conf, &err);
 
 	if (r)
 		return cmd_fail(CMD_USAGE, err.hint, "%s", err.message);
 	passphrase_setup(conf);
-	r = mount_volume(conf, dir, mnt, text);
-	conf_free(conf);
-	return r;
+	return mount_volume(conf, dir, mnt, text);
 }
 
 int mount_helper(int argc, char **argv)

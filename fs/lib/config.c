@@ -55,18 +55,50 @@ static char *next_line(char *buf, int cap, void *arg)
 	return buf;
 }
 
+static int repeated(struct parse *p, const char *section, const char *key)
+{
+	return conf_fail(p->err, -EINVAL, "keep one of the two lines",
+			 "%s:%u: %s in [%s] is repeated", p->name, p->line, key, section);
+}
+
+static int no_good_value(struct parse *p, const char *value, const char *why)
+{
+	return conf_fail(p->err, -EINVAL, "see cmkfs.conf(5)", "%s:%u: '%.64s' is no good value: %s",
+			 p->name, p->line, value, why);
+}
+
+/* A setting in the section of a key provider. */
+static int take_provider(struct parse *p, const char *section, const struct kp_conf_key *k,
+			 const char *value)
+{
+	char why[200];
+	int r = conf_provider_set(p->conf, section, k, value);
+
+	if (r == -EEXIST)
+		return repeated(p, section, k->name);
+	if (r != -EINVAL)
+		return r ? conf_fail(p->err, r, "", "out of memory") : 0;
+	snprintf(why, sizeof(why), "%s is %s%s", k->name,
+		 k->type == KP_CONF_CHOICE ? "one of: " :
+		 k->type == KP_CONF_PATH   ? "an absolute path" : "a text",
+		 k->type == KP_CONF_CHOICE ? k->choices : "");
+	return no_good_value(p, value, why);
+}
+
 /* One setting, on the line p->line. */
 static int take(struct parse *p, const char *section, const char *key, const char *value)
 {
+	const struct kp_conf_key *k = conf_provider_key(section, key);
 	char why[200];
 	int r;
 
+	if (k)
+		return take_provider(p, section, k, value);
 	for (size_t i = 0; i < CONF_NKEYS; i++) {
 		if (strcmp(section, conf_keys[i].section) || strcmp(key, conf_keys[i].key))
 			continue;
 		if (p->seen[i])
-			return conf_fail(p->err, -EINVAL, "keep one of the two lines",
-					 "%s:%u: %s in [%s] is repeated", p->name, p->line, key, section);
+			return repeated(p, section, key);
 		p->seen[i] = true;
 		r = conf_set(p->conf, &conf_keys[i], value);
 		if (r == -ENOMEM)
@@ -74,8 +106,7 @@ static int take(struct parse *p, const char *section, const char *key, const cha
 		if (!r)
 			return 0;
 		conf_describe(&conf_keys[i], why, sizeof(why));
-		return conf_fail(p->err, -EINVAL, "see cmkfs.conf(5)", "%s:%u: '%.64s' is no good value: %s",
-				 p->name, p->line, value, why);
+		return no_good_value(p, value, why);
 	}
 	return conf_fail(p->err, -EINVAL, "cmkfs.conf(5) has all keys; look for a misspelling",
 			 "%s:%u: unknown key '%.64s' in section [%.64s]", p->name, p->line, key, section);
@@ -94,6 +125,9 @@ static bool known_section(const char *s, size_t n)
 {
 	for (size_t i = 0; i < CONF_NKEYS; i++)
 		if (strlen(conf_keys[i].section) == n && !memcmp(conf_keys[i].section, s, n))
+			return true;
+	for (const struct kp_ops *const *p = kp_providers; *p; p++)
+		if ((*p)->conf_keys && strlen((*p)->name) == n && !memcmp((*p)->name, s, n))
 			return true;
 	return false;
 }
@@ -160,6 +194,7 @@ int conf_parse(struct conf *c, const char *name, const char *text, size_t n, str
 
 	if (r)
 		return r;
+	conf_provider_next_file(c);
 	r = ini_parse_stream(next_line, &p, on_setting, &p);
 	if (p.r)
 		return p.r;

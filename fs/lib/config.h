@@ -2,7 +2,8 @@
 /*
  * The configuration: /etc/cmkfs/cmkfs.conf, then the user's
  * $XDG_CONFIG_HOME/cmkfs/cmkfs.conf, whose settings win; or, when CMKFS_CONFIG
- * is set, that file alone.  Every key is in the table below and in
+ * is set, that file alone.  Every key is in the table below, or in the
+ * conf_keys of the key provider after which the section is named, and in
  * cmkfs.conf(5); anything else in a file is an error with file and line.
  *
  * A struct conf is read-only after it has been loaded; thread-safe then.
@@ -46,6 +47,7 @@ struct conf {
 	unsigned int lease_ms, grace_ms, drain_ms;
 	unsigned int threads; /* 0: by the number of processors */
 	unsigned int allow_other, allow_deployments;
+	struct conf_setting *provider; /* what is set in the sections of key providers */
 };
 
 struct conf_error {
@@ -70,6 +72,13 @@ int conf_parse(struct conf *c, const char *name, const char *text, size_t n,
  * [MIN, MAX] milliseconds.  0; -EINVAL; -ERANGE.
  */
 int conf_duration(const char *s, uint64_t min, uint64_t max, uint64_t *ret_ms);
+
+/*
+ * The value of KEY in the section of a key provider; NULL: not set.  ARG is a
+ * struct conf; for struct kp_context.  A thread that a provider holds up may
+ * ask until the process ends, so programs do not free theirs.
+ */
+const char *conf_provider(void *arg, const char *section, const char *key);
 
 /* An unsigned number in [MIN, MAX].  0; -EINVAL; -ERANGE. */
 int conf_number(const char *s, uint64_t min, uint64_t max, uint64_t *ret);

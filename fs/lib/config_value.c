@@ -162,5 +162,7 @@ void conf_free(struct conf *c)
 	free(c->state_dir);
 	free(c->tenant);
 	free(c->region);
+	free(c->vault_passphrase_file);
+	conf_provider_free(c);
 	free(c);
 }

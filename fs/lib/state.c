@@ -143,6 +143,8 @@ int state_context(struct state_context *c, const struct conf *conf, const struct
 	c->kp.state_dir = c->dir;
 	c->kp.tenant = conf ? conf->tenant : NULL;
 	c->kp.region = conf ? conf->region : NULL;
+	c->kp.conf = conf ? conf_provider : NULL;
+	c->kp.conf_arg = (void *)(uintptr_t)conf; /* read only */
 	if (z) {
 		choose_principal(c, z);
 		state_hex(z->vol, sizeof(*z), c->binding);
