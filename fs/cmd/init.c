@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "fs/lib/uses.h"
 #include "keyprov/local/local.h"
 #include "volkeys.h"
 
@@ -129,6 +130,7 @@ static int run(const struct cmd *c)
 				  .crash = (uint8_t)c->conf->crash };
 	struct store_error err = { "", "" };
 	struct making m = { .conf = c->conf };
+	_cleanup_free_ char *state = NULL;
 	const char *dir = c->argv[0];
 	char id[2 * ID_LEN + 1];
 	struct zone_id z;
@@ -143,6 +145,8 @@ static int run(const struct cmd *c)
 		return cmd_fail_kp(&m.e, NULL);
 	if (r)
 		return cmd_fail_store(r, &err, dir);
+	if (!state_dir(c->conf, &state))
+		uses_note(state, dir);
 	state_hex(z.vol, ID_LEN, id);
 	printf("volume:   %s\nkey:      %s\nidentity: %s\ncipher:   %s\n", id, m.kid, m.principal,
 	       o.suite == SUITE_GCM ? "AES-256-GCM" : "AES-256-XTS");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * `cmkfs vault create`, `update`, `firewall`, `delete`, `recover`, `purge`:
- * the vaults embedded in cmkfs.
+ * `cmkfs vault create`, `update`, `firewall`, `recover`: the vaults embedded in
+ * cmkfs.
  */
 #include <stdio.h>
 
@@ -169,31 +169,12 @@ const struct verb verb_vault_firewall = {
 	.run = firewall,
 };
 
-/* ---- delete, recover, purge ---------------------------------------------------- */
-
-static int delete(const struct cmd *c)
-{
-	return vault_simple(c, local_vault_delete);
-}
+/* ---- recover ------------------------------------------------------------------- */
 
 static int recover(const struct cmd *c)
 {
 	return vault_simple(c, local_vault_recover);
 }
-
-static int purge(const struct cmd *c)
-{
-	return vault_simple(c, local_vault_purge);
-}
-
-const struct verb verb_vault_delete = {
-	.name = "vault delete",
-	.args = "VAULT",
-	.summary = "Delete a vault: its keys are refused at once",
-	.min_args = 1,
-	.max_args = 1,
-	.run = delete,
-};
 
 const struct verb verb_vault_recover = {
 	.name = "vault recover",
@@ -202,13 +183,4 @@ const struct verb verb_vault_recover = {
 	.min_args = 1,
 	.max_args = 1,
 	.run = recover,
-};
-
-const struct verb verb_vault_purge = {
-	.name = "vault purge",
-	.args = "VAULT",
-	.summary = "End a deleted vault and its keys for good",
-	.min_args = 1,
-	.max_args = 1,
-	.run = purge,
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * `cmkfs vault key create`, `import`, `rotate`, `update`, `enable`, `disable`,
- * `delete`, `recover`, `purge`: keys of the embedded vaults.
+ * `recover`: keys of the embedded vaults.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -238,19 +238,9 @@ static int disable(const struct cmd *c)
 	return vault_simple(c, call_disable);
 }
 
-static int delete(const struct cmd *c)
-{
-	return vault_simple(c, local_key_delete);
-}
-
 static int recover(const struct cmd *c)
 {
 	return vault_simple(c, local_key_recover);
-}
-
-static int purge(const struct cmd *c)
-{
-	return vault_simple(c, local_key_purge);
 }
 
 #define URI_VERB(word, text)                                                                       \
@@ -265,6 +255,4 @@ static int purge(const struct cmd *c)
 
 URI_VERB(enable, "Let a key, or one version of it, be used again");
 URI_VERB(disable, "Refuse a key, or one version of it: volumes under it lock");
-URI_VERB(delete, "Delete a key, or one version of it: volumes under it lock");
 URI_VERB(recover, "Take the deletion of a key or version back, within the retention");
-URI_VERB(purge, "End a deleted key or version for good");

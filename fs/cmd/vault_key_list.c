@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "fs/lib/table.h"
-#include "vault_common.h"
+#include "vault_needs.h"
 
 static bool json, deleted;
 
@@ -38,6 +38,7 @@ static const struct column version_columns[] = {
 	{ .key = "expires", .heading = "EXPIRES" },
 	{ .key = "deleted", .heading = "DELETED" },
 	{ .key = "purge_at", .heading = "PURGE-AT" },
+	{ .key = "needed_by", .heading = "NEEDED-BY" },
 };
 
 /* A span as it is given: "90d". */
@@ -124,6 +125,16 @@ static int print_text(const struct local_key *k, json_t *versions)
 			   ARRAY_SIZE(version_columns), false);
 }
 
+static void add_needs(const struct vault_session *s, json_t *versions)
+{
+	json_t *v;
+	size_t i;
+
+	json_array_foreach(versions, i, v)
+		json_object_set_new(v, "needed_by",
+				    needs_of(s, json_string_value(json_object_get(v, "kid"))));
+}
+
 static int show(const struct cmd *c)
 {
 	json_t *versions = json_array();
@@ -137,6 +148,8 @@ static int show(const struct cmd *c)
 	if (!r)
 		r = vault_result(local_key_versions(s.l, c->argv[0], add_version, versions, &e),
 				 &e);
+	if (!r)
+		add_needs(&s, versions);
 	if (!r && (json ? print_json(&k, versions) : print_text(&k, versions)))
 		r = CMD_FAILED;
 	json_decref(versions);

@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #include "fs/lib/table.h"
-#include "vault_common.h"
+#include "vault_needs.h"
 
 static bool json;
 
@@ -48,6 +48,8 @@ static int delete(const struct cmd *c)
 
 	if (!r)
 		r = vault_result(local_policy_delete(s.l, c->argv[0], c->argv[1], &e), &e);
+	if (!r)
+		needs_tell_policy(&s, c->argv[0], c->argv[1]);
 	vault_session_done(&s);
 	return r;
 }

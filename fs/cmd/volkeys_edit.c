@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "crypto/secret.h"
+#include "fs/lib/uses.h"
 #include "fs/mount/control.h"
 #include "volkeys.h"
 
@@ -86,6 +87,7 @@ int volkeys_commit(const struct volkeys_open *o, keyring_edit_fn *edit, void *ar
 	if (r)
 		return cmd_fail_store(r, &err, k->dir);
 	audit(k, what, detail);
+	uses_note(k->ctx.dir, k->dir);
 	volkeys_reload(k);
 	return CMD_OK;
 }

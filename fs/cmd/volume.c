@@ -8,6 +8,7 @@
 
 #include "ask.h"
 #include "certificate.h"
+#include "fs/lib/uses.h"
 #include "fs/mount/control.h"
 #include "fs/store/erase.h"
 
@@ -48,6 +49,8 @@ static int destroy(const struct cmd *c, const char *dir, const struct volume_blo
 
 	if (!r)
 		r = volume_destroy(dir, state, &err);
+	if (!r)
+		uses_forget(state, v->root.vol);
 	audit(c, v, r ? "failed" : "ok");
 	return r ? cmd_fail_store(r, &err, dir) : CMD_OK;
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "ask.h"
+#include "fs/lib/uses.h"
 #include "fs/mount/control.h"
 #include "keyprov/local/local.h"
 #include "volkeys.h"
@@ -127,6 +128,7 @@ static int destroy_unmounted(const struct cmd *c, const char *dir, const char *z
 		r = e ? cmd_fail_store(e, &err, dir) : CMD_OK;
 	}
 	if (!r) {
+		uses_note(k.ctx.dir, dir);
 		audit(&k);
 		cmd_note("its directory stays in the volume, where nothing can open it any more");
 	}

@@ -10,6 +10,8 @@
 
 #include "crypto/mac.h"
 #include "fs/lib/log.h"
+#include "fs/lib/state.h"
+#include "fs/lib/uses.h"
 #include "fs/mount/audit.h"
 #include "fs/mount/grant.h"
 
@@ -44,6 +46,20 @@ static void look_at(struct mzone *z)
 		zone_lost(z);
 }
 
+/* The host keeps in mind which keys the volume needs: another may delete one while it is away. */
+static void note_uses(struct mount *m, uint64_t *noted)
+{
+	_cleanup_free_ char *state = NULL;
+	uint64_t stamp = 0;
+
+	for (struct mzone *z = m->zones; z; z = z->next)
+		stamp = stamp * 1000003 + zone_keyring_stamp(z->zone);
+	if (stamp == *noted || state_dir(m->opt->conf, &state))
+		return;
+	uses_note(state, m->dir);
+	*noted = stamp;
+}
+
 static void look(struct mount *m)
 {
 	struct zone *z = store_next_zone(m->store, store_root_zone(m->store));
@@ -60,6 +76,7 @@ static void *watch_main(void *arg)
 {
 	struct mount *m = arg;
 	struct timespec until;
+	uint64_t noted = 0;
 
 	prctl(PR_SET_NAME, "cmkfs-zones");
 	pthread_mutex_lock(&m->zones_lock);
@@ -70,6 +87,7 @@ static void *watch_main(void *arg)
 			continue;
 		pthread_mutex_unlock(&m->zones_lock);
 		look(m);
+		note_uses(m, &noted);
 		pthread_mutex_lock(&m->zones_lock);
 	}
 	pthread_mutex_unlock(&m->zones_lock);
