@@ -9,7 +9,7 @@
 #include "fs/store/content.h"
 #include "fs/store/entry.h"
 
-#define CHECK_TRIES 4 /* beside a writer: what fails is read again */
+#define CHECK_TRIES 5 /* beside a writer: what fails is read again */
 
 struct check_pool;
 struct check_links;
@@ -137,6 +137,11 @@ struct check_scratch {
 	uint8_t slots[2 * SLOT];
 	struct entry e[2][GROUP_CHUNKS];
 	uint8_t *data;		/* ciphertext of a group; NULL: structure only */
+	struct {		/* the look before this one, beside a writer */
+		struct check_verdict d;
+		uint8_t slots[2 * SLOT];
+		struct entry e[GROUP_CHUNKS];
+	} before;
 };
 
 /* ---- check_pool.c ---- */

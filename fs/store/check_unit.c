@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a worker does: one group of a GCM file, or one stretch of an XTS file.
- * Beside a writer, what fails is read again by the header as it is then.
+ * Beside a writer, what fails is read again by the header as it is then, and
+ * counts only if it stays as it was: between the reading of a slot and of the
+ * bytes that it names a writer may have changed both, at each look anew.
  */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "crypto/secret.h"
 #include "fs/store/check_internal.h"
@@ -151,10 +154,32 @@ static void report(struct check_file *f, uint32_t g, const struct check_verdict 
 	report_chunks(f, g, d);
 }
 
+static void remember(struct check_scratch *s, const struct check_verdict *d)
+{
+	s->before.d = *d;
+	memcpy(s->before.slots, s->slots, sizeof(s->slots));
+	memcpy(s->before.e, s->e[0], sizeof(s->e[0]));
+}
+
+/* Of what D found, what the look before found too, in the same slots and entries. */
+static void keep_what_stayed(const struct check_scratch *s, struct check_verdict *d)
+{
+	const struct check_verdict *was = &s->before.d;
+	bool same = !memcmp(s->before.slots, s->slots, sizeof(s->slots));
+
+	if (!was->why || !same)
+		d->why = NULL;
+	d->spare = d->spare && was->spare && same;
+	for (uint32_t i = 0; i < GROUP_CHUNKS; i++)
+		if (!bit_get(was->bad, i) || memcmp(&s->before.e[i], &s->e[0][i], sizeof(s->e[0][i])))
+			bit_clear(d->bad, i);
+}
+
 void check_unit(struct check_file *f, uint64_t unit, struct check_scratch *s)
 {
 	uint32_t g = (uint32_t)unit;
 	struct check_verdict d;
+	bool again = false;
 
 	if (check_header(f->v)->suite == SUITE_XTS) {
 		check_stretch(f, unit, s);
@@ -162,12 +187,16 @@ void check_unit(struct check_file *f, uint64_t unit, struct check_scratch *s)
 	}
 	check_group(f, f->v, g, s, &d);
 	for (unsigned int n = 1; n < CHECK_TRIES && !is_good(&d) && check_live(f->c); n++) {
-		usleep(20000u << n); /* the writer may be at work */
+		usleep(20000u << n);
 		if (check_view_read(f->o, s->v))
 			continue;
 		if (g && !group_present(check_header(s->v), g))
 			return; /* it was cut off or punched meanwhile */
+		remember(s, &d);
+		again = true;
 		check_group(f, s->v, g, s, &d);
 	}
+	if (again)
+		keep_what_stayed(s, &d);
 	report(f, g, &d);
 }

@@ -3,6 +3,7 @@
  * Checking volumes: a sound one with every kind of object has no finding, each
  * kind of damage gives exactly its own, and repairs leave nothing to find.
  */
+/* link: -Wl,--wrap=backing_read */
 #include "namespace_fixture.h"
 
 #include <sys/xattr.h>
@@ -743,6 +744,73 @@ static void a_busy_volume_has_no_finding(void **state)
 	pthread_join(t, NULL);
 }
 
+/* ---- beside a writer that is at work in the middle of each look --------------------- */
+
+static struct {
+	pthread_mutex_t lock;
+	struct object *o; /* NULL: nobody meddles */
+	unsigned int looks;
+} meddler = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+ssize_t __real_backing_read(int fd, void *p, size_t n, uint64_t off);
+ssize_t __wrap_backing_read(int fd, void *p, size_t n, uint64_t off);
+
+/* The contents of a first group are about to be read, by slots that were read before. */
+ssize_t __wrap_backing_read(int fd, void *p, size_t n, uint64_t off)
+{
+	if (n == GROUP0_CHUNKS * CHUNK && off == DATA_START) {
+		pthread_mutex_lock(&meddler.lock);
+		for (unsigned int i = 0; meddler.o && i < 3; i++) {
+			write_at(meddler.o, 2 * CHUNK, 10 * CHUNK);
+			assert_int_equal(object_fsync(meddler.o, false), 0);
+			meddler.looks++;
+		}
+		pthread_mutex_unlock(&meddler.lock);
+	}
+	return __real_backing_read(fd, p, n, off);
+}
+
+static void meddle(struct object *o)
+{
+	pthread_mutex_lock(&meddler.lock);
+	object_put(meddler.o);
+	meddler.o = o;
+	meddler.looks = 0;
+	pthread_mutex_unlock(&meddler.lock);
+}
+
+static void what_changes_at_every_look_is_no_damage(void **state)
+{
+	struct fixture *f = *state;
+	unsigned int looks;
+	struct found x;
+
+	meddle(at(f, "d/big"));
+	check(f, contents, &x);
+	looks = meddler.looks;
+	meddle(NULL);
+	assert_true(looks > 3);
+	assert_int_equal(x.result.damaged + x.result.failed, 0);
+	expect_none(f);
+}
+
+static void damage_beside_what_changes_is_found(void **state)
+{
+	struct fixture *f = *state;
+	char path[2048];
+	struct found x;
+
+	stored_path(f, "d/big", path);
+	flip(path, chunk_place(12));
+	meddle(at(f, "d/big"));
+	check(f, contents, &x);
+	meddle(NULL);
+	assert_int_equal(x.n[CHECK_CHUNK], 1);
+	assert_int_equal(x.result.damaged + x.result.failed, 1);
+	assert_int_equal(x.offset, 12 * CHUNK);
+	assert_int_equal(x.length, CHUNK);
+}
+
 #define T(test) cmocka_unit_test_setup_teardown(test, setup_full, teardown)
 
 int main(void)
@@ -771,6 +839,8 @@ int main(void)
 		T(even_a_full_list_of_sessions_is_settled),
 		T(what_a_mount_has_not_written_yet_is_no_damage),
 		T(a_busy_volume_has_no_finding),
+		T(what_changes_at_every_look_is_no_damage),
+		T(damage_beside_what_changes_is_found),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
