@@ -34,7 +34,7 @@ COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
 CFLAGS ?= -O2 -g
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
-PKGS := fuse3 libcrypto sqlite3 jansson inih
+PKGS := fuse3 libssl libcrypto sqlite3 jansson inih
 
 # Libraries for key providers: what is missing, or named in WITHOUT, takes its
 # rooms under keyprov/ and their tests (test_kp_ROOM*, fuzz_kp_ROOM*) with it, and the program is built with

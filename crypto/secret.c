@@ -185,6 +185,17 @@ void secret_free(void *p)
 	pthread_mutex_unlock(&lock);
 }
 
+bool secret_owns(const void *p)
+{
+	bool r;
+
+	pthread_mutex_lock(&lock);
+	r = arena.base && (const uint8_t *)p >= arena.base &&
+	    (const uint8_t *)p < arena.base + arena.size;
+	pthread_mutex_unlock(&lock);
+	return r;
+}
+
 void secret_wipe(void *p, size_t n)
 {
 	OPENSSL_cleanse(p, n);

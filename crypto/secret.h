@@ -39,6 +39,9 @@ void secret_wipe(void *p, size_t n);
 /* Constant-time comparison of N bytes. */
 bool secret_equal(const void *a, const void *b, size_t n);
 
+/* Whether P lies in the arena. */
+bool secret_owns(const void *p);
+
 /* Bytes in use and in all, for `status`. */
 void secret_usage(size_t *ret_used, size_t *ret_total);
 

@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "clock.h"
 #include "slots.h"
 
 #define NEVER (-1)
@@ -46,7 +47,6 @@ struct lease {
 	unsigned int failures;
 };
 
-int64_t boottime_ms(void);
 void lease_unref(struct lease *l);
 
 /* ---- lease_state.c ------------------------------------------------------------ */
