@@ -5,11 +5,13 @@
 #include "rsa.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/decoder.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/param_build.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
@@ -109,6 +111,41 @@ int rsa_parse_encrypted(const void *p, size_t n, const char *pass, size_t pass_l
 			struct rsa **ret)
 {
 	return parse(p, n, pass, pass_len, ret);
+}
+
+static int from_params(OSSL_PARAM *params, struct rsa **ret)
+{
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+	EVP_PKEY *pkey = NULL;
+	bool ok = ctx && EVP_PKEY_fromdata_init(ctx) == 1 &&
+		  EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_PUBLIC_KEY, params) == 1;
+
+	EVP_PKEY_CTX_free(ctx);
+	ERR_clear_error();
+	return ok ? rsa_new(pkey, ret) : -EBADMSG;
+}
+
+int rsa_public(const uint8_t *n, size_t n_len, const uint8_t *e, size_t e_len, struct rsa **ret)
+{
+	BIGNUM *bn = n_len <= INT_MAX ? BN_bin2bn(n, (int)n_len, NULL) : NULL;
+	BIGNUM *be = e_len <= INT_MAX ? BN_bin2bn(e, (int)e_len, NULL) : NULL;
+	OSSL_PARAM_BLD *b = OSSL_PARAM_BLD_new();
+	OSSL_PARAM *params = NULL;
+	int r = -ENOMEM;
+
+	if (b && bn && be && OSSL_PARAM_BLD_push_BN(b, OSSL_PKEY_PARAM_RSA_N, bn) == 1 &&
+	    OSSL_PARAM_BLD_push_BN(b, OSSL_PKEY_PARAM_RSA_E, be) == 1)
+		params = OSSL_PARAM_BLD_to_param(b);
+	/* OpenSSL takes any numbers for a key. */
+	if (params)
+		r = BN_num_bits(bn) < 512 || !BN_is_odd(bn) || !BN_is_odd(be) || BN_is_one(be) ?
+			    -EBADMSG : from_params(params, ret);
+	OSSL_PARAM_free(params);
+	OSSL_PARAM_BLD_free(b);
+	BN_free(be);
+	BN_free(bn);
+	ERR_clear_error();
+	return r;
 }
 
 void rsa_free(struct rsa *r)

@@ -28,6 +28,12 @@ int rsa_parse(const void *p, size_t n, struct rsa **ret);
 int rsa_parse_encrypted(const void *p, size_t n, const char *pass, size_t pass_len,
 			struct rsa **ret);
 
+/*
+ * The public key of modulus N and exponent E, big-endian.  0; -EBADMSG: not the
+ * numbers of a key; -ENOMEM.
+ */
+int rsa_public(const uint8_t *n, size_t n_len, const uint8_t *e, size_t e_len, struct rsa **ret);
+
 void rsa_free(struct rsa *r); /* NULL-safe; wipes */
 unsigned int rsa_bits(const struct rsa *r);
 bool rsa_is_private(const struct rsa *r);

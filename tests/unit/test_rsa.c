@@ -217,6 +217,33 @@ static EVP_PKEY *rsa_pss_key(void)
 	return k;
 }
 
+static void numbers_of_a_public_key_make_it(void **state)
+{
+	static const uint8_t e[] = { 0, 1, 0, 1 }, one[] = { 1 }, even[] = { 4 };
+	uint8_t n[256] = { 0 }, blob[RSA_MAX_BLOB], out[RSA_MAX_BLOB], *der;
+	struct rsa *r = NULL;
+	size_t len, der_n;
+
+	(void)state;
+	/* SubjectPublicKeyInfo of 2048 bits ends in the modulus and 02 03 01 00 01. */
+	assert_int_equal(rsa_public_der(key2048, &der, &der_n), 0);
+	memcpy(n, der + der_n - 5 - sizeof(n), sizeof(n));
+	free(der);
+	assert_int_equal(rsa_public(n, sizeof(n), e, sizeof(e), &r), 0);
+	assert_int_equal(rsa_bits(r), 2048);
+	assert_false(rsa_is_private(r));
+	assert_int_equal(rsa_oaep_wrap(r, "secret", 6, blob, &len), 0);
+	assert_int_equal(rsa_oaep_unwrap(key2048, blob, len, out, sizeof(out), &len), 0);
+	assert_memory_equal(out, "secret", 6);
+	rsa_free(r);
+	assert_int_equal(rsa_public(n, sizeof(n), one, 1, &r), -EBADMSG);
+	assert_int_equal(rsa_public(n, sizeof(n), even, 1, &r), -EBADMSG);
+	assert_int_equal(rsa_public(n, 8, e, sizeof(e), &r), -EBADMSG);
+	assert_int_equal(rsa_public(n, 0, e, 0, &r), -EBADMSG);
+	n[255] &= 0xfe;
+	assert_int_equal(rsa_public(n, sizeof(n), e, sizeof(e), &r), -EBADMSG);
+}
+
 static void other_kinds_of_key_are_rejected_as_such(void **state)
 {
 	EVP_PKEY *ec = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
@@ -265,6 +292,7 @@ int main(void)
 		cmocka_unit_test(every_flipped_byte_and_the_wrong_key_are_refused),
 		cmocka_unit_test(der_of_both_kinds_comes_back),
 		cmocka_unit_test(every_encoding_of_rsa_is_parsed),
+		cmocka_unit_test(numbers_of_a_public_key_make_it),
 		cmocka_unit_test(other_kinds_of_key_are_rejected_as_such),
 		cmocka_unit_test(what_is_no_key_is_refused_without_a_question),
 	};
