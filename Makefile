@@ -84,9 +84,11 @@ libs := $(O)/libcmk_fs.a $(O)/libcmk_store.a $(O)/libcmk_keyprov.a $(O)/libcmk_c
 testlib := $(O)/libcmk_test.a
 unit_bin := $(patsubst tests/unit/%.c,$(O)/%,$(unit_src))
 fuzz_bin := $(patsubst tests/fuzz/%.c,$(O)/%,$(fuzz_src))
+token_bin := $(if $(filter p11-kit-1,$(have)),$(O)/p11key $(O)/p11shim.so)
 bench_bin := $(patsubst tests/bench/%.c,$(O)/bench/%,$(bench_src))
 all_obj := $(call obj,$(crypto_src) $(keyprov_src) $(store_src) $(fs_src) fs/main.c \
-	$(testlib_src) $(unit_src) $(fuzz_src) $(bench_src) $(posix_src) tests/fuzz/replay.c)
+	$(testlib_src) $(unit_src) $(fuzz_src) $(bench_src) $(posix_src) tests/fuzz/replay.c) \
+	$(patsubst $(O)/p11%,$(O)/tests/servers/p11%.o,$(basename $(token_bin)))
 helpers := $(O)/mount.cmkfs $(O)/mount.fuse.cmkfs
 units := cmkfs@.service cmkfs-maintain.service cmkfs-maintain.timer
 man_pages := $(wildcard man/*.[1578])
@@ -97,7 +99,7 @@ man_pages := $(wildcard man/*.[1578])
 
 all: $(O)/cmkfs $(helpers)
 
-tests: all $(unit_bin) $(fuzz_bin) $(bench_bin) $(O)/posix
+tests: all $(unit_bin) $(fuzz_bin) $(bench_bin) $(O)/posix $(token_bin)
 
 $(O)/libcmk_crypto.a: $(call obj,$(crypto_src))
 $(O)/libcmk_keyprov.a: $(call obj,$(keyprov_src))
@@ -140,6 +142,15 @@ $(bench_bin): $(O)/bench/%: $(O)/tests/bench/%.o $(testlib) $(libs)
 $(O)/posix: $(call obj,$(posix_src)) $(O)/.files
 	$(say) LINK $@
 	$(Q)$(CC) $(all_ldflags) -o $@ $(filter %.o,$^)
+
+$(O)/p11key: $(O)/tests/servers/p11key.o
+	$(say) LINK $@
+	$(Q)$(CC) $(all_ldflags) -o $@ $^
+
+$(O)/p11shim.so: CFLAGS += -fPIC
+$(O)/p11shim.so: $(O)/tests/servers/p11shim.o
+	$(say) LINK $@
+	$(Q)$(CC) $(all_ldflags) -shared -o $@ $^
 
 # Rewritten only when what they say changes: other flags rebuild all, a file
 # that came or went rebuilds the archives.

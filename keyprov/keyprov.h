@@ -115,7 +115,8 @@ struct kp_info {
  */
 struct kp_conf_key {
 	const char *name;	/* "client-id" */
-	enum { KP_CONF_TEXT, KP_CONF_PATH, KP_CONF_CHOICE } type; /* a path is absolute */
+	/* A path is absolute; seconds are a whole number from 1 to 600. */
+	enum { KP_CONF_TEXT, KP_CONF_PATH, KP_CONF_CHOICE, KP_CONF_SECONDS } type;
 	const char *choices;	/* of KP_CONF_CHOICE: words with single spaces between */
 };
 
@@ -152,6 +153,17 @@ struct kp_ops {
 	int (*watch_read)(struct kp *kp, bool *ret_changed);
 	void (*close)(struct kp *kp); /* NULL-safe */
 };
+
+/*
+ * Where a provider gets a PIN that is in no file: FN fills RET, secret memory of
+ * KP_PIN_MAX bytes, with that of WHAT ("token prod").  Set before threads; FN may
+ * be called by any.
+ */
+#define KP_PIN_MAX 256
+typedef int kp_pin_fn(void *arg, const char *what, char *ret, size_t *ret_n, struct kp_error *e);
+void kp_pin_from(kp_pin_fn *fn, void *arg);
+/* Ask there.  0; -EACCES: there is none. */
+int kp_pin_ask(const char *what, char *ret, size_t *ret_n, struct kp_error *e);
 
 /* Registry.  Providers built in, in order; ends with NULL (providers.c). */
 extern const struct kp_ops *const kp_providers[];

@@ -6,8 +6,14 @@
 #include "keyprov.h"
 
 #include "local/local.h"
+#ifdef HAVE_P11_KIT_1
+#include "pkcs11/p11.h"
+#endif
 
 const struct kp_ops *const kp_providers[] = {
 	&kp_local,
+#ifdef HAVE_P11_KIT_1
+	&kp_pkcs11,
+#endif
 	NULL,
 };

@@ -9,6 +9,7 @@
 
 #include "fs/lib/cmd.h"
 #include "fs/lib/passphrase.h"
+#include "fs/lib/pin.h"
 #include "fs/lib/state.h"
 #include "keyprov/local/local.h"
 #include "mount_helper.h"
@@ -48,7 +49,7 @@ static void warn_of_xts(const char *dir)
 		cmd_note_xts();
 }
 
-/* The vault's passphrase is asked for while there is a terminal. */
+/* The vault's passphrase and a token's PIN are asked for while there is a terminal. */
 static int hand_over(const struct conf *conf)
 {
 	_cleanup_free_ char *dir = NULL;
@@ -57,7 +58,8 @@ static int hand_over(const struct conf *conf)
 
 	if (r) /* as the mount will say itself */
 		return CMD_OK;
-	return local_master_hand_over(dir, &e) ? cmd_fail_kp(&e, NULL) : CMD_OK;
+	return local_master_hand_over(dir, &e) || pin_hand_over(conf, &e) ? cmd_fail_kp(&e, NULL) :
+									     CMD_OK;
 }
 
 static int mount_volume(const struct conf *conf, const char *dir, const char *mnt,

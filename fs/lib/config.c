@@ -80,7 +80,8 @@ static int take_provider(struct parse *p, const char *section, const struct kp_c
 		return r ? conf_fail(p->err, r, "", "out of memory") : 0;
 	snprintf(why, sizeof(why), "%s is %s%s", k->name,
 		 k->type == KP_CONF_CHOICE ? "one of: " :
-		 k->type == KP_CONF_PATH   ? "an absolute path" : "a text",
+		 k->type == KP_CONF_PATH   ? "an absolute path" :
+		 k->type == KP_CONF_SECONDS ? "a number of seconds, 1 to 600" : "a text",
 		 k->type == KP_CONF_CHOICE ? k->choices : "");
 	return no_good_value(p, value, why);
 }

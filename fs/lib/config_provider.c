@@ -21,13 +21,15 @@ const struct kp_conf_key *conf_provider_key(const char *section, const char *key
 
 static bool good_value(const struct kp_conf_key *k, const char *value)
 {
-	uint64_t index;
+	uint64_t number;
 
 	switch (k->type) {
 	case KP_CONF_PATH:
 		return *value == '/';
 	case KP_CONF_CHOICE:
-		return !conf_choice(value, k->choices, &index);
+		return !conf_choice(value, k->choices, &number);
+	case KP_CONF_SECONDS:
+		return !conf_number(value, 1, 600, &number);
 	default:
 		return *value;
 	}

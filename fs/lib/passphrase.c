@@ -4,6 +4,7 @@
  */
 #include "passphrase.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -12,10 +13,9 @@
 #include <termios.h>
 
 #include "crypto/secret.h"
+#include "fs/lib/pin.h"
 #include "keyprov/local/local.h"
 
-#define CREDENTIAL "cmkfs-vault-passphrase"
-#define FD_VARIABLE "CMKFS_VAULT_PASSPHRASE_FD"
 #define CTRL_C 3
 #define CTRL_D 4
 
@@ -117,7 +117,8 @@ static int ask(int tty, const char *question, char *ret, size_t *ret_n, struct w
 	return c == '\n' || c == '\r' ? 0 : fail(w, -ECANCELED, "no passphrase was given");
 }
 
-static int from_terminal(const char *what, bool twice, char *ret, size_t *ret_n, struct why *w)
+static int from_terminal(const char *word, const char *what, bool twice, char *ret, size_t *ret_n,
+			 struct why *w)
 {
 	_cleanup_close_ int tty = open("/dev/tty", O_RDWR | O_CLOEXEC);
 	_cleanup_secret_ char *again = NULL;
@@ -126,9 +127,10 @@ static int from_terminal(const char *what, bool twice, char *ret, size_t *ret_n,
 	int r;
 
 	if (tty < 0)
-		return fail(w, -ENOTTY, "the passphrase of %s is needed, and there is no terminal "
-			    "to ask on", what);
-	snprintf(question, sizeof(question), "Passphrase of %.100s", what);
+		return fail(w, -ENOTTY, "the %s of %s is needed, and there is no terminal "
+			    "to ask on", word, what);
+	snprintf(question, sizeof(question), "%c%s of %.100s", toupper((unsigned char)word[0]),
+		 word + 1, what);
 	r = ask(tty, question, ret, ret_n, w);
 	if (r || !twice)
 		return r;
@@ -157,7 +159,7 @@ int passphrase_read(const struct passphrase_opt *o, const char *what, bool new, 
 	else if (p && o->fd)
 		r = from_fd(o->fd, p, ret_n, &w);
 	else if (p)
-		r = from_terminal(what, new, p, ret_n, &w);
+		r = from_terminal("passphrase", what, new, p, ret_n, &w);
 	if (!r && !*ret_n)
 		r = fail(&w, -EINVAL, "the passphrase is empty");
 	if (!r && new && *ret_n < PASSPHRASE_MIN)
@@ -172,14 +174,14 @@ int passphrase_read(const struct passphrase_opt *o, const char *what, bool new, 
 			"%s", w.message);
 }
 
-/* ---- for the embedded vault ------------------------------------------------------------ */
+/* ---- for key providers ----------------------------------------------------------------- */
 
-/* Whether systemd gives one; the path in RET. */
-static bool credential(char ret[static 4096])
+/* Whether systemd gives NAME; the path in RET. */
+static bool credential(const char *name, char ret[static 4096])
 {
 	const char *dir = getenv("CREDENTIALS_DIRECTORY");
 
-	snprintf(ret, 4096, "%s/%s", dir ? dir : "", CREDENTIAL);
+	snprintf(ret, 4096, "%s/%s", dir ? dir : "", name);
 	return dir && access(ret, F_OK) == 0;
 }
 
@@ -191,29 +193,42 @@ static int from_credential(const char *path, char *ret, size_t *ret_n, struct wh
 			read_line(fd, ret, ret_n, w);
 }
 
-static int vault_passphrase(void *arg, const char *what, char *ret, size_t *ret_n,
-			    struct kp_error *e)
+int passphrase_from(const struct passphrase_source *s, const char *what, char *ret, size_t *ret_n,
+		    struct kp_error *e)
 {
-	const struct conf *conf = arg;
-	const char *fd = getenv(FD_VARIABLE);
+	const char *fd = getenv(s->fd_variable);
 	struct why w = { "" };
 	char path[4096];
 	int r;
 
-	if (credential(path))
+	if (credential(s->credential, path))
 		r = from_credential(path, ret, ret_n, &w);
-	else if (conf->vault_passphrase_file)
-		r = from_file(conf->vault_passphrase_file, ret, ret_n, &w);
+	else if (s->file)
+		r = from_file(s->file, ret, ret_n, &w);
 	else if (fd)
 		r = from_fd(fd, ret, ret_n, &w);
 	else
-		r = from_terminal(what, false, ret, ret_n, &w);
-	return r ? kp_fail(e, -EACCES, "vault-passphrase-file in the configuration names a file "
-				       "of it",
-			   "%s", w.message) : 0;
+		r = from_terminal(s->word, what, false, ret, ret_n, &w);
+	return r ? kp_fail(e, -EACCES, s->hint, "%s", w.message) : 0;
+}
+
+static int vault_passphrase(void *arg, const char *what, char *ret, size_t *ret_n,
+			    struct kp_error *e)
+{
+	const struct conf *conf = arg;
+	const struct passphrase_source s = {
+		.word = "passphrase",
+		.credential = "cmkfs-vault-passphrase",
+		.file = conf->vault_passphrase_file,
+		.fd_variable = "CMKFS_VAULT_PASSPHRASE_FD",
+		.hint = "vault-passphrase-file in the configuration names a file of it",
+	};
+
+	return passphrase_from(&s, what, ret, ret_n, e);
 }
 
 void passphrase_setup(const struct conf *conf)
 {
 	local_passphrase_from(vault_passphrase, (void *)(uintptr_t)conf);
+	pin_setup();
 }

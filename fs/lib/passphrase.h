@@ -30,11 +30,24 @@ struct passphrase_opt {
 int passphrase_read(const struct passphrase_opt *o, const char *what, bool new, char **ret,
 		    size_t *ret_n);
 
+/* Where a secret comes from: the first of these that is there, else the terminal. */
+struct passphrase_source {
+	const char *word;	 /* "passphrase", for the question and errors */
+	const char *credential;	 /* of systemd */
+	const char *file;	 /* or NULL */
+	const char *fd_variable; /* in the environment: the number of a descriptor */
+	const char *hint;	 /* where there is none */
+};
+
+/* RET: secret memory of PASSPHRASE_MAX bytes.  0; -EACCES. */
+int passphrase_from(const struct passphrase_source *s, const char *what, char *ret, size_t *ret_n,
+		    struct kp_error *e);
+
 /*
  * Where the embedded vault gets its passphrase when it has one: the credential
  * `cmkfs-vault-passphrase` of systemd, `vault-passphrase-file` of CONF, the
- * descriptor whose number is in CMKFS_VAULT_PASSPHRASE_FD, the terminal.  CONF
- * must outlive the process's use of vaults.
+ * descriptor whose number is in CMKFS_VAULT_PASSPHRASE_FD, the terminal; and
+ * PINs by pin_setup().  CONF must outlive the process's use of vaults.
  */
 void passphrase_setup(const struct conf *conf);
 
