@@ -31,6 +31,7 @@ void http_free(struct http *h)
 	if (!h)
 		return;
 	curl_easy_cleanup(h->curl);
+	curl_slist_free_all(h->connect_to);
 	free(h);
 }
 

@@ -38,6 +38,12 @@ struct http_options { /* texts are copied */
 	const char *cert_file, *key_file; /* client certificate, PEM; NULL: none.  No KEY: in CERT */
 	bool plain;			  /* http:// to this host or its link is allowed */
 	bool direct;			  /* never by a proxy: metadata endpoints */
+	/*
+	 * "HOST:PORT": connections go there, whatever host and port the URL
+	 * names; the certificate must be that of the URL's host all the same.
+	 * For tests, and for a private way to the server; or NULL.
+	 */
+	const char *connect_to;
 };
 
 /* OPT may be NULL.  0; -EAGAIN: no memory; -EIO: a file cannot be read. */

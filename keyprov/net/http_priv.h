@@ -11,6 +11,7 @@
 
 struct http {
 	CURL *curl;
+	struct curl_slist *connect_to;
 	bool plain;
 	int64_t not_before; /* boottime ms: the server has asked for a pause */
 	char error[CURL_ERROR_SIZE];

@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <openssl/ssl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <sys/socket.h>
 
 #include "crypto/secret.h"
@@ -161,6 +162,19 @@ static CURLcode set_common(struct http *h, const struct http_options *opt)
 	return r | curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
 }
 
+static CURLcode set_connect_to(struct http *h, const char *where)
+{
+	char rule[300];
+
+	if (!where)
+		return CURLE_OK;
+	snprintf(rule, sizeof(rule), "::%s", where);
+	h->connect_to = curl_slist_append(NULL, rule);
+	return !h->connect_to || curl_easy_setopt(h->curl, CURLOPT_PROXY, "") ?
+		       CURLE_OUT_OF_MEMORY :
+		       curl_easy_setopt(h->curl, CURLOPT_CONNECT_TO, h->connect_to);
+}
+
 int http_setup(struct http *h, const struct http_options *opt, struct kp_error *e)
 {
 	int r = readable(opt->ca_file, e);
@@ -173,7 +187,8 @@ int http_setup(struct http *h, const struct http_options *opt, struct kp_error *
 		return r;
 	h->plain = opt->plain;
 	h->curl = http_global_init() ? NULL : curl_easy_init();
-	if (!h->curl || set_common(h, opt) || set_tls(h->curl, opt))
+	if (!h->curl || set_common(h, opt) || set_tls(h->curl, opt) ||
+	    set_connect_to(h, opt->connect_to))
 		return kp_fail(e, -EIO, "libcurl of OpenSSL's flavour, 7.85 or newer, is needed",
 			       "libcurl cannot be used");
 	curl_easy_setopt(h->curl, CURLOPT_OPENSOCKETDATA, h);
