@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The providers that are built in, those that need a library of the Makefile's
- * `optional` under #ifdef HAVE_LIBCURL or HAVE_P11_KIT_1.  Alone in its file, so that a test can link a list of its own instead.
+ * `optional` under #ifdef HAVE_LIBCURL or HAVE_P11_KIT_1.  Alone in its file, so
+ * that a test can link a list of its own instead.
  */
 #include "keyprov.h"
 
+#ifdef HAVE_LIBCURL
+#include "aws/aws.h"
+#endif
 #include "local/local.h"
 #ifdef HAVE_P11_KIT_1
 #include "pkcs11/p11.h"
@@ -12,6 +16,9 @@
 
 const struct kp_ops *const kp_providers[] = {
 	&kp_local,
+#ifdef HAVE_LIBCURL
+	&kp_aws,
+#endif
 #ifdef HAVE_P11_KIT_1
 	&kp_pkcs11,
 #endif

@@ -6,6 +6,8 @@
 #ifndef CMKFS_AWS_H
 #define CMKFS_AWS_H
 
+#include <jansson.h>
+
 #include "keyprov/keyprov.h"
 
 extern const struct kp_ops kp_aws;
@@ -65,7 +67,31 @@ struct aws_profile { /* in secret memory; "": not set */
 int aws_profile_parse(const char *text, size_t n, bool config, const char *profile,
 		      struct aws_profile *ret);
 
-/* ---- error.c, xml.c: answers -------------------------------------------------------- */
+/* ---- reply.c, xml.c, error.c: answers, untrusted ------------------------------------ */
+
+struct aws_key { /* of DescribeKey; "", 0: not told */
+	char arn[AWS_NAME_MAX];
+	struct aws_uri name; /* the same, taken apart: of a key, without endpoint */
+	char spec[32], state[32], usage[32], manager[16];
+	int64_t deletion, valid_to; /* unix seconds */
+};
+/* 0; -EPROTO: no ARN of a key, no spec or no state in it, or of the wrong type. */
+int aws_key_take(const json_t *answer, struct aws_key *ret, struct kp_error *e);
+/* info.c: the same in the words of all providers, but for kid, newest and vault. */
+void aws_info(const struct aws_key *k, struct kp_info *ret);
+
+/*
+ * Credentials of a role.  0; -EPROTO: not whole (what there is of them is in RET).
+ */
+int aws_creds_json(const json_t *answer, struct aws_creds *ret);
+int aws_creds_xml(const char *text, struct aws_creds *ret);
+
+struct aws_failure { /* "": not told */
+	char type[128], message[200];
+};
+/* ANSWER, or, where it is NULL, the TEXT that is XML; and the header x-amzn-ErrorType. */
+void aws_failure_take(const json_t *answer, const char *text, const char *error_type,
+		      struct aws_failure *ret);
 
 enum aws_act {
 	AWS_FINAL,	 /* believe it */

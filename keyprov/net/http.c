@@ -60,8 +60,9 @@ static bool try_again(const struct http_request *q, int r, const struct http_rep
 {
 	if (r)
 		return r == -EAGAIN;
-	return http_status_busy(reply->status) && reply->status != 501 &&
-	       (reply->status != 500 || !q->final_500);
+	if (!http_status_busy(reply->status))
+		return q->busy && q->busy(reply);
+	return reply->status != 501 && (reply->status != 500 || !q->final_500);
 }
 
 /* What the server asks for, or doubled from HTTP_PAUSE_MS; the upper half is jitter. */

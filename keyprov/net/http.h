@@ -32,6 +32,7 @@
 #define HTTP_HEADER_MAX 65536u /* bytes of all its headers */
 
 struct http;
+struct http_reply;
 
 struct http_options { /* texts are copied */
 	const char *ca_file;		  /* PEM: these authorities alone; NULL: the system's */
@@ -61,6 +62,8 @@ struct http_request {
 	const char *sigv4, *credentials;
 	/* An answer 500 is the server's last word.  502, 503, 504 and 429 never are. */
 	bool final_500;
+	/* Whether an answer of another status asks for patience too; or NULL. */
+	bool (*busy)(const struct http_reply *r);
 };
 
 struct http_reply {
@@ -75,9 +78,9 @@ struct http_reply {
 
 /*
  * 0: there is an answer, of any status but 3xx: the caller judges.  429, 502,
- * 503, 504 and, without final_500, 500 have been tried again as long as the
- * deadline allows; after a Retry-After longer than that the next calls fail
- * without being sent until it is over.
+ * 503, 504, without final_500 500, and what `busy` tells of have been tried
+ * again as long as the deadline allows; after a Retry-After longer than that the
+ * next calls fail without being sent until it is over.
  * -EAGAIN: unreachable, too slow; -EPROTO: no sound HTTP or TLS, not the
  * server's certificate, a redirect, too large; -EINVAL: the URL; each with
  * message and hint.

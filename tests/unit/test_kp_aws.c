@@ -230,6 +230,165 @@ static void plain_text_of_xml_is_found_and_nothing_else(void **state)
 	assert_int_equal(aws_xml_text("", "Code", text, sizeof(text)), -ENOENT);
 }
 
+/* ---- answers --------------------------------------------------------------------------- */
+
+#define KEY(more)                                                                                  \
+	"{\"KeyMetadata\": {\"Arn\": \"" ARN "key/" ID "\", \"KeyManager\": \"CUSTOMER\", " more "}}"
+#define SYMMETRIC "\"KeySpec\": \"SYMMETRIC_DEFAULT\", \"KeyUsage\": \"ENCRYPT_DECRYPT\", "
+
+static int take(const char *text, struct aws_key *ret)
+{
+	json_t *answer = json_loads(text, 0, NULL);
+	int r;
+
+	assert_non_null(answer);
+	r = aws_key_take(answer, ret, NULL);
+	json_decref(answer);
+	return r;
+}
+
+static void info_of(const char *text, struct kp_info *ret)
+{
+	struct aws_key k;
+
+	assert_int_equal(take(text, &k), 0);
+	aws_info(&k, ret);
+}
+
+static void key_is_described_in_the_words_of_all_providers(void **state)
+{
+	struct kp_info i;
+
+	(void)state;
+	info_of(KEY(SYMMETRIC "\"KeyState\": \"Enabled\", \"ValidTo\": 1795661902.5"), &i);
+	assert_int_equal(i.refusal.code, 0);
+	assert_string_equal(i.type, "oct");
+	assert_int_equal(i.bits, 256);
+	assert_true(i.enabled && i.soft_delete && i.purge_protection && i.may_unwrap);
+	assert_string_equal(i.tenant, "111122223333");
+	assert_string_equal(i.region, "eu-west-1");
+	assert_int_equal(i.expires, 1795661902);
+	info_of(KEY("\"CustomerMasterKeySpec\": \"RSA_3072\", \"KeyUsage\": \"ENCRYPT_DECRYPT\", "
+		    "\"KeyState\": \"Enabled\""), &i);
+	assert_string_equal(i.type, "RSA");
+	assert_int_equal(i.bits, 3072);
+	assert_int_equal(i.refusal.code, 0);
+}
+
+static void keys_that_cannot_protect_are_refused_with_the_way_back(void **state)
+{
+	static const struct {
+		const char *text;
+		int code;
+		const char *message, *hint;
+	} rows[] = {
+		{ KEY(SYMMETRIC "\"KeyState\": \"Disabled\""), -EKEYREVOKED, "disabled",
+		  "aws kms enable-key --key-id " ARN "key/" ID },
+		{ KEY(SYMMETRIC "\"KeyState\": \"PendingDeletion\", \"DeletionDate\": 1795661902"),
+		  -EKEYREVOKED, "pending deletion, on 2026-11-26", "cancel-key-deletion" },
+		{ KEY(SYMMETRIC "\"KeyState\": \"PendingDeletion\""), -EKEYREVOKED, "soon",
+		  "enable-key" },
+		{ KEY(SYMMETRIC "\"KeyState\": \"PendingImport\""), -EKEYREVOKED, "material",
+		  "import-key-material" },
+		{ KEY(SYMMETRIC "\"KeyState\": \"Unavailable\""), -EAGAIN, "Unavailable", "store" },
+		{ KEY("\"KeySpec\": \"ECC_NIST_P256\", \"KeyUsage\": \"SIGN_VERIFY\", "
+		      "\"KeyState\": \"Enabled\""), -EKEYREJECTED, "SIGN_VERIFY", "create-key" },
+		{ KEY("\"KeySpec\": \"RSA_2048\", \"KeyUsage\": \"SIGN_VERIFY\", "
+		      "\"KeyState\": \"Enabled\""), -EKEYREJECTED, "RSA_2048", "create-key" },
+		{ KEY("\"KeySpec\": \"SM2\", \"KeyUsage\": \"ENCRYPT_DECRYPT\", "
+		      "\"KeyState\": \"Enabled\""), -EKEYREJECTED, "SM2", "create-key" },
+	};
+	struct kp_info i;
+
+	(void)state;
+	for (unsigned int n = 0; n < ARRAY_SIZE(rows); n++) {
+		info_of(rows[n].text, &i);
+		assert_int_equal(i.refusal.code, rows[n].code);
+		assert_non_null(strstr(i.refusal.message, rows[n].message));
+		assert_non_null(strstr(i.refusal.hint, rows[n].hint));
+	}
+	info_of("{\"KeyMetadata\": {\"Arn\": \"" ARN "key/" ID "\", " SYMMETRIC
+		"\"KeyManager\": \"AWS\", \"KeyState\": \"Enabled\"}}", &i);
+	assert_int_equal(i.refusal.code, -EKEYREJECTED);
+}
+
+static void description_that_is_not_whole_is_unintelligible(void **state)
+{
+	static const char *const bad[] = {
+		"{}", "{\"KeyMetadata\": null}", "{\"KeyMetadata\": []}", "{\"KeyMetadata\": {}}",
+		KEY("\"KeyState\": \"Enabled\""), KEY("\"KeySpec\": \"RSA_2048\""),
+		KEY("\"KeySpec\": 1, \"KeyState\": \"Enabled\""),
+		"{\"KeyMetadata\": {\"Arn\": \"" ID "\", " SYMMETRIC "\"KeyState\": \"Enabled\"}}",
+		"{\"KeyMetadata\": {\"Arn\": \"" ARN "alias/a\", " SYMMETRIC
+			"\"KeyState\": \"Enabled\"}}",
+	};
+	struct aws_key k;
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_int_equal(take(bad[i], &k), -EPROTO);
+}
+
+static int creds(const char *text, struct aws_creds *ret)
+{
+	json_t *answer = json_loads(text, 0, NULL);
+	int r;
+
+	memset(ret, 0, sizeof(*ret));
+	r = answer ? aws_creds_json(answer, ret) : aws_creds_xml(text, ret);
+	json_decref(answer);
+	return r;
+}
+
+static void credentials_of_a_role_are_taken_whole_or_not_at_all(void **state)
+{
+	static const char *const bad[] = {
+		"{}", "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"s\",\"Token\":\"t\"}",
+		"{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"s\",\"Token\":\"t\","
+			"\"Expiration\":\"tomorrow\"}",
+		"{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"s\",\"Token\":\"t\","
+			"\"Expiration\":\"2026-01-31T12:00:00+01:00\"}",
+		"<AccessKeyId>A</AccessKeyId><SecretAccessKey>s</SecretAccessKey>"
+			"<SessionToken>t</SessionToken>",
+		"<html>", "",
+	};
+	struct aws_creds c;
+
+	(void)state;
+	assert_int_equal(creds("{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"s\",\"Token\":\"t\","
+			       "\"Expiration\":\"2026-11-26T02:58:22Z\"}", &c), 0);
+	assert_string_equal(c.token, "t");
+	assert_int_equal(c.expires, 1795661902);
+	assert_int_equal(creds("<R><AccessKeyId>A</AccessKeyId><SecretAccessKey>s/+=</SecretAccessKey>"
+			       "<SessionToken>t</SessionToken><Expiration>2026-11-26T02:58:22.999Z"
+			       "</Expiration></R>", &c), 0);
+	assert_string_equal(c.secret, "s/+=");
+	assert_int_equal(c.expires, 1795661902);
+	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_int_equal(creds(bad[i], &c), -EPROTO);
+}
+
+static void errors_are_found_in_json_xml_and_the_header(void **state)
+{
+	json_t *json = json_loads("{\"__type\": \"DisabledException\", \"Message\": \"m\"}", 0, NULL);
+	json_t *bare = json_object();
+	struct aws_failure f;
+
+	(void)state;
+	aws_failure_take(json, "", "Other", &f);
+	assert_string_equal(f.type, "DisabledException");
+	assert_string_equal(f.message, "m");
+	aws_failure_take(bare, "", "ThrottlingException:http://x/", &f);
+	assert_string_equal(f.type, "ThrottlingException:http://x/");
+	aws_failure_take(NULL, "<Error><Code>AccessDenied</Code><Message>no</Message></Error>", "", &f);
+	assert_string_equal(f.type, "AccessDenied");
+	assert_string_equal(f.message, "no");
+	aws_failure_take(NULL, "<html>busy</html>", "", &f);
+	assert_string_equal(f.type, "");
+	json_decref(json);
+	json_decref(bare);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -242,6 +401,11 @@ int main(void)
 		cmocka_unit_test(longest_token_fits_and_a_longer_one_is_refused),
 		cmocka_unit_test(errors_are_told_by_their_name_however_it_is_spelt),
 		cmocka_unit_test(plain_text_of_xml_is_found_and_nothing_else),
+		cmocka_unit_test(key_is_described_in_the_words_of_all_providers),
+		cmocka_unit_test(keys_that_cannot_protect_are_refused_with_the_way_back),
+		cmocka_unit_test(description_that_is_not_whole_is_unintelligible),
+		cmocka_unit_test(credentials_of_a_role_are_taken_whole_or_not_at_all),
+		cmocka_unit_test(errors_are_found_in_json_xml_and_the_header),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
