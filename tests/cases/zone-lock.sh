@@ -157,33 +157,48 @@ diff -r /usr/share/common-licenses mnt/common-licenses || fail "the root zone ca
 # ---- what was acknowledged before a lock is there after it
 cat >storm.py <<'PY'
 import os, struct, sys, time
-# Writes pages until it is refused; then prints nothing if all of them are there when the zone is back.
+# Writes pages until it is refused; says nothing if all of them are there when the zone is back.
+PAGES = 512
+def page(n):
+    return struct.pack("<Q", n) * 512
 fd, acked, i = os.open("mnt/a/storm", os.O_RDWR | os.O_CREAT), {}, 0
 try:
     while True:
-        os.pwrite(fd, struct.pack("<Q", i) * 512, i % 512 * 4096)
-        acked[i % 512] = i
+        os.pwrite(fd, page(i), i % PAGES * 4096)
+        acked[i % PAGES] = i
         i += 1
+        if i == 20:
+            open("storming", "w").close()
 except OSError:
     pass
-while True:
+data = b""
+while len(data) < max(acked) * 4096 + 4096:
     try:
-        data = os.pread(fd, 512 * 4096, 0)
-        break
+        data = os.pread(fd, PAGES * 4096, 0)
     except OSError:
         time.sleep(0.01)
-lost = [s for s, n in acked.items() if data[s * 4096:s * 4096 + 4096] not in
-        (struct.pack("<Q", n) * 512, struct.pack("<Q", n + 512) * 512)]
-if lost or i < 20:
-    sys.exit("%d of %d pages were lost" % (len(lost), i))
+lost = {s: n for s, n in acked.items()
+        if data[s * 4096:s * 4096 + 4096] not in (page(n), page(n + PAGES))}
+if lost:
+    try:
+        os.fsync(fd)
+        said = "fsync said nothing"
+    except OSError as e:
+        said = "fsync: %s" % e
+    s, n = next(iter(lost.items()))
+    there = struct.unpack_from("<Q", data, s * 4096)[0]
+    sys.exit("%d of %d pages were lost, the first one is %d writes behind, %s"
+             % (len(lost), i, n - there, said))
 PY
 for _ in 1 2 3; do
 	python3 storm.py &
 	storm=$!
+	wait_for 20 test -e storming
+	rm storming
 	sleep 0.7
 	cmkfs lock --zone a mnt >/dev/null
 	cmkfs unlock --zone a mnt
-	wait $storm || fail "written pages are lost"
+	wait $storm || fail "written pages are lost: $(cmkfs audit show vol | grep mount.lock | tail -1)"
 done
 
 # ---- all
