@@ -78,6 +78,7 @@ fuzz_src := $(filter-out $(foreach r,$(left_out),$(wildcard tests/fuzz/fuzz_kp_$
 	$(wildcard tests/fuzz/fuzz_*.c))
 bench_src := $(wildcard tests/bench/*.c)
 posix_src := $(wildcard tests/posix/*.c)
+shadow_src := $(wildcard tests/shadow/*.c)
 
 obj = $(patsubst %.c,$(O)/%.o,$(1))
 libs := $(O)/libcmk_fs.a $(O)/libcmk_store.a $(O)/libcmk_keyprov.a $(O)/libcmk_crypto.a
@@ -87,7 +88,8 @@ fuzz_bin := $(patsubst tests/fuzz/%.c,$(O)/%,$(fuzz_src))
 token_bin := $(if $(filter p11-kit-1,$(have)),$(O)/p11key $(O)/p11shim.so)
 bench_bin := $(patsubst tests/bench/%.c,$(O)/bench/%,$(bench_src))
 all_obj := $(call obj,$(crypto_src) $(keyprov_src) $(store_src) $(fs_src) fs/main.c \
-	$(testlib_src) $(unit_src) $(fuzz_src) $(bench_src) $(posix_src) tests/fuzz/replay.c) \
+	$(testlib_src) $(unit_src) $(fuzz_src) $(bench_src) $(posix_src) $(shadow_src) \
+	tests/fuzz/replay.c) \
 	$(patsubst $(O)/p11%,$(O)/tests/servers/p11%.o,$(basename $(token_bin)))
 helpers := $(O)/mount.cmkfs $(O)/mount.fuse.cmkfs
 units := cmkfs@.service cmkfs-maintain.service cmkfs-maintain.timer
@@ -99,7 +101,7 @@ man_pages := $(wildcard man/*.[1578])
 
 all: $(O)/cmkfs $(helpers)
 
-tests: all $(unit_bin) $(fuzz_bin) $(bench_bin) $(O)/posix $(token_bin)
+tests: all $(unit_bin) $(fuzz_bin) $(bench_bin) $(O)/posix $(O)/shadow $(token_bin)
 
 $(O)/libcmk_crypto.a: $(call obj,$(crypto_src))
 $(O)/libcmk_keyprov.a: $(call obj,$(keyprov_src))
@@ -140,6 +142,8 @@ $(bench_bin): $(O)/bench/%: $(O)/tests/bench/%.o $(testlib) $(libs)
 	$(Q)$(CC) $(all_ldflags) -o $@ $^ $(pkg_libs)
 
 $(O)/posix: $(call obj,$(posix_src)) $(O)/.files
+$(O)/shadow: $(call obj,$(shadow_src)) $(O)/.files
+$(O)/posix $(O)/shadow:
 	$(say) LINK $@
 	$(Q)$(CC) $(all_ldflags) -o $@ $(filter %.o,$^)
 
@@ -160,7 +164,7 @@ $(O)/.flags: FORCE
 	$(call stamp,$(CC) $(all_cflags) $(all_ldflags) $(pkg_libs))
 $(O)/.files: FORCE
 	$(call stamp,$(crypto_src) $(keyprov_src) $(store_src) $(fs_src) $(testlib_src) \
-	$(posix_src))
+	$(posix_src) $(shadow_src))
 FORCE:
 
 -include $(all_obj:.o=.d)
