@@ -327,10 +327,10 @@ class Model:
         except OSError as e:
             st = None
             complaints.append("lstat: %s" % e)
-        # What never reached the disk is an empty file, and that fits any node: one that must be
-        # there then, else the older one.
+        # What never reached the disk is an empty file or zeros, and that fits any node: one that
+        # must be there then, else the older one.
         order = list(reversed(cands))
-        if st and st.st_size == 0:
+        if st and self.blank(full, st):
             order = sorted(cands, key=lambda c: c is None or not self.nodes[c].must)
         for number in [c for c in dict.fromkeys(order) if c is not None] if st else []:
             node = self.nodes[number]
@@ -357,6 +357,15 @@ class Model:
         wrong.append("%s (mode %s, %s bytes):\n    %s" % (
             where, st and oct(st.st_mode), st and st.st_size, "\n    ".join(complaints[:12])))
         return None
+
+    def blank(self, full, st):
+        if not stat.S_ISREG(st.st_mode):
+            return False
+        try:
+            with open(full, "rb") as file:
+                return not any(file.read())
+        except OSError:
+            return False
 
     def check_file(self, node, full, final, complaints, counts):
         counts["files"] += 1
