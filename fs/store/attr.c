@@ -39,7 +39,7 @@ void object_fix_stat(struct object *o, struct stat *sb)
 		    (hint_in_doubt(o) && !object_check(o) && object_loaded_attr(o, sb)))
 			return;
 		sb->st_size = (off_t)size_hint(store_suite(o->st), (uint64_t)sb->st_size);
-		if (!sb->st_size && object_check(o))
+		if (!sb->st_size && sb->st_nlink && object_check(o))
 			sb->st_size = 1; /* reading it is an error, not an end */
 		else if (!sb->st_size)
 			object_loaded_attr(o, sb);
