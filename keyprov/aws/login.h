@@ -42,8 +42,6 @@ int aws_login(struct aws_login *l, const struct aws_creds **ret, struct kp_error
 
 /* login_file.c.  The profile of L in the two files. */
 int aws_profile_load(const struct aws_login *l, struct aws_profile *ret, struct kp_error *e);
-/* A file of at most 64 KiB, without the newline at its end.  -ENOENT; -EIO. */
-int aws_read(const char *path, struct text *ret, struct kp_error *e);
 
 /* login_net.c.  SESSION may be NULL or "". */
 int aws_assume_role(struct aws_login *l, const char *role, const char *session,

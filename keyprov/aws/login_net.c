@@ -9,6 +9,8 @@
 #include <strings.h>
 
 #include "call.h"
+#include "crypto/secret.h"
+#include "keyprov/net/file.h"
 #include "keyprov/net/json.h"
 
 #define METADATA "http://169.254.169.254"
@@ -35,7 +37,7 @@ static void sts_url(const struct aws_login *l, struct text *t)
 
 static void sts_form(struct text *t, const char *role, const char *session, const char *token)
 {
-	text_begin(t, 32768);
+	text_begin(t, 65536);
 	text_add(t, "Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn=");
 	text_escape(t, role);
 	text_add(t, "&RoleSessionName=");
@@ -67,18 +69,17 @@ static int sts_ask(struct aws_login *l, const struct text *url, const struct tex
 int aws_assume_role(struct aws_login *l, const char *role, const char *session,
 		    const char *token_file, struct aws_creds *ret, struct kp_error *e)
 {
-	_cleanup_text_ struct text token = { 0 }, url = { 0 }, form = { 0 };
-	int r = aws_read(token_file, &token, e);
+	_cleanup_secret_ char *token = secret_alloc(TOKEN_MAX);
+	_cleanup_text_ struct text url = { 0 }, form = { 0 };
+	int r = token ? net_read_word(token_file, false, token, TOKEN_MAX, e) :
+			kp_fail(e, -EAGAIN, NULL, "no memory for a token");
 
-	if (r == -ENOENT)
-		return kp_fail(e, -EAGAIN, NULL, "the web identity token %.180s is not there",
-			       token_file);
 	if (!r)
 		r = sts(l, e);
 	if (r)
 		return r;
 	sts_url(l, &url);
-	sts_form(&form, role, session, token.s);
+	sts_form(&form, role, session, token);
 	if (!text_ok(&url) || !text_ok(&form))
 		return kp_fail(e, -EIO, NULL, "the web identity token %.180s is too long",
 			       token_file);
@@ -128,16 +129,18 @@ static int container_header(struct text *t, struct kp_error *e)
 {
 	const char *path = getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
 	const char *value = getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN");
-	_cleanup_text_ struct text file = { 0 };
-	int r = path && *path ? aws_read(path, &file, e) : 0;
+	_cleanup_secret_ char *word = secret_alloc(TOKEN_MAX);
+	int r = 0;
 
-	if (r == -ENOENT)
-		return kp_fail(e, -EAGAIN, NULL, "the authorization %.180s is not there", path);
+	if (!word)
+		return kp_fail(e, -EAGAIN, NULL, "no memory for a token");
+	if (path && *path) {
+		r = net_read_word(path, false, word, TOKEN_MAX, e);
+		value = word;
+	}
 	if (r)
 		return r;
-	if (file.s)
-		value = file.s;
-	text_begin(t, 16384);
+	text_begin(t, TOKEN_MAX + 32);
 	if (value && *value && !strpbrk(value, "\r\n")) {
 		text_add(t, "Authorization: ");
 		text_add(t, value);
