@@ -166,20 +166,15 @@ int volkeys_wrap(const struct kp_context *ctx, const char *uri, enum slot_role r
 void volkeys_split(const char *kid, char ret_uri[static KP_URI_MAX],
 		   char ret_version[static KP_URI_MAX])
 {
-	const char *name = strstr(kid, "/keys/"), *v = NULL;
-	size_t n = strlen(kid);
+	const char *name = strstr(kid, "/keys/"), *v = strstr(kid, "?version=");
+	size_t skip = strlen("?version=");
 
-	if (name)
-		v = strpbrk(name + 6, "/?");
-	*ret_version = 0;
-	if (v && *v == '/') {
-		n = (size_t)(v - kid);
-		snprintf(ret_version, KP_URI_MAX, "%s", v + 1);
-	} else if (v && !strncmp(v, "?version=", 9)) {
-		n = (size_t)(v - kid);
-		snprintf(ret_version, KP_URI_MAX, "%s", v + 9);
+	if (!v && name) {
+		v = strchr(name + 6, '/');
+		skip = 1;
 	}
-	snprintf(ret_uri, KP_URI_MAX, "%.*s", (int)n, kid);
+	snprintf(ret_version, KP_URI_MAX, "%s", v ? v + skip : "");
+	snprintf(ret_uri, KP_URI_MAX, "%.*s", (int)(v ? (size_t)(v - kid) : strlen(kid)), kid);
 }
 
 const char *volkeys_role(const struct keyslot *s)

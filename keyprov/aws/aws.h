@@ -17,7 +17,7 @@ extern const struct kp_ops kp_aws;
 /*
  * awskms://[ENDPOINT]/NAME: an ARN, the ID of a key, or "alias/NAME".  AWS gives
  * the versions of a key no name; what stands for a version is the key that an
- * alias names: awskms://[ENDPOINT]/ALIAS?key=ID.
+ * alias names: awskms://[ENDPOINT]/ALIAS?version=ID.
  */
 #define AWS_NAME_MAX 400
 

@@ -107,9 +107,9 @@ static int parse(const char *s, struct aws_uri *u)
 		return -EINVAL;
 	if (!*query)
 		return 0;
-	if (!aws_is_alias(u) || strncmp(query, "?key=", 5) != 0)
+	if (!aws_is_alias(u) || strncmp(query, "?version=", 9) != 0)
 		return -EINVAL;
-	return take(query + 5, strlen(query + 5), "-", u->key, sizeof(u->key));
+	return take(query + 9, strlen(query + 9), "-", u->key, sizeof(u->key));
 }
 
 int aws_uri_parse(const char *s, struct aws_uri *ret, struct kp_error *e)
@@ -171,7 +171,7 @@ int aws_uri_format(const struct aws_uri *u, char ret[static KP_URI_MAX])
 
 	aws_alias(u, name);
 	n = snprintf(text, sizeof(text), SCHEME "%s/%s%s%s", u->endpoint, name,
-		     u->key[0] ? "?key=" : "", u->key);
+		     u->key[0] ? "?version=" : "", u->key);
 	if (n >= (int)sizeof(text))
 		return -EINVAL;
 	memcpy(ret, text, sizeof(text));

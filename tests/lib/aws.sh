@@ -6,11 +6,12 @@
 AWS_TEST_REGION=eu-west-1
 
 # Sets $server_port, $server_pid.
-start_local_kms() { # DIR CERT KEY
+start_local_kms() { # DIR CERT KEY [PORT]
 	need_server bin/local-kms
 	mkdir -p "$1/data"
 	start_server "$1" env PORT=8080 KMS_DATA_PATH="$1/data" KMS_REGION=$AWS_TEST_REGION \
-		python3 "$TOP/tests/servers/front.py" "$1" "$2" "$3" 8080 "$SERVERS/bin/local-kms"
+		python3 "$TOP/tests/servers/front.py" "$1" "$2" "$3" "${4:-0}" 8080 \
+		"$SERVERS/bin/local-kms"
 }
 
 # The first CALLS calls are let through, for making identities; 0: all are.
@@ -18,7 +19,7 @@ start_moto() { # DIR CERT KEY CALLS
 	local dir=$1 cert=$2 key=$3 calls=$4
 	need_server moto/bin/moto_server
 	[ "$calls" = 0 ] || export INITIAL_NO_AUTH_ACTION_COUNT=$calls
-	start_server "$dir" python3 "$TOP/tests/servers/front.py" "$dir" "$cert" "$key" 8080 \
+	start_server "$dir" python3 "$TOP/tests/servers/front.py" "$dir" "$cert" "$key" 0 8080 \
 		"$SERVERS/moto/bin/moto_server" -H 127.0.0.1 -p 8080
 	unset INITIAL_NO_AUTH_ACTION_COUNT
 }

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """TLS in front of a server that speaks plain HTTP and listens on every address.
 
-front.py DIR CERT KEY INNER-PORT COMMAND...
+front.py DIR CERT KEY PORT INNER-PORT COMMAND...
 
-Listens on a free port of 127.0.0.1, written to DIR/port, then moves into a
+Listens on PORT (0: a free one) of 127.0.0.1, written to DIR/port, then moves into a
 network namespace of its own, where COMMAND is started: it can be reached through
 this process alone.  Ends with it, or by SIGTERM.
 """
@@ -69,12 +69,13 @@ def wait_until_listening(port, child):
 
 
 def main():
-    where, cert, key, port = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
+    where, cert, key = sys.argv[1:4]
+    outer, port = map(int, sys.argv[4:6])
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(cert, key)
-    listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+    listener = socket.create_server(("127.0.0.1", outer), backlog=64)
     enter_namespace()
-    child = subprocess.Popen(sys.argv[5:])
+    child = subprocess.Popen(sys.argv[6:])
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         wait_until_listening(port, child)

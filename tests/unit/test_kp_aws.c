@@ -26,8 +26,8 @@ static void uris_have_one_normal_form(void **state)
 		{ "awskms:///arn:aws-us-gov:kms:us-gov-west-1:111122223333:key/mrk-12",
 		  "awskms:///arn:aws-us-gov:kms:us-gov-west-1:111122223333:key/mrk-12",
 		  "arn:aws-us-gov:kms:us-gov-west-1:111122223333:key/mrk-12" },
-		{ "awskms:///" ARN "alias/team/a_b-c?key=" ID,
-		  "awskms:///" ARN "alias/team/a_b-c?key=" ID, ARN "key/" ID },
+		{ "awskms:///" ARN "alias/team/a_b-c?version=" ID,
+		  "awskms:///" ARN "alias/team/a_b-c?version=" ID, ARN "key/" ID },
 	};
 	char text[KP_URI_MAX], name[AWS_NAME_MAX];
 	struct aws_uri u;
@@ -50,8 +50,8 @@ static void malformed_uris_are_refused_with_what_to_write(void **state)
 		"awskms:///arn:aws:s3:eu-west-1:1:key/a", "awskms:///arn:aws:kms:eu-west-1:1",
 		"awskms:///arn:aws:kms::1:key/a", "awskms:///arn:aws:kms:r:1:key/",
 		"awskms:///arn:aws:kms:r:1:key/a/b", "awskms:///arn:aws:kms:r:1:key/a:b",
-		"awskms:///" ID "?key=a", "awskms:///alias/a?key=", "awskms:///alias/a?key=b/c",
-		"awskms:///alias/a?version=1", "awskms://user@host/" ID, "awskms://host/" ID "#x",
+		"awskms:///" ID "?version=a", "awskms:///alias/a?version=", "awskms:///alias/a?version=b/c",
+		"awskms:///alias/a?key=1", "awskms://user@host/" ID, "awskms://host/" ID "#x",
 		"awskms:///alias/\xc3\xa4", "awskms:///alias/a\n", "awskms://h%20/" ID,
 	};
 	struct kp_error e;

@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# AWS KMS: the life of a volume on a server that keeps the states of keys, and
+# signatures, policies and every source of credentials on one that checks them.
+. "$(dirname "$0")/../lib/case.sh"
+. "$TOP/tests/lib/servers.sh"
+. "$TOP/tests/lib/aws.sh"
+. "$TOP/tests/lib/provider.sh"
+need_server bin/local-kms moto/bin/moto_server
+need curl openssl
+
+export HOME=$CASE_DIR/home
+mkdir -p "$HOME/.aws"
+make_ca "$CASE_DIR/tls"
+make_cert "$CASE_DIR/tls" server
+id=AKIAIOSFODNN7EXAMPLE secret=wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY
+
+# ---- the life of a volume: local-kms ----------------------------------------------
+
+server_start() {
+	printf '[aws]\nca-file = %s/tls/ca.pem\n' "$CASE_DIR" >"$CMKFS_CONFIG"
+	printf '[default]\nregion = %s\naws_access_key_id = %s\naws_secret_access_key = %s\n' \
+		"$AWS_TEST_REGION" "$id" "$secret" >"$HOME/.aws/credentials"
+	chmod 600 "$HOME/.aws/credentials"
+	start_local_kms "$CASE_DIR/kms" tls/server.pem tls/server.key
+	kms_port=$server_port
+	key=$(new_key)
+	kms "$kms_port" CreateAlias "{\"AliasName\":\"alias/prod\",\"TargetKeyId\":\"$key\"}"
+	uri=awskms://127.0.0.1:$kms_port/alias/prod
+}
+
+server_again() {
+	start_local_kms "$CASE_DIR/kms" tls/server.pem tls/server.key "$kms_port"
+}
+
+new_key() {
+	kms "$kms_port" CreateKey '{"KeyUsage":"ENCRYPT_DECRYPT"}' | json 'd["KeyMetadata"]["KeyId"]'
+}
+
+# What is followed is the alias, which names another key.
+server_rotate() {
+	key=$(new_key)
+	kms "$kms_port" UpdateAlias "{\"AliasName\":\"alias/prod\",\"TargetKeyId\":\"$key\"}"
+}
+
+revocations=(disable delete)
+
+server_revoke() { # WAY
+	case $1 in
+	disable) kms "$kms_port" DisableKey "{\"KeyId\":\"$key\"}" ;;
+	delete) kms "$kms_port" ScheduleKeyDeletion \
+		"{\"KeyId\":\"$key\",\"PendingWindowInDays\":7}" >/dev/null ;;
+	esac
+}
+
+server_restore() { # WAY
+	[ "$1" = disable ] || kms "$kms_port" CancelKeyDeletion "{\"KeyId\":\"$key\"}" >/dev/null
+	kms "$kms_port" EnableKey "{\"KeyId\":\"$key\"}"
+}
+
+server_unwraps() {
+	grep -c 'Decryption called' "$CASE_DIR/kms/log"
+}
+
+other_tenant() { # on|off
+	case $1 in
+	on) printf '[host]\nregion = us-east-1\n' >>"$CMKFS_CONFIG" ;;
+	off) sed -i '/^\[host\]/,$d' "$CMKFS_CONFIG" ;;
+	esac
+}
+
+server_secrets() {
+	echo "$secret"
+}
+
+provider_life
+
+# ---- keys of the other kinds --------------------------------------------------------
+
+here=awskms://127.0.0.1:$kms_port
+made() { # JSON: its ARN
+	kms "$kms_port" CreateKey "$1" | json 'd["KeyMetadata"]["Arn"]'
+}
+rsa=$(made '{"KeySpec":"RSA_2048","KeyUsage":"ENCRYPT_DECRYPT"}')
+signing=$(made '{"KeySpec":"ECC_NIST_P256","KeyUsage":"SIGN_VERIFY"}')
+cmkfs key test "$here/$rsa" >/dev/null
+cmkfs key test "$here/$key" >/dev/null
+expect_error 4 'SIGN_VERIFY' cmkfs key test "$here/$signing"
+expect_error 4 'NotFoundException' cmkfs key test "$here/alias/none"
+mkvol rsa --key "$here/$rsa"
+
+# A blob that is put into another zone is refused by the server, not by us alone.
+mkvol other --key "$here/$key"
