@@ -15,6 +15,7 @@
 
 #include "crypto/header.h"
 #include "fs/store/backing.h"
+#include "fs/store/moved.h"
 #include "fs/store/store.h"
 
 #define TABLE_SHARDS 64
@@ -112,7 +113,7 @@ void move_end(struct store *st, unsigned int phase);
 void settle_moved(struct object *o, struct loaded *l);
 /* Wait for the moves that are under way.  -EINTR: STOP. */
 int moves_wait(struct store *st, const _Atomic bool *stop);
-/* rekey.c: from settle_moved(): what may be under an older generation gets another name. */
+/* rekey_walk.c: from settle_moved(): what may be under an older generation gets another name. */
 void rekey_moved(struct object *o, const struct loaded *l);
 
 /* ---- store --------------------------------------------------------------- */
@@ -165,7 +166,8 @@ struct store {
 	_Atomic unsigned int kept; /* descriptors of old symlinks */
 	_Atomic uint64_t deployed; /* how often object_deploy() was, without undeploying */
 	_Atomic unsigned int streams; /* of directories (readdir.c) */
-	_Atomic uint64_t rekey_moves; /* of what may be under an older generation */
+	_Atomic bool rekeying; /* a walk of rekey_walk.c is under way */
+	struct moved rekey_moved; /* meanwhile, of what may be under an older generation */
 	_Atomic uint64_t pending, pending_max; /* bytes of held ciphertext */
 	_Atomic uint64_t tight_until, room_looked; /* ms (room.c) */
 	_Atomic uint64_t names_made, names_synced; /* loaded.new_names: how often set; of these a syncfs covered */
@@ -205,7 +207,7 @@ struct object {
 	bool unlinked;	       /* no name left that we know: fd must stay open */
 	_Atomic bool erased;   /* its data key is, or is being, destroyed (erase.c); written under lock */
 	_Atomic unsigned int deployed; /* so many deployments keep it, whatever becomes of its zone (deploy.c) */
-	bool queued;	       /* to be settled; protected by the queue's lock (settle_walk.c) */
+	bool queued[MOVED_KINDS]; /* for a walk to come there; each protected by its queue's lock */
 	bool check_binding;    /* a lookup since the last check */
 	bool bound;	       /* the root of a zone: it was found to be bound to its name */
 	bool unborn;	       /* read-only stores: its writer has not written a header yet */

@@ -26,11 +26,9 @@ static bool is_behind(const struct loaded *l)
 	       (l->slot_vk[1] && l->slot_vk[1] != active);
 }
 
-/* All that lies below a directory moves with it. */
-void rekey_moved(struct object *o, const struct loaded *l)
+bool rekey_is_due(const struct loaded *l)
 {
-	if (l->h.type == OBJECT_DIR || l->h.flags & FLAG_REKEY || is_behind(l))
-		atomic_fetch_add(&o->st->rekey_moves, 1);
+	return l->h.flags & FLAG_REKEY || is_behind(l);
 }
 
 int object_needs_rekey(struct object *o)

@@ -11,12 +11,17 @@
 
 #include "fs/store/store.h"
 
+struct loaded;
+
 /* Told after each step of so many bytes of contents, perhaps none: 0, or -errno to stop there. */
 typedef int rekey_pace_fn(void *arg, uint64_t bytes);
 
 enum { REKEY_NONE, REKEY_WRAP, REKEY_UNFINISHED };
 /* Whether the header of O is under an older generation, or the object half re-keyed.  Or -errno. */
 int object_needs_rekey(struct object *o);
+
+/* The same of what is loaded; loaded.lock is held, or a race of no consequence. */
+bool rekey_is_due(const struct loaded *l);
 
 /*
  * Wrap the data key of O under the active generation.  One slot of its header
@@ -53,7 +58,8 @@ struct zone_rekey {
  * gate.
  * 0: nothing of an older generation is left; -EUCLEAN: but for what is damaged
  * (FAILED); -EINTR: by STOP; the lock errno; -EROFS; -EOPNOTSUPP: contents of
- * an XTS volume; -EAGAIN: names moved without end; other errors of the store.
+ * an XTS volume; -EAGAIN: too many names moved in each of many passes; other
+ * errors of the store.
  */
 int zone_rekey(struct zone *z, struct zone_rekey *k);
 

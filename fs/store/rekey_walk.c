@@ -10,7 +10,7 @@
 #include "fs/store/rekey.h"
 #include "fs/store/tree.h"
 
-#define PASSES 64 /* renames can hide an object from one pass, not from many */
+#define PASSES 64 /* the second is the proof, but for a load that moves more than can be kept */
 #define WAITING 256 /* rewrapped, their other slot to be written after one sync for all */
 
 struct walk {
@@ -19,7 +19,6 @@ struct walk {
 	struct object *waiting[WAITING];
 	unsigned int n;
 	uint64_t changed; /* in this pass */
-	bool missed;
 };
 
 /* The zone itself, or one that it lies in. */
@@ -37,13 +36,11 @@ static int stopped(const struct walk *w)
 	return *w->k->stop ? -EINTR : 0;
 }
 
-/* What cannot be read is left, what went is no loss. */
+/* What cannot be read is left; what went is no loss, or was moved, and so queued. */
 static int unless_gone(struct walk *w, int r)
 {
 	if (r == -EIO || r == -EACCES)
 		w->k->failed++;
-	if (r == -ENOENT || r == -ESTALE)
-		w->missed = true; /* removed, or moved to where this pass does not look any more */
 	return r == -EIO || r == -EACCES || r == -ENOENT || r == -ESTALE ? 0 : r;
 }
 
@@ -158,25 +155,51 @@ static int walk_dir(struct walk *w, struct object *dir)
 	return r;
 }
 
+void rekey_moved(struct object *o, const struct loaded *l)
+{
+	/* All that lies below a directory moves with it. */
+	if (o->st->rekeying && (l->h.type == OBJECT_DIR || rekey_is_due(l)))
+		moved_put(&o->st->rekey_moved, o, l->h.object_id);
+}
+
+static int walk_moved(struct walk *w)
+{
+	struct moved *q = &w->zone->st->rekey_moved;
+	struct object *o;
+	int r = 0;
+
+	while (!r && (o = moved_take(q))) {
+		if (on_the_way(w, o->zone))
+			r = unless_gone(w, walk_object(w, o));
+		if (!r)
+			r = unless_gone(w, moved_done(q, o));
+		object_put(o);
+	}
+	return r;
+}
+
 /*
  * One pass.  *RET_PROOF: nothing of an older generation was met, and nothing
- * that may be was moved meanwhile, so that none can have been missed.
+ * can have been missed: what moved meanwhile was looked at as well.
  */
 static int pass(struct walk *w, bool *ret_proof)
 {
 	struct store *st = w->zone->st;
-	uint64_t moved = st->rekey_moves;
-	int r = moves_wait(st, w->k->stop);
+	int r;
 
+	moved_clear(&st->rekey_moved);
+	st->rekeying = true;
+	r = moves_wait(st, w->k->stop);
 	w->k->seen = w->k->failed = w->changed = 0;
-	w->missed = false;
 	if (!r)
 		r = walk_object(w, st->root);
 	if (!r)
-		r = write_rest(w);
+		r = walk_moved(w);
 	if (!r)
-		r = moves_wait(st, w->k->stop);
-	*ret_proof = !w->changed && !w->missed && moved == st->rekey_moves;
+		r = write_rest(w);
+	st->rekeying = false;
+	*ret_proof = !w->changed && !moved_overflow(&st->rekey_moved);
+	moved_clear(&st->rekey_moved);
 	return r;
 }
 

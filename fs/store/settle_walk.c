@@ -14,17 +14,11 @@
 #include "fs/store/touched.h"
 #include "fs/store/tree.h"
 
-#define QUEUE_MAX 65536u
-
 struct settling {
 	_Atomic bool on; /* something is to be settled */
 	_Atomic unsigned int phase, moving[2]; /* moves under way, by the phase that they began in */
 	pthread_mutex_t waiting;	       /* held by who waits for moves */
-	pthread_mutex_t lock;		       /* protects all below */
-	struct object **queue;		       /* references */
-	size_t n, cap;
-	bool overflow;
-	struct noteset done; /* object IDs of what was taken from the queue and settled */
+	struct moved moved;
 };
 
 struct settling *settling_new(void)
@@ -33,7 +27,7 @@ struct settling *settling_new(void)
 
 	if (s) {
 		pthread_mutex_init(&s->waiting, NULL);
-		pthread_mutex_init(&s->lock, NULL);
+		moved_init(&s->moved, MOVED_SETTLE);
 	}
 	return s;
 }
@@ -42,10 +36,8 @@ void settling_free(struct settling *s)
 {
 	if (!s)
 		return;
-	noteset_clear(&s->done);
-	free(s->queue);
+	moved_destroy(&s->moved);
 	pthread_mutex_destroy(&s->waiting);
-	pthread_mutex_destroy(&s->lock);
 	free(s);
 }
 
@@ -94,24 +86,6 @@ static bool is_settled(const struct loaded *l)
 	return !l->h.session || (l->h.session == session_current(l->o->st) && !l->h.base);
 }
 
-static void queue_put_locked(struct settling *s, struct object *o)
-{
-	if (o->queued || s->overflow)
-		return;
-	if (s->n == s->cap) {
-		size_t cap = s->cap ? 2 * s->cap : 64;
-		struct object **t = cap > QUEUE_MAX ? NULL : realloc(s->queue, cap * sizeof(*t));
-
-		s->overflow = !t;
-		if (!t)
-			return;
-		s->queue = t;
-		s->cap = cap;
-	}
-	s->queue[s->n++] = object_get(o);
-	o->queued = true;
-}
-
 void settle_moved(struct object *o, struct loaded *l)
 {
 	struct settling *s = o->st->settling;
@@ -120,10 +94,7 @@ void settle_moved(struct object *o, struct loaded *l)
 	if (!s->on || is_settled(l) ||
 	    (l->h.type == OBJECT_FILE && l->h.group_count <= 1 && !l->header_settle))
 		return;
-	pthread_mutex_lock(&s->lock);
-	if (!noteset_has(&s->done, l->h.object_id))
-		queue_put_locked(s, o);
-	pthread_mutex_unlock(&s->lock);
+	moved_put(&s->moved, o, l->h.object_id);
 }
 
 void settling_on(struct store *st)
@@ -134,26 +105,6 @@ void settling_on(struct store *st)
 bool settling_is_on(const struct store *st)
 {
 	return st->settling->on;
-}
-
-static void queue_back(struct settling *s, struct object *o)
-{
-	pthread_mutex_lock(&s->lock);
-	queue_put_locked(s, o);
-	pthread_mutex_unlock(&s->lock);
-}
-
-static struct object *queue_take(struct settling *s)
-{
-	struct object *o = NULL;
-
-	pthread_mutex_lock(&s->lock);
-	if (s->n) {
-		o = s->queue[--s->n];
-		o->queued = false;
-	}
-	pthread_mutex_unlock(&s->lock);
-	return o;
 }
 
 /* ---- the walk ------------------------------------------------------------------------------ */
@@ -221,24 +172,6 @@ static int walk_dir(struct object *dir, const _Atomic bool *stop)
 
 /* ---- all ----------------------------------------------------------------------------------------- */
 
-static int note_done(struct object *o)
-{
-	struct settling *s = o->st->settling;
-	struct loaded *l;
-	int r = zone_enter(object_zone(o), ZONE_NORMAL);
-
-	if (r)
-		return r;
-	if (!object_pin(o, &l)) {
-		pthread_mutex_lock(&s->lock);
-		r = noteset_add(&s->done, l->h.object_id);
-		pthread_mutex_unlock(&s->lock);
-		object_unpin(o);
-	} /* else it is damaged, or gone: it cannot be moved again */
-	zone_leave(object_zone(o), ZONE_NORMAL);
-	return r;
-}
-
 static int walk_all(struct store *st, const _Atomic bool *stop)
 {
 	struct object *o;
@@ -246,30 +179,17 @@ static int walk_all(struct store *st, const _Atomic bool *stop)
 
 	if (!r)
 		r = walk_object(store_root(st), stop);
-	while (!r && (o = queue_take(st->settling))) {
+	while (!r && (o = moved_take(&st->settling->moved))) {
 		r = walk_object(o, stop);
 		if (r == -ENOENT || r == -ESTALE)
 			r = 0;
 		if (!r)
-			r = note_done(o);
+			r = moved_done(&st->settling->moved, o);
 		if (r)
-			queue_back(st->settling, o);
+			moved_back(&st->settling->moved, o);
 		object_put(o);
 	}
 	return r;
-}
-
-/* Back to the beginning: all that is queued is forgotten. */
-static void queue_clear(struct settling *s)
-{
-	struct object *o;
-
-	while ((o = queue_take(s)))
-		object_put(o);
-	pthread_mutex_lock(&s->lock);
-	noteset_clear(&s->done);
-	s->overflow = false;
-	pthread_mutex_unlock(&s->lock);
 }
 
 int store_settle(struct store *st, const _Atomic bool *stop)
@@ -281,9 +201,9 @@ int store_settle(struct store *st, const _Atomic bool *stop)
 	if (store_read_only(st) || !session_nunclean(st))
 		return 0;
 	r = walk_all(st, stop);
-	if (!r && s->overflow) {
+	if (!r && moved_overflow(&s->moved)) {
 		/* Where all that moved is now, the records do not say. */
-		queue_clear(s);
+		moved_clear(&s->moved);
 		touched_distrust(st);
 		r = -EAGAIN;
 	}
@@ -297,7 +217,7 @@ int store_settle(struct store *st, const _Atomic bool *stop)
 	zone_leave(z, ZONE_NORMAL);
 	if (!r) {
 		s->on = false;
-		queue_clear(s);
+		moved_clear(&s->moved);
 	}
 	return r;
 }

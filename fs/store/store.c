@@ -48,10 +48,12 @@ struct store *store_new(void)
 	st->session = session_new();
 	st->touched = touched_new();
 	st->settling = settling_new();
+	moved_init(&st->rekey_moved, MOVED_REKEY);
 	if (!st->session || !st->touched || !st->settling) {
 		session_free(st->session);
 		touched_free(st->touched);
 		settling_free(st->settling);
+		moved_destroy(&st->rekey_moved);
 		free(st);
 		return NULL;
 	}
@@ -263,6 +265,7 @@ void store_close(struct store *st)
 	session_free(st->session);
 	touched_free(st->touched);
 	settling_free(st->settling);
+	moved_destroy(&st->rekey_moved);
 	cleanup_close(&st->lock_fd); /* ends the flock */
 	cleanup_close(&st->root_fd);
 	pthread_mutex_destroy(&st->zones_lock);

@@ -11,24 +11,11 @@ g = {s["generation"] for s in json.load(sys.stdin)}
 print(max(g), len(g))'
 }
 
-files=150 kills=6
-[ -z "${CMKFS_LONG:-}" ] || files=20000 kills=50
+kills=6
 mkvol vol
 KEY_URI=$(cmkfs key show --json vol | json 'd[0]["uri"]')
 domount vol mnt
-python3 - mnt $files <<'PY'
-import os, random, sys
-r = random.Random(1)
-for n in range(int(sys.argv[2])):
-    where = os.path.join(sys.argv[1], "d%d" % (n // 50))
-    os.makedirs(where, exist_ok=True)
-    with open(os.path.join(where, "f%d" % n), "wb") as file:
-        file.write(r.randbytes(r.choice((0, 1, 3000, 20000, 300000 if n % 10 == 0 else 5000))))
-    if n % 3 == 0:
-        os.setxattr(file.name, "user.n", b"%d" % n)
-with open(os.path.join(sys.argv[1], "big"), "wb") as file:
-    file.write(r.randbytes(40 << 20))
-PY
+python3 "$TOP/tests/lib/rekey.py" fill mnt 150 $((40 << 20))
 python3 "$TOP/tests/lib/tree.py" save mnt tree.json
 same() { python3 "$TOP/tests/lib/tree.py" compare mnt tree.json || fail "$1"; }
 

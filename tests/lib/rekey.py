@@ -2,7 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """rekey.py fresh OLD NEW: no data block of the backing tree OLD is left in NEW.
 rekey.py use DIR SECONDS: read and rewrite the files below DIR; whatever is read is whole.
+rekey.py fill DIR FILES BYTES: so many files of all sizes, and one of BYTES, with attributes.
+rekey.py move DIR: rename the directories in DIR, and what is in them, until DIR fails.
+rekey.py sums DIR: what all files in DIR hold, wherever they are.
 """
+import errno
+import hashlib
 import os
 import random
 import sys
@@ -51,7 +56,49 @@ def use(top, seconds):
     print("%d rounds" % rounds)
 
 
-if sys.argv[1] == "fresh":
-    fresh(sys.argv[2], sys.argv[3])
-else:
-    use(sys.argv[2], float(sys.argv[3]))
+def fill(top, files, size):
+    r = random.Random(1)
+    for n in range(files):
+        where = os.path.join(top, "d%d" % (n // 50))
+        os.makedirs(where, exist_ok=True)
+        with open(os.path.join(where, "f%d" % n), "wb") as file:
+            file.write(b"%08d" % n)
+            file.write(r.randbytes(r.choice((0, 1, 3000, 20000, 300000 if n % 10 == 0 else 5000))))
+        if n % 3 == 0:
+            os.setxattr(file.name, "user.n", b"%d" % n)
+    with open(os.path.join(top, "big"), "wb") as file:
+        for _ in range(size >> 20):
+            file.write(r.randbytes(1 << 20))
+
+
+def move(top):
+    """Between DIR/a and DIR/b, back and forth, under other names each time."""
+    r = random.Random(os.getpid())
+    try:
+        for n in range(1 << 30):
+            here, there = r.sample(("a", "b"), 2)
+            names = os.listdir(os.path.join(top, here))
+            if not names:
+                continue
+            name = os.path.join(top, here, r.choice(names))
+            os.rename(name, os.path.join(top, there, "d%d.%d" % (n, os.getpid())))
+            time.sleep(0.002)
+    except OSError as e:
+        if e.errno not in (errno.ENOTCONN, errno.ECONNABORTED, errno.ENOENT, errno.ENODEV):
+            raise
+
+
+def sums(top):
+    all = []
+    for where, _, names in os.walk(top):
+        for name in names:
+            path = os.path.join(where, name)
+            with open(path, "rb") as file:
+                attributes = [(k, os.getxattr(path, k)) for k in sorted(os.listxattr(path))]
+                all.append(hashlib.sha256(file.read() + repr(attributes).encode()).hexdigest())
+    print("\n".join(sorted(all)))
+
+
+does = {"fresh": fresh, "use": lambda top, s: use(top, float(s)), "move": move, "sums": sums,
+        "fill": lambda top, files, size: fill(top, int(files), int(size))}
+does[sys.argv[1]](*sys.argv[2:])
