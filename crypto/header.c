@@ -10,7 +10,6 @@
 #include "slot.h"
 
 #define MAGIC "CMKFSOBJ"
-#define MAC_OFFSET 992u
 #define KNOWN_FLAGS (FLAG_TAIL | FLAG_REKEY | FLAG_BIND_OVERFLOW | FLAG_ZONE_ROOT)
 
 enum {
@@ -235,7 +234,7 @@ int header_parse(const uint8_t block[static SLOT], struct header *ret, const cha
 
 int header_verify(const uint8_t block[static SLOT], const uint8_t hk[static KEY_LEN])
 {
-	return slot_verify(block, MAC_OFFSET, MAC_LEN, hk);
+	return slot_verify(block, HEADER_MAC_OFFSET, MAC_LEN, hk);
 }
 
 int header_seal(const struct header *h, const uint8_t area[static TAIL_AREA],
@@ -249,7 +248,7 @@ int header_seal(const struct header *h, const uint8_t area[static TAIL_AREA],
 		memcpy(ret + TAIL_OFFSET, area, TAIL_AREA);
 	if (check(ret, &again)) /* never write what no one could read */
 		return -EINVAL;
-	return slot_mac(ret, MAC_OFFSET, MAC_LEN, hk);
+	return slot_mac(ret, HEADER_MAC_OFFSET, MAC_LEN, hk);
 }
 
 bool header_tail(const struct header *h, const uint8_t block[static SLOT], uint32_t *ret_chunk,

@@ -9,6 +9,8 @@
 
 #include "format.h"
 
+#define HEADER_MAC_OFFSET 992u
+
 struct hole_run {
 	uint32_t first, count; /* groups */
 };

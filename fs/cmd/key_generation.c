@@ -268,9 +268,6 @@ static int rotate(int fd, const struct volkeys *k, const struct generation_args 
 	json_t *answer = NULL;
 	int r = CMD_OK;
 
-	if (a->reencrypt && k->vol.suite != SUITE_GCM)
-		return cmd_fail(CMD_USAGE, "copy the files into a new volume, or use --generation",
-				"the contents of an XTS volume cannot be encrypted anew in place");
 	if (live_generations(k->ring) > 1 && (!a->reencrypt || made_by_reencrypt(k))) {
 		cmd_note("generation %u is not all there is yet: going on with that", k->ring->active);
 	} else {

@@ -230,10 +230,6 @@ static int begin_locked(struct rekeyer *k, struct mzone *z, bool contents, uint6
 	if (k->state == RUNNING || k->state == WAITING)
 		return mount_fail(f, CMD_BUSY, -EBUSY, "cmkfs key rotate DIR --stop stops it",
 				  "a zone of this mount is being re-keyed already");
-	if (contents && store_volume(k->m->store)->suite != SUITE_GCM)
-		return mount_fail(f, CMD_USAGE, -EOPNOTSUPP,
-				  "copy the files into a new volume, or use --generation",
-				  "the contents of an XTS volume cannot be encrypted anew in place");
 	r = take_active(z, f);
 	if (r)
 		return r;

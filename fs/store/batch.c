@@ -415,6 +415,8 @@ static int batch_write(struct batch *b, struct header *h, bool header)
 	struct loaded *l = b->l;
 	int r = owed_finish(l);
 
+	if (!r && header)
+		r = xts_unstick(l);
 	if (!r)
 		r = batch_first_barrier(b, header);
 	if (r || (!header && !b->ngroups))

@@ -129,6 +129,7 @@ static int take_over(struct loaded *l, struct loaded *n)
 	pthread_rwlock_wrlock(&l->g0->lock);
 	l->h = n->h;
 	memcpy(l->k, n->k, sizeof(*l->k)); /* the writer may have re-keyed it */
+	l->xts = n->xts;
 	take_group0(l->g0, n->g0);
 	pthread_rwlock_unlock(&l->g0->lock);
 	group_drop_all_locked(l);
@@ -178,6 +179,20 @@ static int refresh_locked(struct object *o)
 	if (entered)
 		zone_leave(o->zone, ZONE_NORMAL);
 	return r;
+}
+
+int beside_reload(struct object *o)
+{
+	struct loaded *n;
+	int r = 0;
+
+	pthread_mutex_lock(&o->lock);
+	if (o->l)
+		r = beside_load(o, &n);
+	if (o->l && !r)
+		r = take_over(o->l, n);
+	pthread_mutex_unlock(&o->lock);
+	return r == NEVER_WRITTEN ? -EIO : r;
 }
 
 int beside_refresh(struct object *o)

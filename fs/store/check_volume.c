@@ -15,7 +15,7 @@ static bool is_known(const char *name)
 {
 	static const char *const names[] = {
 		".", "..", TREE, VOLUME_FILE, KEYRING_FILE, SESSION_FILE, LOCK_FILE, "cmkfs.zones",
-		SESSION_FILE ".new", "cmkfs.journal", "cmkfs.seals", "lost+found",
+		SESSION_FILE ".new", JOURNAL_DIR, "cmkfs.seals", "lost+found",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)

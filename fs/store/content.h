@@ -64,7 +64,7 @@ static inline bool epoch_known(const struct header *h, uint32_t epoch)
 /* Whether re-keying of this kind of object is known to us. */
 static inline bool rekey_known(const struct header *h)
 {
-	return !(h->flags & FLAG_REKEY) || (h->type == OBJECT_FILE && h->suite == SUITE_GCM);
+	return !(h->flags & FLAG_REKEY) || h->type == OBJECT_FILE;
 }
 
 /* The oldest generation that a slot with header H needs. */
@@ -105,6 +105,8 @@ bool beside_same(struct object *o, struct object *parent, const char *stored, co
 int beside_binding(struct object *o);
 /* Bring what is loaded of O up to date.  0, -ESTALE: another object is at its path, or none. */
 int beside_refresh(struct object *o);
+/* The same by the descriptor that O has, whatever became of its path. */
+int beside_reload(struct object *o);
 /* The same if SB, its backing attributes, are not those of then. */
 void beside_notice(struct object *o, const struct stat *sb);
 /* read.c: chunks [C0, C1) of L into DST. */
@@ -277,8 +279,32 @@ int group_resolve(struct loaded *l, struct group *grp, uint64_t base_gen,
 /* ---- xtsfile.c: an XTS file's contents; the object is pinned ---- */
 ssize_t xts_read(struct loaded *l, uint8_t *buf, size_t n, uint64_t off, uint8_t **ret_p);
 int xts_write(struct loaded *l, uint8_t *buf, size_t n, uint64_t off);
-int xts_cut(struct loaded *l, uint64_t size); /* contents beyond SIZE go; size not yet changed */
+int xts_cut(struct loaded *l, uint64_t size); /* contents beyond SIZE, which the header has already, go */
 int xts_zero(struct loaded *l, uint64_t off, uint64_t len);
 int64_t xts_seek(struct loaded *l, uint64_t off, int whence, uint64_t size);
+/* The ciphertext of chunks [C0, C1) as the places have it, zeros where there are none. */
+int xts_read_places(struct loaded *l, uint64_t c0, uint64_t c1, uint8_t *dst);
+/* Decrypt what was read of chunks [C0, C1); group 0's lock is held. */
+int xts_decrypt(struct loaded *l, uint64_t c0, uint64_t c1, uint8_t *p);
+bool xts_is_hole(const uint8_t *c); /* a chunk's ciphertext */
+
+/* ---- xts_load.c ---- */
+int xts_key_derive(struct loaded *l, uint32_t epoch); /* -EIO: its halves are equal */
+/*
+ * What the chunks of L, just loaded from the slots BLOCKS, are of; a window that
+ * was left half re-keyed is put back, and the header is to be settled.
+ */
+int xts_loaded(struct loaded *l, const uint8_t blocks[static 2 * SLOT]);
+/*
+ * The window REC, whose block is taken over, could not be put back: it is read
+ * from memory, and the next batch with a header tries again, by xts_unstick():
+ * the record counts until that header is written.
+ */
+struct xts_record;
+void xts_stick(struct loaded *l, struct xts_record *rec);
+int xts_unstick(struct loaded *l); /* loaded.flush is held */
+
+/* xts_beside.c: as xts_read(), beside the mount that may be re-keying it. */
+ssize_t xts_read_beside(struct loaded *l, uint8_t *buf, size_t n, uint64_t off, uint8_t **ret_p);
 
 #endif

@@ -269,7 +269,7 @@ struct object_keys { /* in secret memory */
 	uint8_t dek[2][KEY_LEN]; /* by the parity of its epoch: see loaded_dek() */
 	uint8_t hk[KEY_LEN];
 	union {
-		uint8_t xk[64];				/* XTS file */
+		uint8_t xk[2][64];			/* XTS file; as dek */
 		struct {
 			uint8_t nk[NAME_KEY_LEN];	/* directory */
 			uint8_t sk[KEY_LEN];
@@ -324,6 +324,22 @@ struct seen {
 	off_t size;
 };
 
+/* Contents of an XTS file: which chunk is of which epoch.  Protected by the lock of group 0. */
+struct xts_state {
+	uint32_t epoch;
+	bool rekey;	/* chunks from DONE on are of the epoch before */
+	uint64_t done;
+	/*
+	 * Chunks [FIRST, LAST) are just being re-keyed: who would write them waits for
+	 * loaded.flush, which who does it holds, unless they are stuck: that is -EIO.
+	 */
+	uint64_t first, last;
+	bool stuck;	/* see xts_stick() */
+	uint8_t *was;	/* these chunks as they were, to be read; NULL: they are in their places */
+	void *kept;	/* what WAS lies in, when it is stuck */
+	uint8_t slot_macs[2][32]; /* read-only stores: of the header's slots as they were loaded */
+};
+
 struct loaded {
 	struct object *o;
 	struct object_keys *k;
@@ -361,6 +377,7 @@ struct loaded {
 	struct seen seen;	 /* protected by o->lock */
 	_Atomic uint64_t hopeless; /* ms: when reading again and again was last in vain; 0: never */
 	pthread_rwlock_t extent; /* innermost: for reading by who writes beyond length, for writing by who sets it */
+	struct xts_state xts;
 	struct group *g0;	/* files; also the write-rule pair of every header */
 	struct group **groups;	/* open hash of later groups */
 	_Atomic uint32_t ngroups;

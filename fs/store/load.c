@@ -8,7 +8,6 @@
 #include "crypto/aead.h"
 #include "crypto/rand.h"
 #include "crypto/secret.h"
-#include "crypto/xts.h"
 #include "fs/store/content.h"
 
 int object_damaged(struct object *o, const char *why)
@@ -102,11 +101,11 @@ static int keys_derive(struct loaded *l)
 				       sizeof(k->sk));
 		return r;
 	}
-	if (h->suite == SUITE_XTS) {
-		r = kdf_object(dek, KDF_XTS, h->object_id, h->epoch, k->xk, sizeof(k->xk));
-		return r ? r : xts_key_ok(k->xk) ? 0 : -EIO;
-	}
-	return 0;
+	if (h->suite != SUITE_XTS)
+		return 0;
+	l->xts.epoch = h->epoch;
+	r = xts_key_derive(l, h->epoch);
+	return !r && h->flags & FLAG_REKEY ? xts_key_derive(l, h->epoch - 1) : r;
 }
 
 /* A truncation must not wait for ever while writers come and go. */
@@ -153,6 +152,7 @@ void loaded_free(struct loaded *l)
 		group_drop_held(l, l->g0);
 	group_put(l->g0);
 	free(l->base);
+	free(l->xts.kept);
 	secret_free(l->k);
 	pthread_rwlock_destroy(&l->resize);
 	pthread_mutex_destroy(&l->flush);
@@ -296,6 +296,9 @@ static int loaded_from(struct object *o, const uint8_t *blocks, struct slot_try 
 		goto fail;
 	l->unsynced = !o->st->opt.read_only; /* by an earlier residence, perhaps */
 	l->new_names = atomic_load(&o->st->names_made) != atomic_load(&o->st->names_synced);
+	r = l->h.type == OBJECT_FILE && loaded_is_xts(l) ? xts_loaded(l, blocks) : 0;
+	if (r)
+		goto fail;
 	l->unclean_end = end_unclean(l);
 	check_hint(l);
 	*ret = l;

@@ -35,8 +35,8 @@ int object_rewrap_rest(struct object *o);
 /*
  * A new data key for the file O, all of it sealed anew and durable.  Also
  * finishes what was interrupted.  -EIO: part of it does not authenticate, and
- * is left as it is, with the old key; -EACCES: it may only be read; -EOPNOTSUPP: an XTS volume.  What PACE
- * gives.
+ * is left as it is, with the old key; -EACCES: it may only be read; -EFBIG: an
+ * XTS file of more than 16 TiB.  What PACE gives.
  */
 int object_rekey(struct object *o, rekey_pace_fn *pace, void *arg);
 
@@ -57,9 +57,8 @@ struct zone_rekey {
  * one finds nothing to do.  No zone is entered: each object is done under its
  * gate.
  * 0: nothing of an older generation is left; -EUCLEAN: but for what is damaged
- * (FAILED); -EINTR: by STOP; the lock errno; -EROFS; -EOPNOTSUPP: contents of
- * an XTS volume; -EAGAIN: too many names moved in each of many passes; other
- * errors of the store.
+ * (FAILED); -EINTR: by STOP; the lock errno; -EROFS; -EAGAIN: too many names
+ * moved in each of many passes; other errors of the store.
  */
 int zone_rekey(struct zone *z, struct zone_rekey *k);
 

@@ -209,8 +209,6 @@ int zone_rekey(struct zone *z, struct zone_rekey *k)
 	int r = z->st->opt.read_only ? -EROFS : 0;
 	bool proof = false;
 
-	if (k->contents && store_suite(z->st) != SUITE_GCM)
-		r = -EOPNOTSUPP;
 	for (k->pass = 1; !r && !proof; k->pass++) {
 		r = k->pass > PASSES ? -EAGAIN : pass(&w, &proof);
 	}

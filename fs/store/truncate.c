@@ -97,6 +97,7 @@ static void set_size(struct loaded *l, uint64_t size)
 {
 	pthread_rwlock_wrlock(&l->lock);
 	l->h.size = size;
+	l->h.xts_done = (uint32_t)MIN(l->h.xts_done, chunk_count(size));
 	l->header_dirty = true;
 	clock_gettime(CLOCK_REALTIME, &l->mtime);
 	l->mtime_moved = true;

@@ -13,6 +13,7 @@
 #define ZONES_DIR "cmkfs.zones"
 #define SESSION_FILE "cmkfs.session"
 #define LOCK_FILE "cmkfs.lock"
+#define JOURNAL_DIR "cmkfs.journal"
 #define TREE "tree"
 #define FIXED_MODE 0644	  /* of the fixed files: nothing in them is secret */
 #define KEYRING_MODE 0600 /* but a passphrase's slot invites guessing */

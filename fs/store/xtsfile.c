@@ -10,52 +10,114 @@
 #include "crypto/xts.h"
 #include "fs/store/content.h"
 
-static bool all_zero(const uint8_t *p, size_t n)
+bool xts_is_hole(const uint8_t *c)
 {
-	return !p[0] && !memcmp(p, p + 1, n - 1);
+	return !c[0] && !memcmp(c, c + 1, CHUNK - 1);
 }
 
-/* Chunks [C0, C1) into DST, decrypted; the caller has the lock. */
-static int read_units(struct loaded *l, uint64_t c0, uint64_t c1, uint8_t *dst)
+/* ---- chunks; group 0's lock is held --------------------------------------------------- */
+
+/* The chunks of [C0, C1) that are of one epoch: where they end, and their key. */
+static uint64_t one_epoch(const struct loaded *l, uint64_t c0, uint64_t c1, const uint8_t **ret_key)
+{
+	const struct xts_state *x = &l->xts;
+	bool old = x->rekey && c0 >= x->done;
+
+	*ret_key = l->k->xk[(x->epoch - old) & 1];
+	return x->rekey && !old ? MIN(c1, x->done) : c1;
+}
+
+static int crypt_units(struct loaded *l, uint64_t c0, uint64_t c1, uint8_t *p, bool encrypt)
+{
+	int r = 0;
+
+	while (c0 < c1 && !r) {
+		const uint8_t *key;
+		uint64_t end = one_epoch(l, c0, c1, &key);
+		struct xts *x = xts_begin(key, encrypt);
+
+		if (!x)
+			return -errno;
+		for (; c0 < end && !r; c0++, p += CHUNK)
+			if (encrypt || !xts_is_hole(p))
+				r = xts_crypt(x, c0, p, CHUNK, p);
+		xts_end(x);
+	}
+	return r;
+}
+
+int xts_decrypt(struct loaded *l, uint64_t c0, uint64_t c1, uint8_t *p)
+{
+	return crypt_units(l, c0, c1, p, false);
+}
+
+int xts_read_places(struct loaded *l, uint64_t c0, uint64_t c1, uint8_t *dst)
 {
 	size_t n = (size_t)(c1 - c0) * CHUNK;
 	ssize_t got = backing_read(l->o->fd, dst, n, xts_place(c0));
-	struct xts *x;
-	int r = 0;
 
 	if (got < 0)
 		return (int)got;
 	memset(dst + got, 0, n - (size_t)got);
-	x = xts_begin(l->k->xk, false);
-	if (!x)
-		return -errno;
-	for (uint64_t c = c0; c < c1 && !r; c++, dst += CHUNK)
-		if (!all_zero(dst, CHUNK))
-			r = xts_crypt(x, c, dst, CHUNK, dst);
-	xts_end(x);
-	return r;
+	return 0;
+}
+
+/* Chunks [C0, C1) into DST, decrypted. */
+static int read_units(struct loaded *l, uint64_t c0, uint64_t c1, uint8_t *dst)
+{
+	const struct xts_state *x = &l->xts;
+	uint64_t from = MAX(c0, x->first), to = MIN(c1, x->last);
+	int r = xts_read_places(l, c0, c1, dst);
+
+	if (r)
+		return r;
+	if (x->was && from < to)
+		memcpy(dst + (from - c0) * CHUNK, x->was + (from - x->first) * CHUNK,
+		       (size_t)(to - from) * CHUNK);
+	return xts_decrypt(l, c0, c1, dst);
 }
 
 static int write_units(struct loaded *l, uint64_t c0, uint64_t c1, uint8_t *p)
 {
-	struct xts *x = xts_begin(l->k->xk, true);
-	int r = 0;
+	int r = crypt_units(l, c0, c1, p, true);
 
-	if (!x)
-		return -errno;
-	for (uint64_t c = c0; c < c1 && !r; c++)
-		r = xts_crypt(x, c, p + (c - c0) * CHUNK, CHUNK, p + (c - c0) * CHUNK);
-	xts_end(x);
 	if (!r)
 		r = place_write(l, p, (size_t)(c1 - c0) * CHUNK, xts_place(c0));
 	l->unsynced = true;
 	return r;
 }
 
+/* Group 0's lock, for a change of chunks [C0, C1), none of which is being re-keyed. */
+static int change_lock(struct loaded *l, uint64_t c0, uint64_t c1, bool exclusive)
+{
+	const struct xts_state *x = &l->xts;
+
+	for (;;) {
+		bool stuck;
+
+		if (exclusive)
+			pthread_rwlock_wrlock(&l->g0->lock);
+		else
+			pthread_rwlock_rdlock(&l->g0->lock);
+		if (c0 >= x->last || c1 <= x->first)
+			return 0;
+		stuck = x->stuck;
+		pthread_rwlock_unlock(&l->g0->lock);
+		if (stuck)
+			return -EIO;
+		pthread_mutex_lock(&l->flush);
+		pthread_mutex_unlock(&l->flush);
+	}
+}
+
+/* ---- reading and writing ---------------------------------------------------------------- */
+
 ssize_t xts_read(struct loaded *l, uint8_t *buf, size_t n, uint64_t off, uint8_t **ret_p)
 {
 	int r;
 
+	if (l->o->st->opt.read_only)
+		return xts_read_beside(l, buf, n, off, ret_p);
 	pthread_rwlock_rdlock(&l->g0->lock);
 	r = read_units(l, off / CHUNK, (off + n - 1) / CHUNK + 1, buf);
 	pthread_rwlock_unlock(&l->g0->lock);
@@ -70,9 +132,10 @@ ssize_t xts_read(struct loaded *l, uint8_t *buf, size_t n, uint64_t off, uint8_t
 static int change_part(struct loaded *l, uint64_t c, uint32_t in, const uint8_t *p, uint32_t n)
 {
 	uint8_t b[CHUNK];
-	int r;
+	int r = change_lock(l, c, c + 1, true);
 
-	pthread_rwlock_wrlock(&l->g0->lock);
+	if (r)
+		return r;
 	r = read_units(l, c, c + 1, b);
 	if (!r) {
 		if (p)
@@ -103,9 +166,11 @@ int xts_write(struct loaded *l, uint8_t *buf, size_t n, uint64_t off)
 		uint64_t c0 = off / CHUNK, c1 = c0 + n / CHUNK;
 		size_t k = (size_t)(c1 - c0) * CHUNK;
 
-		pthread_rwlock_rdlock(&l->g0->lock);
-		r = write_units(l, c0, c1, buf);
-		pthread_rwlock_unlock(&l->g0->lock);
+		r = change_lock(l, c0, c1, false);
+		if (!r) {
+			r = write_units(l, c0, c1, buf);
+			pthread_rwlock_unlock(&l->g0->lock);
+		}
 		buf += k;
 		off += k;
 		n -= k;
@@ -117,7 +182,10 @@ int xts_write(struct loaded *l, uint8_t *buf, size_t n, uint64_t off)
 	return r;
 }
 
-/* The places beyond SIZE read as zero, and the last chunk is zero-padded from there. */
+/*
+ * The places beyond SIZE read as zero, and the last chunk is zero-padded from
+ * there.  loaded.flush is held, so that nothing is being re-keyed.
+ */
 int xts_cut(struct loaded *l, uint64_t size)
 {
 	uint64_t n = chunk_count(size), end = xts_place(n);
@@ -126,6 +194,10 @@ int xts_cut(struct loaded *l, uint64_t size)
 
 	if (in)
 		r = change_part(l, n - 1, in, NULL, CHUNK - in);
+	/* What comes there later comes by the key that the header's number says. */
+	pthread_rwlock_wrlock(&l->g0->lock);
+	l->xts.done = MIN(l->xts.done, n);
+	pthread_rwlock_unlock(&l->g0->lock);
 	if (!r && l->length > end) {
 		r = backing_truncate(l->o->fd, end);
 		l->discarded = true;

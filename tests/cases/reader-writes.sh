@@ -38,3 +38,5 @@ one xts --cipher xts --session unclean --seed 7
 one zones --session unclean --extra generation --extra zone --seed 9
 one zones-plain --cipher xts --names plain --session clean --extra zone --extra generation --seed 10
 one xts-plain --cipher xts --names plain --session clean --seed 8
+one re-key --session clean --extra re-key-file --seed 11
+one re-key-xts --cipher xts --session unclean --extra re-key-file --seed 12

@@ -96,6 +96,13 @@ HEADER = Layout(
 GROUP = Layout(
     "Group", ("magic", "4s"), ("group", "I"), ("n", "Q"), ("base", "Q"), ("session", "Q"),
     ("epoch", "I"), ("s", "I"), ("uses", "Q"), ("mac", "16s"))
+RECORD = Layout(
+    "Record", ("magic", "8s"), ("version", "H"), ("reserved", "H"), ("epoch", "I"),
+    ("vol_id", "16s"), ("zone_id", "16s"), ("object_id", "16s"), ("first", "Q"), ("n", "Q"),
+    ("count", "I"))
+TOUCHED = Layout(
+    "Touched", ("magic", "8s"), ("version", "H"), ("count", "H"), ("index", "I"), ("session", "Q"),
+    ("flags", "I"), ("reserved", "I"))
 ENTRY_AT = Layout("Entry", ("iv", "12s"), ("tag", "16s"), ("length", "I"))
 RUN = Layout("Run", ("first", "I"), ("count", "I"))
 

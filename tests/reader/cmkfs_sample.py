@@ -248,23 +248,31 @@ def rekey(v, root):
         v.expect_file(b"re-key/" + name, data)
         d.symlink(b"link " + name, b"target", key)
         v.expect(b"re-key/link " + name, "symlink", target="target")
-    file = d.file(b"file")
+    half_rekeyed(v, d, b"re-key/", b"file")
+
+
+def half_rekeyed(v, d, where, name):
+    file = d.file(name)
     file.rekey()
     if v.suite == f.XTS:
-        chunks = {i: v.rand(4096) for i in range(5)}
-        file.write_xts(5 * 4096, chunks, done=2)
+        file.write_xts(5 * 4096, {i: v.rand(4096) for i in range(5)}, done=2)
+        file.journal(2, 2)
+        file.put(f.xts_place(2), v.rand(4096))  # it was being re-keyed
     else:
-        chunks = {i: v.rand(4096) for i in (0, 1, 96, 230)}
-        file.write(231 * 4096, chunks, epochs={2: file.old})
+        file.write(231 * 4096, {i: v.rand(4096) for i in (0, 1, 96, 230)}, epochs={2: file.old})
     listed = {}
     with contextlib.suppress(OSError):
         file.set_xattr(file.path, b"before", b"1", file.old)
         file.set_xattr(file.path, b"since", b"2")
         listed = {"user.before": "31", "user.since": "32"}
-    v.expect_file(b"re-key/file", file.content(), xattrs=listed)
+    v.expect_file(where + name, file.content(), xattrs=listed)
 
 
-EXTRAS = {"generation": generation, "zone": zone, "re-key": rekey}
+def rekey_file(v, root):
+    half_rekeyed(v, root, b"", b"half re-keyed")
+
+
+EXTRAS = {"generation": generation, "zone": zone, "re-key": rekey, "re-key-file": rekey_file}
 
 
 def make(v, session="unclean", extras=()):

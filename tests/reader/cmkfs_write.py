@@ -285,6 +285,18 @@ class File(Object):
             self.put(f.xts_place(i), f.xts(key.xts(), i, data.ljust(f.CHUNK, b"\0"), True))
         self.length(f.xts_backing_length(size))
 
+    def journal(self, first, count, n=1):
+        """The record of a window, as its places are now, beside header n."""
+        with open(self.path, "rb") as file:
+            file.seek(f.xts_place(first))
+            data = file.read(count * f.CHUNK)
+        block = f.RECORD.pack(
+            magic=b"CMKFSXTJ", version=1, reserved=0, epoch=self.key.epoch,
+            vol_id=self.volume.vol_id, zone_id=self.zone.zone_id, object_id=self.id, first=first,
+            n=n, count=count).ljust(4064, b"\0")
+        self.volume.fixed("cmkfs.journal/" + self.id.hex(),
+                          block + f.mac(self.key.header(), block + data) + data)
+
     def content(self, version=-1):
         size, chunks = self.versions[version]
         return b"".join(chunks.get(i, b"")[:f.CHUNK].ljust(f.CHUNK, b"\0")

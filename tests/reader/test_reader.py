@@ -313,7 +313,8 @@ class ManPage(unittest.TestCase):
                 tables.append(rows)
                 rows = []
         layouts = ((f.KEYRING, 128), (f.GENERATION, 96), (f.SLOT, 16), (f.VOLUME, 4096),
-                   (f.HEADER, 4096), (f.GROUP, 4096), (f.SESSION, 4096))
+                   (f.HEADER, 4096), (f.GROUP, 4096), (f.RECORD, 4096),
+                   (f.SESSION, 4096), (f.TOUCHED, 512))
         self.assertEqual(len(tables), len(layouts))
         for (layout, total), table in zip(layouts, tables):
             with self.subTest(layout.tuple.__name__):

@@ -11,7 +11,7 @@
 
 #include "fs/store/internal.h"
 
-#define EVENTS_MAX 1024u
+#define EVENTS_MAX 8192u
 
 enum crash_op { CRASH_DATA, CRASH_LENGTH, CRASH_CUT, CRASH_PUNCH, CRASH_BARRIER };
 

@@ -22,15 +22,20 @@ static inline void leave(struct fixture *f)
 	zone_leave(store_root_zone(f->st), ZONE_NORMAL);
 }
 
-static int setup(void **state)
+static inline int setup_suite(void **state, enum suite suite)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	umask(0);
-	fixture_make(f, SUITE_GCM);
+	fixture_make(f, suite);
 	enter(f);
 	*state = f;
 	return 0;
+}
+
+static int setup(void **state)
+{
+	return setup_suite(state, SUITE_GCM);
 }
 
 static int teardown(void **state)
