@@ -102,16 +102,21 @@ static int fail_redirect(const struct http_request *q, long status, struct kp_er
 
 /* ---- the try ----------------------------------------------------------------------- */
 
-static struct curl_slist *headers_of(const struct http_request *q)
+/* No "Expect:" to take that header away: a signature would take it for one that is sent. */
+static int take_headers(const struct http_request *q, struct curl_slist **ret)
 {
-	struct curl_slist *all = curl_slist_append(NULL, "Expect:"), *more = all;
+	struct curl_slist *all = NULL, *more;
 
-	for (const char *const *s = q->headers; more && s && *s; s++)
+	for (const char *const *s = q->headers; s && *s; s++) {
 		more = curl_slist_append(all, *s);
-	if (more)
-		return all;
-	curl_slist_free_all(all);
-	return NULL;
+		if (!more) {
+			curl_slist_free_all(all);
+			return -ENOMEM;
+		}
+		all = more;
+	}
+	*ret = all;
+	return 0;
 }
 
 static CURLcode set_request(struct http *h, const struct http_request *q, int64_t ms,
@@ -147,15 +152,13 @@ static void forget_request(struct http *h)
 int http_transfer(struct http *h, const struct http_request *q, int64_t ms,
 		  struct http_reply *ret, struct kp_error *e)
 {
-	struct curl_slist *headers = headers_of(q);
+	struct curl_slist *headers = NULL;
 	struct pipe_guard guard;
 	CURLcode c;
 
 	ret->body = secret_alloc(HTTP_BODY_MAX + 1);
-	if (!ret->body || !headers) {
-		curl_slist_free_all(headers);
+	if (!ret->body || take_headers(q, &headers))
 		return kp_fail(e, -EAGAIN, NULL, "no memory for an answer");
-	}
 	h->reply = ret;
 	h->header_bytes = 0;
 	h->refused = NULL;
