@@ -6,10 +6,11 @@
  */
 #include "keyprov.h"
 
+#include "local/local.h"
 #ifdef HAVE_LIBCURL
 #include "aws/aws.h"
+#include "vault/hashivault.h"
 #endif
-#include "local/local.h"
 #ifdef HAVE_P11_KIT_1
 #include "pkcs11/p11.h"
 #endif
@@ -17,6 +18,7 @@
 const struct kp_ops *const kp_providers[] = {
 	&kp_local,
 #ifdef HAVE_LIBCURL
+	&kp_vault,
 	&kp_aws,
 #endif
 #ifdef HAVE_P11_KIT_1

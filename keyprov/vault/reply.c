@@ -10,83 +10,75 @@
 #include "crypto/b64.h"
 #include "crypto/secret.h"
 #include "hashivault.h"
+#include "keyprov/net/json.h"
 
 #define VERSION_MAX 1000000000
 #define TTL_MAX (INT64_C(100) * 366 * 86400)
 
-static int read_bool(const json_t *j, const char *name, bool needed, bool *ret)
+static int wrong(struct kp_error *e, const char *what)
 {
-	const json_t *v = json_object_get(j, name);
-
-	if (!v && !needed)
-		*ret = false;
-	else if (!json_is_boolean(v))
-		return -EPROTO;
-	else
-		*ret = json_is_true(v);
-	return 0;
+	return kp_fail(e, -EPROTO, "is it a Vault or OpenBao server that answers there?",
+		       "unintelligible answer: %s", what);
 }
 
-static int read_number(const json_t *j, const char *name, int64_t min, int64_t max, int64_t *ret)
+/* A flag that guards something: it must be there. */
+static int read_guard(const json_t *d, const char *name, bool *ret, struct kp_error *e)
 {
-	const json_t *v = json_object_get(j, name);
-
-	if (!json_is_integer(v) || json_integer_value(v) < min || json_integer_value(v) > max)
-		return -EPROTO;
-	*ret = json_integer_value(v);
-	return 0;
-}
-
-static int read_text(const json_t *j, const char *name, char *ret, size_t cap)
-{
-	const json_t *v = json_object_get(j, name);
-	size_t n = json_string_length(v);
-
-	if (!json_is_string(v) || !n || n >= cap || strlen(json_string_value(v)) != n)
-		return -EPROTO;
-	memcpy(ret, json_string_value(v), n + 1);
-	return 0;
+	if (!json_object_get(d, name))
+		return wrong(e, "a flag of the key is missing");
+	return js_bool_or(d, name, false, ret, e);
 }
 
 /* ---- the key --------------------------------------------------------------------- */
 
 /* The oldest version that decrypts: versions may have been trimmed as well. */
-static int read_versions(const json_t *d, struct hv_key *k)
+static int read_versions(const json_t *d, struct hv_key *k, struct kp_error *e)
 {
-	int64_t latest, min, trimmed = 0;
+	int64_t latest = 1, min = 0, trimmed = 0;
+	int r = js_int(d, "latest_version", 1, VERSION_MAX, &latest, e);
 
-	if (read_number(d, "latest_version", 1, VERSION_MAX, &latest) ||
-	    read_number(d, "min_decryption_version", 0, VERSION_MAX, &min))
-		return -EPROTO;
-	if (json_object_get(d, "min_available_version") &&
-	    read_number(d, "min_available_version", 0, VERSION_MAX, &trimmed))
-		return -EPROTO;
+	if (!r)
+		r = js_int(d, "min_decryption_version", 0, VERSION_MAX, &min, e);
+	if (!r)
+		r = js_int_or(d, "min_available_version", 0, VERSION_MAX, 0, &trimmed, e);
 	k->latest = (unsigned int)latest;
 	k->oldest = (unsigned int)MAX(MAX(min, trimmed), 1);
-	return 0;
+	return r;
 }
 
-int hv_read_key(const json_t *j, struct hv_key *ret)
+int hv_read_key(const json_t *j, struct hv_key *ret, struct kp_error *e)
 {
-	const json_t *d = json_object_get(j, "data");
 	struct hv_key k = { 0 };
+	const char *type = "";
+	json_t *d = NULL;
+	int r = js_object(j, "data", &d, e);
 
-	if (read_text(d, "type", k.type, sizeof(k.type)) || read_versions(d, &k) ||
-	    read_bool(d, "deletion_allowed", true, &k.deletion_allowed) ||
-	    read_bool(d, "exportable", true, &k.exportable) ||
-	    read_bool(d, "allow_plaintext_backup", true, &k.plaintext_backup) ||
-	    read_bool(d, "derived", false, &k.derived) ||
-	    read_bool(d, "supports_decryption", true, &k.decrypts) ||
-	    read_bool(d, "soft_deleted", false, &k.soft_deleted))
-		return -EPROTO;
+	if (!r)
+		r = js_text(d, "type", &type, e);
+	if (!r && (!*type || strlen(type) >= sizeof(k.type)))
+		r = wrong(e, "a key's type");
+	if (!r)
+		r = read_versions(d, &k, e);
+	if (!r)
+		r = read_guard(d, "deletion_allowed", &k.deletion_allowed, e);
+	if (!r)
+		r = read_guard(d, "exportable", &k.exportable, e);
+	if (!r)
+		r = read_guard(d, "allow_plaintext_backup", &k.plaintext_backup, e);
+	if (!r)
+		r = read_guard(d, "supports_decryption", &k.decrypts, e);
+	if (!r)
+		r = js_bool_or(d, "soft_deleted", false, &k.soft_deleted, e);
+	if (r)
+		return r;
+	snprintf(k.type, sizeof(k.type), "%s", type);
 	*ret = k;
 	return 0;
 }
 
 /* ---- encrypt, decrypt ------------------------------------------------------------ */
 
-/* The N of "vault:vN:", and the rest in RET. */
-static int split(const char *s, unsigned int *ret_version, const char **ret)
+int hv_ciphertext_split(const char *s, unsigned int *ret_version, const char **ret_b64)
 {
 	unsigned long v;
 	char *end;
@@ -98,36 +90,43 @@ static int split(const char *s, unsigned int *ret_version, const char **ret)
 	if (errno || v > VERSION_MAX || *end != ':')
 		return -EPROTO;
 	*ret_version = (unsigned int)v;
-	*ret = end + 1;
+	*ret_b64 = end + 1;
 	return 0;
 }
 
-int hv_read_ciphertext(const json_t *j, unsigned int *ret_version,
-		       uint8_t ret[static KP_BLOB_MAX], size_t *ret_n)
+int hv_read_ciphertext(const json_t *j, const char **ret, struct kp_error *e)
 {
-	const json_t *c = json_object_get(json_object_get(j, "data"), "ciphertext");
-	const char *b64;
+	uint8_t bytes[KP_BLOB_MAX];
 	unsigned int version;
+	const char *s, *b64;
+	json_t *d = NULL;
 	size_t n;
+	int r = js_object(j, "data", &d, e);
 
-	if (!json_is_string(c) || split(json_string_value(c), &version, &b64) ||
-	    b64_std_decode(b64, strlen(b64), ret, KP_BLOB_MAX, &n) || !n)
-		return -EPROTO;
-	*ret_version = version;
-	*ret_n = n;
+	if (!r)
+		r = js_text(d, "ciphertext", &s, e);
+	if (r)
+		return r;
+	if (strlen(s) >= KP_BLOB_MAX || hv_ciphertext_split(s, &version, &b64) ||
+	    b64_std_decode(b64, strlen(b64), bytes, sizeof(bytes), &n) || !n)
+		return wrong(e, "the ciphertext is none");
+	*ret = s;
 	return 0;
 }
 
-int hv_read_plaintext(const json_t *j, uint8_t *ret, size_t n)
+int hv_read_plaintext(const json_t *j, uint8_t ret[static KP_SECRET_LEN], struct kp_error *e)
 {
-	const json_t *p = json_object_get(json_object_get(j, "data"), "plaintext");
-	size_t len = 0;
+	json_t *d = NULL;
+	size_t n = 0;
+	int r = js_object(j, "data", &d, e);
 
-	if (json_is_string(p) &&
-	    !b64_std_decode(json_string_value(p), json_string_length(p), ret, n, &len) && len == n)
-		return 0;
-	secret_wipe(ret, n);
-	return -EPROTO;
+	if (!r)
+		r = js_b64(d, "plaintext", ret, KP_SECRET_LEN, &n, e);
+	if (!r && n != KP_SECRET_LEN)
+		r = wrong(e, "what was wrapped is of another length");
+	if (r)
+		secret_wipe(ret, KP_SECRET_LEN);
+	return r;
 }
 
 /* ---- rights ---------------------------------------------------------------------- */
@@ -140,28 +139,30 @@ static unsigned int capability(const char *word)
 	} words[] = {
 		{ "read", HV_READ },
 		{ "update", HV_UPDATE },
-		{ "create", HV_CREATE },
 		{ "deny", 0 },
-		{ "root", HV_READ | HV_UPDATE | HV_CREATE | HV_OTHER },
+		{ "root", HV_READ | HV_UPDATE | HV_OTHER },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
 		if (!strcmp(word, words[i].word))
 			return words[i].bits;
-	return HV_OTHER; /* delete, list, sudo, patch … */
+	return HV_OTHER; /* create, delete, list, sudo, patch … */
 }
 
-int hv_read_capabilities(const json_t *j, const char *path, unsigned int *ret)
+int hv_read_capabilities(const json_t *j, const char *path, unsigned int *ret, struct kp_error *e)
 {
-	const json_t *list = json_object_get(json_object_get(j, "data"), path), *v;
+	json_t *d = NULL, *list = NULL, *v;
 	unsigned int bits = 0;
 	size_t i;
+	int r = js_object(j, "data", &d, e);
 
-	if (!json_is_array(list))
-		return -EPROTO;
+	if (!r)
+		r = js_array(d, path, &list, e);
+	if (r)
+		return r;
 	json_array_foreach(list, i, v) {
 		if (!json_is_string(v))
-			return -EPROTO;
+			return wrong(e, "a capability is no text");
 		bits |= capability(json_string_value(v));
 	}
 	*ret = bits;
@@ -170,48 +171,53 @@ int hv_read_capabilities(const json_t *j, const char *path, unsigned int *ret)
 
 /* ---- tokens ---------------------------------------------------------------------- */
 
-static int read_lifetime(const json_t *j, const char *name, struct hv_auth *a)
+/* It goes into a header: nothing but visible characters. */
+bool hv_token_ok(const char *s)
 {
-	return read_number(j, name, 0, TTL_MAX, &a->ttl) ||
-	       read_bool(j, "renewable", false, &a->renewable) ? -EPROTO : 0;
+	const char *p = s;
+
+	while (*p > 0x20 && *p < 0x7f)
+		p++;
+	return p > s && !*p && p - s < HV_TOKEN_MAX;
 }
 
-/* A token goes into a header: nothing but visible characters. */
-static bool token_ok(const char *s)
+static int read_lifetime(const json_t *o, const char *name, struct hv_lifetime *ret,
+			 struct kp_error *e)
 {
-	for (; *s; s++)
-		if (*s <= 0x20 || *s > 0x7e)
-			return false;
-	return true;
-}
+	struct hv_lifetime l;
+	int r = js_int(o, name, 0, TTL_MAX, &l.ttl, e);
 
-int hv_read_login(const json_t *j, struct hv_auth *ret)
-{
-	const json_t *a = json_object_get(j, "auth");
-	struct hv_auth *got = secret_alloc(sizeof(*got));
-	int r = -EPROTO;
-
-	if (got && !read_text(a, "client_token", got->token, sizeof(got->token)) &&
-	    token_ok(got->token) && !read_lifetime(a, "lease_duration", got)) {
-		*ret = *got;
-		r = 0;
-	}
-	secret_free(got);
+	if (!r)
+		r = js_bool_or(o, "renewable", false, &l.renewable, e);
+	if (!r)
+		*ret = l;
 	return r;
 }
 
-int hv_read_lookup(const json_t *j, struct hv_auth *ret)
+int hv_read_login(const json_t *j, const char **ret, struct hv_lifetime *ret_life,
+		  struct kp_error *e)
 {
-	struct hv_auth *got = secret_alloc(sizeof(*got));
-	int r = -EPROTO;
+	const char *token = "";
+	json_t *a = NULL;
+	int r = js_object(j, "auth", &a, e);
 
-	if (got && !read_lifetime(json_object_get(j, "data"), "ttl", got)) {
-		ret->ttl = got->ttl;
-		ret->renewable = got->renewable;
-		r = 0;
-	}
-	secret_free(got);
+	if (!r)
+		r = js_text(a, "client_token", &token, e);
+	if (!r && !hv_token_ok(token))
+		r = wrong(e, "the token is none");
+	if (!r)
+		r = read_lifetime(a, "lease_duration", ret_life, e);
+	if (!r)
+		*ret = token;
 	return r;
+}
+
+int hv_read_lookup(const json_t *j, struct hv_lifetime *ret, struct kp_error *e)
+{
+	json_t *d = NULL;
+	int r = js_object(j, "data", &d, e);
+
+	return r ? r : read_lifetime(d, "ttl", ret, e);
 }
 
 /* ---- errors ---------------------------------------------------------------------- */

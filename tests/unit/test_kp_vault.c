@@ -125,7 +125,7 @@ static int read_key(const char *members, struct hv_key *ret)
 
 	snprintf(text, sizeof(text), "{\"data\":{%s}}", members);
 	j = load(text);
-	r = hv_read_key(j, ret);
+	r = hv_read_key(j, ret, &e);
 	json_decref(j);
 	return r;
 }
@@ -145,13 +145,13 @@ static void key_is_read(void **state)
 	assert_string_equal(k.type, "aes256-gcm96");
 	assert_int_equal(k.latest, 3);
 	assert_int_equal(k.oldest, 2);
-	assert_true(k.soft_deleted && k.derived && k.decrypts);
+	assert_true(k.soft_deleted && k.decrypts);
 	assert_false(k.deletion_allowed || k.exportable || k.plaintext_backup);
 
 	/* HashiCorp's has no soft deletion; old versions may have been trimmed away. */
 	assert_int_equal(read_key(KEY_FLAGS "\"type\":\"rsa-2048\",\"latest_version\":9,"
 				  "\"min_decryption_version\":1,\"min_available_version\":4", &k), 0);
-	assert_false(k.soft_deleted || k.derived);
+	assert_false(k.soft_deleted);
 	assert_int_equal(k.oldest, 4);
 }
 
@@ -180,7 +180,7 @@ static void key_without_its_protection_flags_is_not_believed(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
 		if (read_key(bad[i], &k) != -EPROTO)
 			fail_msg("{%s} is believed", bad[i]);
-	assert_int_equal(hv_read_key(NULL, &k), -EPROTO);
+	assert_int_equal(hv_read_key(NULL, &k, &e), -EPROTO);
 }
 
 static void ciphertext_is_a_version_and_bytes(void **state)
@@ -191,26 +191,26 @@ static void ciphertext_is_a_version_and_bytes(void **state)
 		"\"vault:v1:AA==A\"", "\"vault:v1:A_AA\"", "\"VAULT:v1:AAAA\"", "\"xvault:v1:AAAA\"",
 		"\"vault:v1:AAAA\\n\"", "null",
 	};
-	uint8_t blob[KP_BLOB_MAX];
+	json_t *j = load("{\"data\":{\"ciphertext\":\"vault:v12:AQID\",\"key_version\":12}}");
+	const char *got, *b64;
 	unsigned int version;
 	char text[256];
-	size_t n;
-	json_t *j = load("{\"data\":{\"ciphertext\":\"vault:v12:AQID\",\"key_version\":12}}");
 
 	(void)state;
-	assert_int_equal(hv_read_ciphertext(j, &version, blob, &n), 0);
-	json_decref(j);
+	assert_int_equal(hv_read_ciphertext(j, &got, &e), 0);
+	assert_string_equal(got, "vault:v12:AQID");
+	assert_int_equal(hv_ciphertext_split(got, &version, &b64), 0);
 	assert_int_equal(version, 12);
-	assert_int_equal(n, 3);
-	assert_memory_equal(blob, "\1\2\3", 3);
+	assert_string_equal(b64, "AQID");
+	json_decref(j);
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		snprintf(text, sizeof(text), "{\"data\":{\"ciphertext\":%s}}", bad[i]);
 		j = load(text);
-		if (hv_read_ciphertext(j, &version, blob, &n) != -EPROTO)
+		if (hv_read_ciphertext(j, &got, &e) != -EPROTO)
 			fail_msg("%s is taken", bad[i]);
 		json_decref(j);
 	}
-	assert_int_equal(hv_read_ciphertext(NULL, &version, blob, &n), -EPROTO);
+	assert_int_equal(hv_read_ciphertext(NULL, &got, &e), -EPROTO);
 }
 
 /* K06: nothing but KP_SECRET_LEN bytes is a key. */
@@ -241,7 +241,7 @@ static void plaintext_of_another_length_is_refused(void **state)
 		snprintf(text, sizeof(text), "{\"data\":{\"plaintext\":%s}}", answers[i].text);
 		j = load(text);
 		memset(got, 0xaa, sizeof(got));
-		assert_int_equal(hv_read_plaintext(j, got, sizeof(got)), answers[i].r);
+		assert_int_equal(hv_read_plaintext(j, got, &e), answers[i].r);
 		json_decref(j);
 		if (answers[i].r)
 			assert_memory_equal(got, zero, sizeof(got));
@@ -258,10 +258,10 @@ static void capabilities_are_read(void **state)
 		unsigned int bits;
 	} answers[] = {
 		{ "[\"read\"]", 0, HV_READ },
-		{ "[\"create\",\"update\"]", 0, HV_CREATE | HV_UPDATE },
+		{ "[\"create\",\"update\"]", 0, HV_OTHER | HV_UPDATE },
 		{ "[\"deny\"]", 0, 0 },
 		{ "[]", 0, 0 },
-		{ "[\"root\"]", 0, HV_READ | HV_UPDATE | HV_CREATE | HV_OTHER },
+		{ "[\"root\"]", 0, HV_READ | HV_UPDATE | HV_OTHER },
 		{ "[\"delete\",\"read\",\"sudo\"]", 0, HV_READ | HV_OTHER },
 		{ "\"read\"", -EPROTO, 0 },
 		{ "[1]", -EPROTO, 0 },
@@ -275,9 +275,9 @@ static void capabilities_are_read(void **state)
 
 		snprintf(text, sizeof(text), "{\"data\":{\"t/keys/k\":%s}}", answers[i].list);
 		j = load(text);
-		assert_int_equal(hv_read_capabilities(j, "t/keys/k", &bits), answers[i].r);
+		assert_int_equal(hv_read_capabilities(j, "t/keys/k", &bits, &e), answers[i].r);
 		assert_int_equal(bits, answers[i].bits);
-		assert_int_equal(hv_read_capabilities(j, "t/keys/other", &bits), -EPROTO);
+		assert_int_equal(hv_read_capabilities(j, "t/keys/other", &bits, &e), -EPROTO);
 		json_decref(j);
 	}
 }
@@ -294,31 +294,30 @@ static void login_is_read(void **state)
 		"{\"client_token\":\"t\",\"lease_duration\":\"60\"}",
 		"{\"client_token\":\"t\",\"lease_duration\":60,\"renewable\":1}",
 	};
-	struct hv_auth *a = secret_alloc(sizeof(*a));
+	struct hv_lifetime life = { 0 };
+	const char *token;
 	char text[256];
 	json_t *j = load("{\"data\":null,\"auth\":{\"client_token\":\"s.H6NmAnBj\",\"policies\":"
 			 "[\"cmk\"],\"lease_duration\":60,\"renewable\":true}}");
 
 	(void)state;
-	assert_int_equal(hv_read_login(j, a), 0);
+	assert_int_equal(hv_read_login(j, &token, &life, &e), 0);
+	assert_string_equal(token, "s.H6NmAnBj");
 	json_decref(j);
-	assert_string_equal(a->token, "s.H6NmAnBj");
-	assert_int_equal(a->ttl, 60);
-	assert_true(a->renewable);
+	assert_int_equal(life.ttl, 60);
+	assert_true(life.renewable);
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		snprintf(text, sizeof(text), "{\"auth\":%s}", bad[i]);
 		j = load(text);
-		if (hv_read_login(j, a) != -EPROTO)
+		if (hv_read_login(j, &token, &life, &e) != -EPROTO)
 			fail_msg("%s is taken", bad[i]);
 		json_decref(j);
 	}
 	j = load("{\"data\":{\"ttl\":39,\"renewable\":false,\"creation_ttl\":60}}");
-	assert_int_equal(hv_read_lookup(j, a), 0);
+	assert_int_equal(hv_read_lookup(j, &life, &e), 0);
 	json_decref(j);
-	assert_int_equal(a->ttl, 39);
-	assert_false(a->renewable);
-	assert_string_equal(a->token, "s.H6NmAnBj");
-	secret_free(a);
+	assert_int_equal(life.ttl, 39);
+	assert_false(life.renewable);
 }
 
 /* ---- refusals -------------------------------------------------------------------- */
