@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <sys/eventfd.h>
 
+#include "crypto/secret.h"
+
 bool lease_stopping(struct lease *l)
 {
 	bool r;
@@ -65,8 +67,9 @@ static void apply_granted(struct lease *l, const struct check *c, const uint8_t 
 			  int64_t started)
 {
 	unsigned int near = expiry_near(c->info.expires);
+	uint8_t mark[MAC_LEN];
 	bool news;
-	int r = 0;
+	int r = mac(l->mark_key, sizeof(l->mark_key), vk, KP_SECRET_LEN, mark);
 
 	pthread_mutex_lock(&l->lock);
 	news = strcmp(l->status.newest, c->info.newest) || l->status.expiry_near < near || l->ask;
@@ -79,8 +82,13 @@ static void apply_granted(struct lease *l, const struct check *c, const uint8_t 
 	memset(&l->unreachable, 0, sizeof(l->unreachable));
 	pthread_mutex_unlock(&l->lock);
 
+	/* Another key than before confirms nothing, unless FN knows it, too. */
+	news |= r || !secret_equal(mark, l->mark, MAC_LEN);
+	r = 0;
 	if (set_state(l, LEASE_GRANTED, 0, NULL) || news)
 		r = tell(l, vk);
+	if (!r)
+		memcpy(l->mark, mark, MAC_LEN);
 	if (r) {
 		struct kp_error e;
 

@@ -44,6 +44,7 @@ static struct script {
 	atomic_int opens, describes, unwraps;
 	_Atomic int64_t expires, not_before;
 	atomic_bool rotated;
+	atomic_bool other_key; /* unwrap gives another key than the slot holds */
 	atomic_int event_fd;
 } scripts[KEYS];
 
@@ -116,7 +117,7 @@ static int fake_unwrap(struct kp *kp, const char *kid, const uint8_t *blob, size
 	if (kp->s->unwrap)
 		return answer(kp->s->unwrap, e, "unwrap");
 	assert_int_equal(n, 1);
-	memset(ret, blob[0], KP_SECRET_LEN);
+	memset(ret, blob[0] + (kp->s->other_key ? 1 : 0), KP_SECRET_LEN);
 	return 0;
 }
 
@@ -404,6 +405,25 @@ static void wrong_key_of_a_zone_is_a_denial(void **state)
 	pthread_mutex_unlock(&heard.lock);
 	lease_kick(lease);
 	wait_for(LEASE_GRANTED);
+}
+
+static void other_key_does_not_renew_a_lease(void **state)
+{
+	unsigned int calls;
+
+	(void)state;
+	start(1, 60000, 60000);
+	pthread_mutex_lock(&heard.lock);
+	heard.refuse = -EKEYREJECTED; /* FN does not know it */
+	pthread_mutex_unlock(&heard.lock);
+	lease_kick(lease);
+	sleep_ms(50);
+	assert_int_equal(last(&calls).state, LEASE_GRANTED); /* the same key: nobody was asked */
+	assert_int_equal(calls, 1);
+	scripts[0].other_key = true;
+	lease_kick(lease);
+	wait_for(LEASE_DENIED);
+	assert_int_equal(last(NULL).error.code, -EKEYREJECTED);
 }
 
 static void unacceptable_key_is_denied_though_it_unwraps(void **state)
@@ -730,6 +750,7 @@ int main(void)
 		TEST(nothing_is_told_without_a_change),
 		TEST(period_asks_without_any_event),
 		TEST(wrong_key_of_a_zone_is_a_denial),
+		TEST(other_key_does_not_renew_a_lease),
 		TEST(unacceptable_key_is_denied_though_it_unwraps),
 		TEST(rotation_is_told_once_with_the_key),
 		TEST(expiry_locks_when_it_comes),
