@@ -18,7 +18,7 @@ static int refuse(struct kp_error *e, const char *hint, const char *what)
 	return kp_fail(e, -EINVAL, hint, "the PKCS #11 URI %s", what);
 }
 
-/* Of what follows '?', p11-kit passes over names that it does not know. */
+/* Of what follows '?', p11-kit passes over names that it does not know, and keeps them. */
 static int check_query(const char *s, struct kp_error *e)
 {
 	size_t n;
@@ -50,7 +50,19 @@ static bool has_value(P11KitUri *u, ck_attribute_type_t type)
 {
 	const struct ck_attribute *a = p11_kit_uri_get_attribute(u, type);
 
-	return a && a->value && a->value_len && a->value_len <= P11_ID_MAX;
+	return a && a->value && a->value_len;
+}
+
+/* An empty name is none. */
+static int check_length(P11KitUri *u, ck_attribute_type_t type, struct kp_error *e)
+{
+	const struct ck_attribute *a = p11_kit_uri_get_attribute(u, type);
+
+	if (a && a->value_len > P11_ID_MAX)
+		return refuse(e, "give the key a shorter label or id", "is too long");
+	if (a && !a->value_len)
+		p11_kit_uri_clear_attribute(u, type);
+	return 0;
 }
 
 static int check_names(P11KitUri *u, struct kp_error *e)
@@ -63,7 +75,7 @@ static int check_names(P11KitUri *u, struct kp_error *e)
 	if (!has_value(u, CKA_LABEL) && !has_value(u, CKA_ID))
 		return refuse(e, "write pkcs11:token=LABEL;object=KEY, or id=%01",
 			      "does not say which key");
-	return 0;
+	return check_length(u, CKA_LABEL, e) ? -EINVAL : check_length(u, CKA_ID, e);
 }
 
 /* The pair is meant, whichever half is named; the private one is what is used. */
@@ -133,6 +145,8 @@ int p11_uri_parse(const char *s, P11KitUri **ret, struct kp_error *e)
 		r = check_pin_source(u, e);
 	if (!r)
 		r = p11_uri_format(u, normal, e);
+	if (!r)
+		r = check_query(normal, e); /* where path attributes land that are not known */
 	if (r)
 		p11_kit_uri_free(u);
 	else
