@@ -70,7 +70,7 @@ endif
 crypto_src := $(wildcard crypto/*.c)
 keyprov_src := $(filter-out $(left_out:%=keyprov/%/%),$(wildcard keyprov/*.c keyprov/*/*.c))
 store_src := $(wildcard fs/store/*.c)
-fs_src := $(wildcard fs/lib/*.c fs/mount/*.c fs/cmd/*.c)
+fs_src := $(wildcard fs/lib/*.c fs/bench/*.c fs/mount/*.c fs/cmd/*.c)
 testlib_src := $(wildcard tests/lib/*.c)
 unit_src := $(filter-out $(foreach r,$(left_out),$(wildcard tests/unit/test_kp_$(r)*.c)), \
 	$(wildcard tests/unit/test_*.c))

@@ -70,6 +70,7 @@
 	X(audit_show)                                                                              \
 	X(audit_verify)                                                                            \
 	X(audit_rotate)                                                                            \
+	X(benchmark)                                                                               \
 	X(providers)                                                                               \
 	X(help)                                                                                    \
 	X(version)

@@ -63,8 +63,11 @@ static char *cell(const json_t *v)
 		return printable(json_string_value(v));
 	if (json_is_integer(v))
 		return asprintf(&s, "%" JSON_INTEGER_FORMAT, json_integer_value(v)) < 0 ? NULL : s;
-	if (json_is_real(v))
-		return asprintf(&s, "%.3f", json_real_value(v)) < 0 ? NULL : s;
+	if (json_is_real(v)) { /* a measurement: three digits */
+		double d = json_real_value(v);
+
+		return asprintf(&s, d < 100 ? "%.3g" : "%.0f", d) < 0 ? NULL : s;
+	}
 	if (json_is_boolean(v))
 		return strdup(json_is_true(v) ? "yes" : "no");
 	if (json_is_array(v) && json_array_size(v))
@@ -84,7 +87,7 @@ static size_t width(const char *s)
 
 static int print_json(FILE *out, json_t *doc)
 {
-	int bad = json_dumpf(doc, out, JSON_INDENT(2)) < 0 || fputc('\n', out) == EOF;
+	int bad = json_dumpf(doc, out, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) < 0 || fputc('\n', out) == EOF;
 
 	return bad ? -EIO : 0;
 }

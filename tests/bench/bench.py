@@ -228,11 +228,11 @@ class Loads:
         if not os.path.exists(self.big(s) + ".0"):
             self.write2(s)
         s.cold()
-        return self.load("read", self.big(s), 1)
+        return self.load("read", self.big(s), 0, 1)
 
     def read2(self, s):
         s.cold()
-        return self.load("read", self.big(s), 2)
+        return self.load("read", self.big(s), 0, 2)
 
     def rand1(self, s):
         s.cold()
@@ -268,10 +268,10 @@ class Loads:
 
     def epoch(self, s):
         s.cold()
-        return self.load("epoch", os.path.join(s.mnt, "copy"), 4, 1)
+        return self.load("epoch", os.path.join(s.mnt, "copy"), 0, 4, 1)
 
     def epoch_warm(self, s):
-        return self.load("epoch", os.path.join(s.mnt, "copy"), 4, 2)
+        return self.load("epoch", os.path.join(s.mnt, "copy"), 0, 4, 2)
 
     def find(self, s):
         s.cold()
