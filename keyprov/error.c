@@ -51,6 +51,14 @@ static const char *common_hint(int code)
 		return "try again later";
 	case -EIO:
 		return "look at the vault's files and at the free space beside them";
+	case -EPROTO:
+		return "is it the key server that answers there?";
+	case -EACCES:
+		return "look at the policy of the key";
+	case -EKEYREVOKED:
+		return "look at the state of the key, and of the identity that asks";
+	case -EBADMSG:
+		return "cmkfs key show DIR tells which key it was wrapped by";
 	case -EKEYREJECTED:
 	case -EINVAL:
 		return "look at the key's URI: cmkfs vault key list VAULT";
