@@ -9,6 +9,7 @@
 #include "local/local.h"
 #ifdef HAVE_LIBCURL
 #include "aws/aws.h"
+#include "azure/azure.h"
 #include "vault/hashivault.h"
 #endif
 #ifdef HAVE_P11_KIT_1
@@ -18,6 +19,7 @@
 const struct kp_ops *const kp_providers[] = {
 	&kp_local,
 #ifdef HAVE_LIBCURL
+	&kp_azure,
 	&kp_vault,
 	&kp_aws,
 #endif

@@ -22,7 +22,7 @@
 #   [other_tenant on|off]     the key's vault belongs to another than the volume
 #   [server_secrets]    prints texts that no log and no file may hold, one a line
 #
-# Milliseconds that were measured are printed: what, way, ms.
+# Milliseconds that were measured are printed: what, way, ms since the hook began.
 
 LEASE_MS=1000
 BOUND_MS=$((LEASE_MS + 1000)) # from the server's change to the errno
@@ -40,19 +40,18 @@ _now_ms() {
 	echo $(($(date +%s%N) / 1000000))
 }
 
-# Until DIR gives ERRNO ("ok" for none), in ms; fails after LIMIT ms.
-_until() { # ERRNO DIR LIMIT
+# Until DIR gives ERRNO ("ok" for none), in ms since BEGIN; fails after LIMIT ms.
+_until() { # ERRNO DIR LIMIT BEGIN
 	python3 -I - "$@" <<-'PY'
 		import errno, os, sys, time
-		want, path, limit = sys.argv[1], sys.argv[2], int(sys.argv[3])
-		begin = time.monotonic()
+		want, path, limit, begin = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 		while True:
 		    try:
 		        os.listdir(path)
 		        got = "ok"
 		    except OSError as e:
 		        got = errno.errorcode.get(e.errno, str(e.errno))
-		    ms = int((time.monotonic() - begin) * 1000)
+		    ms = time.time_ns() // 1000000 - begin
 		    if got == want:
 		        print(ms)
 		        sys.exit(0)
@@ -109,16 +108,18 @@ _errno_of() { # WAY
 }
 
 life_revoke() {
-	local way want ms
+	local way want ms begin
 	for way in "${revocations[@]}"; do
 		want=$(_errno_of "$way")
+		begin=$(_now_ms)
 		server_revoke "$way"
-		ms=$(_until "$want" mnt $((BOUND_MS + 4000))) || fail "$way does not lock"
+		ms=$(_until "$want" mnt $((BOUND_MS + 4000)) "$begin") || fail "$way does not lock"
 		echo "locked $way $want $ms ms"
 		[ "$ms" -le "$BOUND_MS" ] || fail "$way: locked only after $ms ms"
 		expect_errno "$want" open mnt/data/GPL-3
+		begin=$(_now_ms)
 		server_restore "$way"
-		ms=$(_until ok mnt 40000) || fail "what $way took away does not come back"
+		ms=$(_until ok mnt 40000 "$begin") || fail "what $way took away does not come back"
 		echo "open again $way $ms ms"
 		_whole mnt "after $way"
 	done
@@ -139,7 +140,7 @@ life_refused() {
 # ---- unreachable is not denied --------------------------------------------------------
 
 life_silent() { # accepts, and never answers
-	local ms
+	local ms begin
 	kill -STOP "$server_pid"
 	sleep 3
 	_whole mnt "while the server is silent"
@@ -150,12 +151,14 @@ life_silent() { # accepts, and never answers
 	doumount mnt
 	# Strict: no longer than the lease.
 	domount vol mnt -o "lease=${LEASE_MS}ms,grace=0"
+	begin=$(_now_ms)
 	kill -STOP "$server_pid"
-	ms=$(_until ENOKEY mnt $((BOUND_MS + 4000))) || fail "a silent server extends the lease"
+	ms=$(_until ENOKEY mnt $((BOUND_MS + 4000)) "$begin") || fail "a silent server extends the lease"
 	echo "locked silent ENOKEY $ms ms"
 	[ "$ms" -le "$BOUND_MS" ] || fail "silent: locked only after $ms ms"
+	begin=$(_now_ms)
 	kill -CONT "$server_pid"
-	ms=$(_until ok mnt 40000) || fail "does not come back after a silence"
+	ms=$(_until ok mnt 40000 "$begin") || fail "does not come back after a silence"
 	echo "open again silent $ms ms"
 	_whole mnt "after a silence without grace"
 	doumount mnt
