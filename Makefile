@@ -24,6 +24,8 @@ AR ?= ar
 INSTALL ?= install
 PKG_CONFIG ?= pkg-config
 O ?= build
+# One spelling, since the dependencies of an object are on record by its name.
+override O := $(patsubst $(CURDIR)/%,%,$(abspath $(O)))
 PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin
 # mount(8) looks for helpers in /sbin and /usr/sbin and nowhere else.
