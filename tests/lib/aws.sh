@@ -31,3 +31,16 @@ kms() { # PORT OPERATION JSON
 		-H "X-Amz-Target: TrentService.$2" -H 'Content-Type: application/x-amz-json-1.1' \
 		--data-binary "$3" "https://127.0.0.1:$1/"
 }
+
+# Python with Amazon's own client: moto(SERVICE) makes one for the moto server on
+# PORT, with the credentials of the environment.  The program is on stdin.
+with_boto() { # PORT ARGUMENT…
+	PORT=$1 AWS_ACCESS_KEY_ID=${AWS_ACCESS_KEY_ID:-test} \
+		AWS_SECRET_ACCESS_KEY=${AWS_SECRET_ACCESS_KEY:-test} \
+		"$SERVERS/moto/bin/python" -c "
+import boto3, json, os, sys
+def moto(service):
+    return boto3.client(service, endpoint_url='https://127.0.0.1:' + os.environ['PORT'],
+                        region_name='$AWS_TEST_REGION', verify='$CASE_DIR/tls/ca.pem')
+exec(sys.stdin.read())" "${@:2}"
+}
