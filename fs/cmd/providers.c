@@ -20,12 +20,15 @@ static const struct column columns[] = {
 
 static json_t *row(const struct kp_ops *ops)
 {
-	json_t *schemes = json_array();
+	json_t *schemes = json_array(), *keys = json_array();
+
+	for (const struct kp_conf_key *k = ops->conf_keys; k && k->name; k++)
+		json_array_append_new(keys, json_string(k->name));
 
 	for (const char *const *s = ops->schemes; *s; s++)
 		json_array_append_new(schemes, json_string(*s));
-	return json_pack("{ss so sb ss}", "provider", ops->name, "schemes", schemes, "watched",
-			 ops->watched, "summary", ops->summary);
+	return json_pack("{ss so sb so ss}", "provider", ops->name, "schemes", schemes, "watched",
+			 ops->watched, "configuration", keys, "summary", ops->summary);
 }
 
 static int run(const struct cmd *c)
