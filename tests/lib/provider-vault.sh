@@ -78,19 +78,19 @@ server_throttle() { # on|off
 	fi
 }
 
-# Answers in the audit log for which EXPRESSION over r holds.
+# Entries of the audit log for which EXPRESSION over r holds.
 audited() { # PYTHON-EXPRESSION
 	python3 -Ic 'import json, sys
-print(sum(1 for line in open(sys.argv[1]) for r in [json.loads(line)]
-          if r["type"] == "response" and eval(sys.argv[2])))' bao/audit.log "$1"
+print(sum(1 for line in open(sys.argv[1]) for r in [json.loads(line)] if eval(sys.argv[2])))' \
+		bao/audit.log "$1"
 }
 
 server_calls() {
-	audited '"transit/" in r["request"]["path"]'
+	audited 'r["type"] == "request" and "transit/" in r["request"]["path"]'
 }
 
 server_unwraps() {
-	audited '"/decrypt/" in r["request"]["path"] and not r.get("error")'
+	audited 'r["type"] == "response" and "/decrypt/" in r["request"]["path"] and not r.get("error")'
 }
 
 credential_expire() {
