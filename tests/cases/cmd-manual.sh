@@ -2,7 +2,7 @@
 # Every verb, option, mount option, exit code and configuration key is in the
 # manual, and the pages are clean.
 . "$(dirname "$0")/../lib/case.sh"
-need mandoc
+need mandoc python3
 
 text() { # rendered, without formatting, in one line; words broken at a hyphen are joined
 	mandoc -T ascii "$1" | sed 's/.\x08//g' | sed -z 's/-\n */-/g' | tr -s ' \n' ' '
@@ -43,3 +43,7 @@ for page in "$TOP"/man/*.[1-8]; do
 	out=$(mandoc -T lint "$page" 2>&1) || true
 	[ -z "$out" ] || fail "$page: $out"
 done
+
+# The figures of cmkfs-performance(7) are those of the results in the tree.
+python3 -B "$TOP/tests/bench/page.py" --check ||
+	fail "cmkfs-performance(7) has other figures: run tests/bench/page.py"
