@@ -37,11 +37,13 @@ bool aws_busy(const struct http_reply *reply)
 
 static void tell_clock(const struct http_reply *reply, struct kp_error *e)
 {
-	long long off = reply->date ? (long long)(time(NULL) - reply->date) : 0;
+	int64_t off = reply->date ? time(NULL) - reply->date : 0;
+	char by[48] = "";
 
-	kp_fail(e, -EAGAIN, "set the clock of this machine right, e.g. timedatectl set-ntp true",
-		"AWS refuses the signature for its time: the clock of this machine is off by %lld s",
-		off);
+	if (off)
+		snprintf(by, sizeof(by), "; this machine's clock is off by %lld s", (long long)off);
+	kp_fail(e, -EAGAIN, "set the clock right: timedatectl set-ntp true",
+		"AWS refuses the time of the signature%s", by);
 }
 
 int aws_refused(const struct http_reply *reply, const char *who, const char *key,

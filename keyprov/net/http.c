@@ -3,6 +3,7 @@
  * A call: tries, pauses between them, and the deadline over all.
  */
 #include <errno.h>
+#include <strings.h>
 #include <time.h>
 
 #include "crypto/rand.h"
@@ -102,6 +103,13 @@ static void remember(struct http *h, int r, const struct http_reply *reply, int6
 	h->not_before = asks ? now + reply->retry_after_ms : 0;
 }
 
+static int check_scheme(const struct http *h, const struct http_request *q, struct kp_error *e)
+{
+	if (!strncasecmp(q->url, "https://", 8) || (h->plain && !strncasecmp(q->url, "http://", 7)))
+		return 0;
+	return kp_fail(e, -EINVAL, "https://HOST is needed", "%.120s cannot be asked", q->url);
+}
+
 int http_call(struct http *h, const struct http_request *q, struct http_reply *ret,
 	      struct kp_error *e)
 {
@@ -109,6 +117,9 @@ int http_call(struct http *h, const struct http_request *q, struct http_reply *r
 	int r;
 
 	*ret = (struct http_reply){ .retry_after_ms = -1 };
+	r = check_scheme(h, q, e);
+	if (r)
+		return r;
 	if (now < h->not_before)
 		return too_early(q, h->not_before - now, e);
 	for (unsigned int tries = 1;; tries++) {

@@ -79,7 +79,9 @@ static int fail_transfer(struct http *h, CURLcode c, const struct http_request *
 	case CURLE_SSL_CERTPROBLEM:
 		return kp_fail(e, -EIO, "check the client certificate of the configuration and its key",
 			       "the client certificate for %.*s cannot be used: %.120s", n, host, why);
-	case CURLE_UNSUPPORTED_PROTOCOL:
+	case CURLE_OUT_OF_MEMORY: /* libcurl says so of a header over 100 KiB too */
+		return kp_fail(e, -EAGAIN, NULL, "no memory for what %.*s answers, or too large a header",
+			       n, host);
 	case CURLE_URL_MALFORMAT:
 		return kp_fail(e, -EINVAL, "https://HOST is needed",
 			       "%.*s cannot be asked: %.120s", n, host, why);
