@@ -11,7 +11,6 @@
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
 
-#include "crypto/rand.h"
 #include "crypto/secret.h"
 
 #define DEFAULT_PERIOD_MS 60000u
@@ -99,7 +98,7 @@ static struct lease *lease_new(const struct kp_context *ctx, const struct lease_
 	pthread_mutex_init(&l->apply, NULL);
 	pthread_mutex_init(&l->lock, NULL);
 	l->vk = secret_alloc(KP_SECRET_LEN);
-	if (copy_context(l, ctx) || !l->vk || rand_bytes(l->mark_key, sizeof(l->mark_key))) {
+	if (copy_context(l, ctx) || !l->vk) {
 		lease_unref(l);
 		return NULL;
 	}

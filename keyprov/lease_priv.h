@@ -13,7 +13,6 @@
 #include <stdatomic.h>
 
 #include "clock.h"
-#include "crypto/mac.h"
 #include "slots.h"
 
 #define NEVER (-1)
@@ -33,8 +32,6 @@ struct lease {
 
 	pthread_mutex_t apply; /* held over a change of state and FN */
 	bool begun;	       /* protected by apply: FN has been called */
-	/* Protected by apply: the key that FN took last, by its MAC under a key of ours. */
-	uint8_t mark_key[MAC_LEN], mark[MAC_LEN];
 
 	pthread_mutex_t lock; /* protects what follows; held shortly */
 	struct lease_status status;

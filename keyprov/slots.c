@@ -8,14 +8,17 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "crypto/rand.h"
 #include "crypto/secret.h"
 
 struct slots *slots_new(const struct lease_slot *s, unsigned int n)
 {
 	struct slots *r = calloc(1, sizeof(*r) + n * sizeof(r->v[0]));
 
-	if (!r)
+	if (!r || rand_bytes(r->mark_key, sizeof(r->mark_key))) {
+		free(r);
 		return NULL;
+	}
 	for (unsigned int i = 0; i < n; i++) {
 		struct slot *d = &r->v[i];
 
@@ -69,8 +72,32 @@ static void wake_at(struct check *c, int64_t t, int64_t now)
 		c->wake = t;
 }
 
-static int slot_check(struct slot *s, const struct kp_context *ctx, uint8_t *vk, struct check *c,
+/* A mark of VK, which tells nothing of it. */
+static int mark(const struct slots *s, const uint8_t *vk, uint8_t ret[static MAC_LEN])
+{
+	return mac(s->mark_key, sizeof(s->mark_key), vk, KP_SECRET_LEN, ret);
+}
+
+void slots_accept(struct slots *s, const uint8_t vk[static KP_SECRET_LEN])
+{
+	struct slot *last = &s->v[s->last];
+
+	last->accepted = !mark(s, vk, last->mark);
+}
+
+static int check_same(const struct slots *s, const struct slot *slot, const uint8_t *vk,
 		      struct kp_error *e)
+{
+	uint8_t m[MAC_LEN];
+
+	if (!slot->accepted || (!mark(s, vk, m) && secret_equal(m, slot->mark, MAC_LEN)))
+		return 0;
+	return kp_fail(e, -EKEYREJECTED, "cmkfs key show DIR", "%s opens another key than before",
+		       slot->kid);
+}
+
+static int slot_check(const struct slots *all, struct slot *s, const struct kp_context *ctx,
+		      uint8_t *vk, struct check *c, struct kp_error *e)
 {
 	int64_t now = time(NULL);
 	struct kp_info info;
@@ -89,6 +116,8 @@ static int slot_check(struct slot *s, const struct kp_context *ctx, uint8_t *vk,
 	r = kp_acceptable(&info, ctx, now, e);
 	if (!r)
 		r = s->ops->unwrap(s->kp, s->kid, s->blob, s->blob_len, vk, e);
+	if (!r)
+		r = check_same(all, s, vk, e);
 	if (!r)
 		c->info = info;
 	return r;
@@ -114,7 +143,7 @@ void slots_check(struct slots *s, const struct kp_context *ctx,
 		unsigned int k = (s->last + i) % s->n;
 		struct kp_error e = { 0 };
 
-		r = slot_check(&s->v[k], ctx, ret_vk, ret, &e);
+		r = slot_check(s, &s->v[k], ctx, ret_vk, ret, &e);
 		if (!r) {
 			ret->code = 0;
 			s->last = k;

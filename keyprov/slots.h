@@ -6,6 +6,7 @@
 #ifndef CMKFS_SLOTS_H
 #define CMKFS_SLOTS_H
 
+#include "crypto/mac.h"
 #include "lease.h"
 
 struct slot {
@@ -14,10 +15,13 @@ struct slot {
 	size_t blob_len;
 	const struct kp_ops *ops; /* NULL until opened */
 	struct kp *kp;
+	bool accepted;
+	uint8_t mark[MAC_LEN]; /* of the key that was accepted, under mark_key */
 };
 
 struct slots {
 	unsigned int n, last; /* last: index of the one that opened the zone */
+	uint8_t mark_key[MAC_LEN]; /* random */
 	struct slot v[];
 };
 
@@ -40,5 +44,11 @@ struct check {
  */
 void slots_check(struct slots *s, const struct kp_context *ctx,
 		 uint8_t ret_vk[static KP_SECRET_LEN], struct check *ret);
+
+/*
+ * VK, which the last slot granted, is the key of the zone: a check in which this
+ * slot gives another one is denied, for only the same confirms anything.
+ */
+void slots_accept(struct slots *s, const uint8_t vk[static KP_SECRET_LEN]);
 
 #endif
