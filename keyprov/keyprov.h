@@ -131,6 +131,12 @@ struct kp_ops {
 
 	/* Check URI alone, and give it its normal form.  0, -EINVAL. */
 	int (*check)(const char *uri, char ret[static KP_URI_MAX], struct kp_error *e);
+	/*
+	 * KID, which check() takes, as the URI of the key and its version ("": none).
+	 * NULL: the version is what comes after "/keys/NAME/" or "?version=".
+	 */
+	void (*split)(const char *kid, char ret_uri[static KP_URI_MAX],
+		      char ret_version[static KP_URI_MAX]);
 	int (*open)(const struct kp_context *ctx, const char *uri, struct kp **ret,
 		    struct kp_error *e);
 	/* KID: a version, or NULL for the one that the URI names (the newest if it names none). */

@@ -167,8 +167,13 @@ void volkeys_split(const char *kid, char ret_uri[static KP_URI_MAX],
 		   char ret_version[static KP_URI_MAX])
 {
 	const char *name = strstr(kid, "/keys/"), *v = strstr(kid, "?version=");
+	const struct kp_ops *ops = kp_provider_of(kid, NULL);
 	size_t skip = strlen("?version=");
 
+	if (ops && ops->split) {
+		ops->split(kid, ret_uri, ret_version);
+		return;
+	}
 	if (!v && name) {
 		v = strchr(name + 6, '/');
 		skip = 1;

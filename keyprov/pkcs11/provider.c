@@ -38,6 +38,29 @@ static int check(const char *uri, char ret[static KP_URI_MAX], struct kp_error *
 	return r;
 }
 
+/* The id tells keys of one label apart. */
+static void split(const char *kid, char ret_uri[static KP_URI_MAX],
+		  char ret_version[static KP_URI_MAX])
+{
+	const struct ck_attribute *id;
+	char version[KP_URI_MAX] = "";
+	P11KitUri *u;
+
+	snprintf(ret_uri, KP_URI_MAX, "%s", kid);
+	if (!p11_uri_parse(kid, &u, NULL)) {
+		id = p11_kit_uri_get_attribute(u, CKA_ID);
+		for (size_t i = 0; id && i < id->value_len; i++)
+			sprintf(version + 2 * i, "%02x", ((uint8_t *)id->value)[i]);
+		if (p11_kit_uri_get_attribute(u, CKA_LABEL))
+			p11_kit_uri_clear_attribute(u, CKA_ID);
+		else
+			version[0] = '\0'; /* it is the name */
+		p11_uri_format(u, ret_uri, NULL);
+		p11_kit_uri_free(u);
+	}
+	memcpy(ret_version, version, sizeof(version));
+}
+
 static int open_key(const struct kp_context *ctx, const char *uri, struct kp **ret,
 		    struct kp_error *e)
 {
@@ -280,6 +303,7 @@ const struct kp_ops kp_pkcs11 = {
 	.schemes = schemes,
 	.conf_keys = conf_keys,
 	.check = check,
+	.split = split,
 	.open = open_key,
 	.describe = describe,
 	.wrap = wrap,

@@ -129,6 +129,26 @@ static void id_is_the_version_of_a_labelled_key(void **state)
 	assert_false(same_key("pkcs11:token=t;id=%01", "pkcs11:token=t;id=%01;object=k"));
 }
 
+static void kid_is_a_uri_and_a_version(void **state)
+{
+	static const struct {
+		const char *kid, *uri, *version;
+	} kids[] = {
+		{ "pkcs11:token=t;id=%01%FF;object=k", "pkcs11:token=t;object=k", "01ff" },
+		{ "pkcs11:token=t;id=%01?pin-source=file%3A%2Fp",
+		  "pkcs11:token=t;id=%01?pin-source=file%3A%2Fp", "" },
+		{ "pkcs11:token=t;object=k", "pkcs11:token=t;object=k", "" },
+	};
+	char uri[KP_URI_MAX], version[KP_URI_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(kids); i++) {
+		kp_pkcs11.split(kids[i].kid, uri, version);
+		assert_string_equal(uri, kids[i].uri);
+		assert_string_equal(version, kids[i].version);
+	}
+}
+
 static void date_is_the_beginning_of_its_day(void **state)
 {
 	static const struct {
@@ -397,6 +417,7 @@ int main(void)
 		cmocka_unit_test(uri_that_would_be_dangerous_or_vague_is_refused),
 		cmocka_unit_test(uri_longer_than_a_slot_holds_is_refused),
 		cmocka_unit_test(id_is_the_version_of_a_labelled_key),
+		cmocka_unit_test(kid_is_a_uri_and_a_version),
 		cmocka_unit_test(date_is_the_beginning_of_its_day),
 		cmocka_unit_test(every_error_of_a_token_has_one_meaning),
 		cmocka_unit_test(stale_handles_and_refusals_are_told_apart),
