@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+# The life of a volume under a key on a PKCS #11 token: NSS's, which unwraps by
+# OAEP with SHA-256, behind a server that can be stopped.
+. "$(dirname "$0")/../lib/case.sh"
+. "$TOP/tests/lib/servers.sh"
+. "$TOP/tests/lib/token.sh"
+. "$TOP/tests/lib/provider.sh"
+need_token_tools
+need p11-kit
+
+id=01 # of the key that is in use
+
+server_start() {
+	nss_token nss
+	p11key make k $id 2048
+	server_again
+	token_conf "$module" 'timeout = 1'
+	uri=pkcs11:token=$NSS_TOKEN\;object=k
+}
+
+server_again() {
+	token_server
+}
+
+# Keys of a token have no versions: the newer of two with one name is that which began later.
+server_rotate() {
+	id=02
+	p11key make k $id 2048 start=20250101
+}
+
+revocations=(forbidden expired deleted)
+
+server_revoke() { # WAY
+	case $1 in
+	forbidden) p11key set k $id decrypt=no ;;
+	expired) p11key set k $id end=20250201 ;;
+	deleted)
+		cp -a nss kept
+		p11key delete k $id
+		;;
+	esac
+}
+
+server_restore() { # WAY
+	case $1 in
+	forbidden) p11key set k $id decrypt=yes ;;
+	expired) p11key set k $id end=29990101 ;;
+	deleted) # there is no undoing it on a token: its backup
+		rm -rf nss
+		mv kept nss
+		;;
+	esac
+}
+
+revoked_errno() { # WAY
+	case $1 in expired) echo EKEYEXPIRED ;; *) echo EKEYREVOKED ;; esac
+}
+
+# The PIN is changed, and the connection that was logged in ends.
+credential_expire() {
+	pin_file new pin-5678
+	certutil -W -d sql:nss -f pin -@ new >/dev/null
+	mv new pin
+	export P11KEY_PIN=pin-5678
+	stop_server "$server_pid"
+	server_again
+}
+
+server_unwraps() {
+	calls C_Decrypt
+}
+
+server_secrets() {
+	echo $TOKEN_PIN
+	echo pin-5678
+}
+
+provider_life
