@@ -4,6 +4,7 @@
 # SHA-256, and of SoftHSM, which does not.  Both through tests/servers/p11shim.c,
 # so that faults can be put in: see there for what `fault` takes.
 TOKEN_PIN=pin-1234
+# shellcheck disable=SC2034 # for the case
 NSS_TOKEN='NSS%20Certificate%20DB'
 
 need_token_tools() {
@@ -86,6 +87,7 @@ token_server() {
 	_module pkcs11/p11-kit-client.so
 	rm -f sock
 	background python3 "$TOP/tests/servers/p11front.py" sock "$O/p11shim.so"
+	# shellcheck disable=SC2034 # for the case
 	server_pid=$!
 	wait_for 10 test -S sock
 	export P11_KIT_SERVER_ADDRESS=unix:path=$CASE_DIR/sock
