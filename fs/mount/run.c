@@ -289,6 +289,8 @@ int mount_run(const struct mount_options *o, struct mount_failure *ret_failure, 
 			return -r;
 		*ret_daemon = true;
 		log_setup(LOG_TO_SYSLOG, LOG_INFO);
+	} else if (o->debug) {
+		log_setup(LOG_TO_STDERR, LOG_DEBUG);
 	}
 	r = run(&m, state, fd, ret_failure);
 	free(m.dir);

@@ -105,3 +105,12 @@ cmkfs umount mnt 2>umount.log || grep -q 'nothing of cmkfs is mounted' umount.lo
 domount vol mnt
 [ "$(cat mnt/file)" = hello ]
 doumount mnt
+
+# ---- --debug shows libfuse's output, in the foreground
+cmkfs mount --debug vol mnt >debug.log 2>&1 &
+debugged=$!
+wait_for 5 is_mounted "$PWD/mnt"
+ls mnt >/dev/null
+cmkfs umount mnt
+wait $debugged || fail "mount --debug: exit $?"
+grep -q 'opcode: READDIR' debug.log || fail "--debug says nothing: $(head -3 debug.log)"
