@@ -7,6 +7,12 @@
 #include "crypto/aead.h"
 #include "crypto/secret.h"
 #include "fs/store/content.h"
+#include "fs/store/slab.h"
+
+#define SIZE_OF(chunks) (sizeof(struct group) + (chunks) * sizeof(struct entry))
+
+static SLAB_CACHE(first_groups, SIZE_OF(GROUP0_CHUNKS));
+static SLAB_CACHE(later_groups, SIZE_OF(GROUP_CHUNKS));
 
 int group_rekey(struct loaded *l, struct group *grp, uint32_t epoch, uint32_t s)
 {
@@ -19,11 +25,15 @@ int group_rekey(struct loaded *l, struct group *grp, uint32_t epoch, uint32_t s)
 	return r;
 }
 
+static struct slab_cache *cache_of(uint32_t g)
+{
+	return g ? &later_groups : &first_groups;
+}
+
 struct group *group_new(struct loaded *l, uint32_t g, uint32_t s)
 {
 	bool gcm_file = l->h.type == OBJECT_FILE && !loaded_is_xts(l);
-	size_t n = gcm_file ? group_chunks(g) : 0;
-	struct group *grp = calloc(1, sizeof(*grp) + n * sizeof(struct entry));
+	struct group *grp = slab_alloc(cache_of(g)); /* XTS and directories leave the entries */
 
 	if (!grp)
 		return NULL;
@@ -52,7 +62,7 @@ void group_free(struct group *grp)
 	group_forgive(grp);
 	secret_free(grp->gk);
 	pthread_rwlock_destroy(&grp->lock);
-	free(grp);
+	slab_free(cache_of(grp->g), grp);
 }
 
 void group_put(struct group *grp)

@@ -9,6 +9,7 @@
 #include "crypto/rand.h"
 #include "crypto/secret.h"
 #include "fs/store/content.h"
+#include "fs/store/slab.h"
 
 int object_damaged(struct object *o, const char *why)
 {
@@ -119,15 +120,17 @@ static void resize_init(pthread_rwlock_t *lock)
 	pthread_rwlockattr_destroy(&attr);
 }
 
+static SLAB_CACHE(cache, sizeof(struct loaded));
+
 static struct loaded *loaded_alloc(void)
 {
-	struct loaded *l = calloc(1, sizeof(*l));
+	struct loaded *l = slab_alloc(&cache);
 
 	if (!l)
 		return NULL;
 	l->k = secret_alloc(sizeof(*l->k));
 	if (!l->k) {
-		free(l);
+		slab_free(&cache, l);
 		return NULL;
 	}
 	l->mtime.tv_nsec = UTIME_OMIT;
@@ -158,7 +161,7 @@ void loaded_free(struct loaded *l)
 	pthread_mutex_destroy(&l->flush);
 	pthread_rwlock_destroy(&l->lock);
 	pthread_rwlock_destroy(&l->extent);
-	free(l);
+	slab_free(&cache, l);
 }
 
 /* The entries of a header slot; where a tail lies there are none. */

@@ -7,8 +7,14 @@
 
 #include "fs/store/content.h"
 #include "fs/store/entry.h"
+#include "fs/store/slab.h"
 
 #define FIRST_BUCKETS 16u
+
+static SLAB_CACHE(objects, sizeof(struct object));
+/* Stored names of at most 16 and 32 plain bytes; longer ones are in the heap. */
+static SLAB_CACHE(short_names, 48);
+static SLAB_CACHE(names, 80);
 
 static uint64_t hash(dev_t dev, ino_t ino)
 {
@@ -84,6 +90,34 @@ static void remove_locked(struct shard *s, struct object *o)
 	}
 }
 
+/* ---- memory -------------------------------------------------------------------- */
+
+static struct slab_cache *cache_of(size_t n)
+{
+	if (n <= short_names.size)
+		return &short_names;
+	return n <= names.size ? &names : NULL;
+}
+
+static char *name_copy(const char *name)
+{
+	size_t n = strlen(name) + 1;
+	struct slab_cache *c = cache_of(n);
+	char *copy = c ? slab_alloc(c) : malloc(n);
+
+	return copy ? memcpy(copy, name, n) : NULL;
+}
+
+static void name_free(char *name)
+{
+	struct slab_cache *c = name ? cache_of(strlen(name) + 1) : NULL;
+
+	if (c)
+		slab_free(c, name);
+	else
+		free(name);
+}
+
 /* ---- references -------------------------------------------------------------- */
 
 struct object *object_get(struct object *o)
@@ -109,10 +143,10 @@ static void object_free(struct object *o)
 	kept_free(o->st, o->kept);
 	if (o->fd >= 0)
 		close(o->fd);
-	free(o->stored);
+	name_free(o->stored);
 	pthread_rwlock_destroy(&o->ns);
 	pthread_mutex_destroy(&o->lock);
-	free(o);
+	slab_free(&objects, o);
 }
 
 /* A loop, not a recursion: the last reference of a child may be that of all its ancestors. */
@@ -144,14 +178,14 @@ void object_put(struct object *o)
 
 void object_set_path(struct object *o, struct object *parent, const char *stored)
 {
-	char *copy = parent ? strdup(stored) : NULL;
+	char *copy = parent ? name_copy(stored) : NULL;
 	struct object *old = NULL;
 
 	pthread_mutex_lock(&o->lock);
 	o->unlinked = !copy;
 	if (copy || !o->check_binding) {
 		old = o->parent;
-		free(o->stored);
+		name_free(o->stored);
 		o->parent = copy ? object_get(parent) : NULL;
 		o->stored = copy;
 	} /* else the name that a lookup came by is still to be checked */
@@ -196,11 +230,11 @@ static bool found_at(struct object *o, struct object *parent, const char *stored
 	pthread_mutex_lock(&o->lock);
 	alive = !o->unlinked || o->fd >= 0;
 	if (alive && (o->unlinked || o->parent != parent || strcmp(o->stored, stored))) {
-		char *copy = strdup(stored);
+		char *copy = name_copy(stored);
 
 		if (copy) {
 			old = o->parent;
-			free(o->stored);
+			name_free(o->stored);
 			o->parent = parent ? object_get(parent) : NULL;
 			o->stored = copy;
 			o->unlinked = false;
@@ -231,13 +265,13 @@ struct object *table_find(struct store *st, dev_t dev, ino_t ino)
 static struct object *object_new(struct store *st, struct object *parent, const char *stored,
 				 const struct stat *sb)
 {
-	struct object *o = calloc(1, sizeof(*o));
+	struct object *o = slab_alloc(&objects);
 
 	if (!o)
 		return NULL;
-	o->stored = strdup(stored);
+	o->stored = name_copy(stored);
 	if (!o->stored) {
-		free(o);
+		slab_free(&objects, o);
 		return NULL;
 	}
 	o->st = st;
