@@ -19,6 +19,7 @@ const struct load loads[] = {
 	{ "pread", "/s", "4 KiB at random for AMOUNT seconds, one file, no block twice", load_pread },
 	{ "mmap", "/s", "a byte of a random page of a map, for AMOUNT seconds, no page twice",
 	  load_mmap },
+	{ "scan", "MiB/s", "all of a map, copied from its beginning to its end", load_scan },
 	{ "overwrite", "/s", "4 KiB at random, AMOUNT times, then fsync", load_overwrite },
 	{ "make", "s", "AMOUNT files around 20 KiB below PATH, fifty to a directory", load_make },
 	{ "epoch", "s", "all files below PATH, open, read, close, in random order", load_epoch },

@@ -39,7 +39,7 @@ const struct load *load_named(const char *name); /* or NULL */
 /* Set by a signal handler: the load that runs ends soon. */
 extern _Atomic bool load_stop;
 
-load_fn load_write, load_read, load_pread, load_mmap, load_overwrite; /* load_file.c */
+load_fn load_write, load_read, load_pread, load_mmap, load_scan, load_overwrite; /* load_file.c */
 load_fn load_make, load_epoch, load_list, load_remove;		      /* load_tree.c */
 
 /* ---- what they share (load.c) ------------------------------------------------------ */

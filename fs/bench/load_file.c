@@ -166,28 +166,65 @@ int load_pread(const struct load_args *a, double *ret)
 	return r;
 }
 
-int load_mmap(const struct load_args *a, double *ret)
+/* All of PATH, mapped; *RET_N bytes of whole blocks.  0, -errno. */
+static int map_file(const char *path, unsigned int threads, uint8_t **ret, uint64_t *ret_n)
 {
-	_cleanup_close_ int fd = open(a->path, O_RDONLY | O_CLOEXEC);
-	double begin = load_now();
-	uint64_t blocks = 0, page, done = 0;
-	const volatile uint8_t *p;
-	struct order o;
-	int r;
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	uint64_t blocks = 0;
+	int r = fd < 0 ? -errno : blocks_of(fd, threads, &blocks);
 
-	if (fd < 0)
-		return -errno;
-	r = blocks_of(fd, 1, &blocks);
 	if (r)
 		return r;
-	p = mmap(NULL, blocks * BLOCK, PROT_READ, MAP_SHARED, fd, 0);
-	if (p == MAP_FAILED)
-		return -errno;
-	madvise((void *)(uintptr_t)p, blocks * BLOCK, MADV_RANDOM);
-	for (o = order_of(blocks); load_now() < begin + a->amount && order_next(&o, &page); done++)
-		(void)p[page * BLOCK];
-	*ret = (double)done / (load_now() - begin);
-	munmap((void *)(uintptr_t)p, blocks * BLOCK);
+	*ret_n = blocks * BLOCK;
+	*ret = mmap(NULL, *ret_n, PROT_READ, MAP_SHARED, fd, 0);
+	return *ret == MAP_FAILED ? -errno : 0;
+}
+
+static int run_mmap(struct load_job *j)
+{
+	unsigned int threads = j->args->threads;
+	uint64_t n, page;
+	struct order o;
+	uint8_t *p;
+	int r = map_file(j->args->path, threads, &p, &n);
+
+	if (r)
+		return r;
+	madvise(p, n, MADV_RANDOM);
+	for (o = order_of(n / BLOCK / threads); load_now() < j->end && order_next(&o, &page); j->done++)
+		(void)*(volatile uint8_t *)&p[(page * threads + j->number) * BLOCK];
+	munmap(p, n);
+	return load_stop ? -EINTR : 0;
+}
+
+int load_mmap(const struct load_args *a, double *ret)
+{
+	uint64_t done;
+	double s;
+	int r = load_run(a, run_mmap, NULL, &done, &s);
+
+	*ret = (double)done / s;
+	return r;
+}
+
+/* As a file of tensors is loaded: each page of the map once, from beginning to end. */
+int load_scan(const struct load_args *a, double *ret)
+{
+	double begin = load_now();
+	uint8_t *p, *to;
+	uint64_t n;
+	int r = map_file(a->path, 1, &p, &n);
+
+	if (r)
+		return r;
+	to = load_buffer(MIB);
+	for (uint64_t at = 0; to && at < n && !load_stop; at += MIB)
+		memcpy(to, p + at, MIN(n - at, MIB));
+	*ret = (double)n / MIB / (load_now() - begin);
+	munmap(p, n);
+	if (!to)
+		return -ENOMEM;
+	munmap(to, MIB);
 	return load_stop ? -EINTR : 0;
 }
 

@@ -83,6 +83,10 @@ class Loads:
         s.cold()
         return self.load(s, "mmap", self.big(s) + ".0", self.o.seconds)
 
+    def scan(self, s):
+        s.cold()
+        return self.load(s, "scan", self.big(s) + ".0")
+
     def overwrite(self, s):
         s.cold()
         return self.load(s, "overwrite", self.big(s) + ".0", self.o.size * 16)
@@ -121,7 +125,8 @@ LOADS = collections.OrderedDict((    # name: (method, unit, more is better)
     ("seq write, 1", ("write1", "MiB/s", True)), ("seq write, 2", ("write2", "MiB/s", True)),
     ("seq read cold, 1", ("read1", "MiB/s", True)), ("seq read cold, 2", ("read2", "MiB/s", True)),
     ("rand read 4K, QD1", ("rand1", "/s", True)), ("rand read 4K, 4 thr", ("rand4", "/s", True)),
-    ("rand mmap read 4K", ("mmap", "/s", True)), ("overwrite 4K + fsync", ("overwrite", "/s", True)),
+    ("rand mmap read 4K", ("mmap", "/s", True)), ("mmap scan, cold", ("scan", "MiB/s", True)),
+    ("overwrite 4K + fsync", ("overwrite", "/s", True)),
     ("cp -r", ("copy", "s", False)), ("tar, cold", ("tar", "s", False)),
     ("epoch, cold", ("epoch", "s", False)), ("epoch, warm", ("epoch_warm", "s", False)),
     ("find -ls, cold", ("find", "s", False)), ("rm -rf", ("rm", "s", False))))
