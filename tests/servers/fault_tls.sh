@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# The certificates of the fault server, in DIR: fault_tls.sh DIR.  The right one
+# (server), of the authority ca, and one that is wrong in each way.
+set -euo pipefail
+dir=$1
+# shellcheck source=../lib/servers.sh
+O=${O:-} . "$(dirname "$0")/../lib/servers.sh"
+
+names='DNS:localhost,IP:127.0.0.1,DNS:*.vault.azure.net,DNS:login.microsoftonline.com'
+make_ca "$dir"
+make_ca "$dir" other
+make_cert "$dir" server "$names"
+make_cert "$dir" wrong-ca "$names" other
+make_cert "$dir" wrong-host DNS:vault.example,IP:192.0.2.1
+_openssl_req "$dir" self-signed -addext "subjectAltName=$names"
+
+# `openssl req` gives no certificate that is over: `openssl x509` makes one.
+openssl req -new -key "$dir/server.key" -subj /CN=expired -out "$dir/expired.csr" 2>/dev/null
+printf 'subjectAltName=%s\nextendedKeyUsage=serverAuth\n' "$names" >"$dir/expired.ext"
+openssl x509 -req -in "$dir/expired.csr" -CA "$dir/ca.pem" -CAkey "$dir/ca.key" -days -1 \
+	-extfile "$dir/expired.ext" -out "$dir/expired.pem" 2>/dev/null
+cp "$dir/server.key" "$dir/expired.key"
