@@ -66,6 +66,7 @@ class FaultServer:
         self.calls = []        # (operation, path, whether the fault answered)
         self.sent = 0          # bytes of the last stream that a fault sent
         self.certificate = "server"
+        self.open = set()      # connections
         self.lock = threading.Lock()
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port = self.listener.getsockname()[1]
@@ -82,9 +83,12 @@ class FaultServer:
             return sum(1 for op, _, _ in self.calls if operation in (None, op))
 
     def refuse(self):
-        """Nobody listens any more."""
+        """Nobody listens any more, and who was connected is not."""
         self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
+        with self.lock:
+            for conn in self.open:
+                conn.shutdown(socket.SHUT_RDWR)
 
     def listen_again(self):
         self.listener = socket.create_server(("127.0.0.1", self.port), backlog=64)
@@ -134,12 +138,21 @@ class FaultServer:
                     self.calls.append(("accept", "", True))
                 accept(self, conn)
             with self.context().wrap_socket(conn, server_side=True) as tls:
-                while (request := read_request(tls)) and self._answer(tls, request):
-                    pass
+                self._talk(tls)
         except (OSError, ValueError):
             pass
         finally:
             conn.close()
+
+    def _talk(self, conn):
+        with self.lock:
+            self.open.add(conn)
+        try:
+            while (request := read_request(conn)) and self._answer(conn, request):
+                pass
+        finally:
+            with self.lock:
+                self.open.discard(conn)
 
     def _answer(self, conn, request):
         """Answer; whether the connection goes on."""
