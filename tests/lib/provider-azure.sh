@@ -3,6 +3,8 @@
 # Hooks of provider.sh for the double of Azure (tests/servers/azure.py).  Its
 # certificate is for the real names; connect-to sends the calls to it.
 
+# shellcheck disable=SC2034 # for cases
+AZURE_TENANT=72f988bf-86f1-41af-91ab-2d7cd011db47
 AZURE_CLIENT=11111111-2222-3333-4444-555555555555
 # shellcheck disable=SC2034 # for provider.sh
 uri=https://prod.vault.azure.net/keys/cmk
@@ -40,6 +42,17 @@ server_start() {
 	server_again
 	azure_set '"create":{"name":"cmk"}' >/dev/null
 	azure_settings
+}
+
+# A credential of each kind that the double takes: secret, client.pem, token.
+azure_identities() {
+	umask 077
+	openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=client -keyout tls/client.key \
+		-out tls/client.pem 2>/dev/null
+	cat tls/client.key tls/client.pem >client.pem
+	openssl rand -hex 20 >secret
+	printf 'eyJhbGciOiJub25lIn0.%s.sig' "$(openssl rand -hex 200)" >token
+	azure_set "\"secret\":\"$(cat secret)\",\"federated\":\"$(cat token)\",\"certificate\":\"$PWD/tls/client.pem\"" >/dev/null
 }
 
 server_rotate() {

@@ -40,7 +40,7 @@ class Handler(BaseHTTPRequestHandler):
         sys.stderr.write("%.3f %s\n" % (time.time(), (form % args).split("?")[0]))
 
     def answer(self, status, body=None, headers=()):
-        data = b"" if body is None else json.dumps(body).encode()
+        data = body.encode() if isinstance(body, str) else json.dumps(body).encode() if body else b""
         self.send_response(status)
         for name, value in dict(headers).items():
             self.send_header(name, value)
@@ -168,7 +168,7 @@ class Service(Handler):
         old = base64.urlsafe_b64encode(cert.fingerprint(hashes.SHA1())).rstrip(b"=").decode()
         schemes = {"PS256": padding.PSS(padding.MGF1(hashes.SHA256()), hashlib.sha256().digest_size),
                    "RS256": padding.PKCS1v15()}
-        if head.get("x5t#S256") != thumb and head.get("x5t") != old:
+        if head.get("x5t#S256") != thumb and head.get("x5t", "").rstrip("=") != old:
             return False
         text, signature = jwt.rsplit(".", 1)
         try:
@@ -182,7 +182,7 @@ class Service(Handler):
         now = time.time()
         url = f"https://{self.headers['Host']}{self.path}"
         return claims["aud"] == url and claims["iss"] == claims["sub"] == CLIENT and \
-            claims["nbf"] <= now + 5 and now < claims["exp"] <= now + 86400 and claims["jti"]
+            claims.get("nbf", 0) <= now + 5 and now < claims["exp"] <= now + 86400 and claims["jti"]
 
     # ---- vault -----------------------------------------------------------------------
 
@@ -191,8 +191,8 @@ class Service(Handler):
         world.calls[name.lower()] = world.calls.get(name.lower(), 0) + 1
         world.calls["all"] = world.calls.get("all", 0) + 1
         token = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
-        if world.s["down"] and token != "operator":
-            return world.s["down"], None
+        if name.lower() in world.s["answers"] and token not in ("", "operator"):
+            return world.s["answers"][name.lower()]
         if world.s["throttle"] and token != "operator":
             raise Refused(429, "Throttled", "Request was not processed because too many requests "
                           "were received.", headers={"Retry-After": world.s["retry_after"]}

