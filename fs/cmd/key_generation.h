@@ -30,6 +30,9 @@ static inline bool generation_asked(const struct generation_args *a)
 	return a->generation || a->reencrypt || a->stop;
 }
 
+/* key_generation.c: a new vault key, active at once.  Prints errors. */
+int generation_make(const struct volkeys *k);
+/* key_generation_run.c: all of it. */
 int generation_run(const struct volkeys *k, const struct generation_args *a);
 
 #endif

@@ -6,7 +6,7 @@
 #include "fs/lib/log.h"
 #include "fs/mount/audit.h"
 #include "fs/mount/event.h"
-#include "fs/mount/session.h"
+#include "fs/mount/zones.h"
 
 static void log_event(const struct store_event *e)
 {
@@ -33,6 +33,9 @@ static void log_event(const struct store_event *e)
 			  "data lost: inode %ju, bytes %ju to %ju: %s", ino, (uintmax_t)e->offset,
 			  (uintmax_t)(e->offset + e->length), why);
 		break;
+	case EVENT_GENERATION:
+		log_info("%s: its key is asked for", why);
+		break;
 	case EVENT_NAME:
 		log_error("cmkfs fsck DIR lists such names",
 			  "a name in directory inode %ju does not authenticate and is left out",
@@ -45,7 +48,7 @@ static const char *outcome_of(enum store_event_kind kind)
 {
 	static const char *const word[] = {
 		[EVENT_INTEGRITY] = "integrity", [EVENT_HINT] = NULL, [EVENT_RECOVERED] = "recovered",
-		[EVENT_LOST] = "lost", [EVENT_NAME] = "name",
+		[EVENT_LOST] = "lost", [EVENT_GENERATION] = NULL, [EVENT_NAME] = "name",
 	};
 
 	return word[kind];
@@ -60,6 +63,8 @@ void mount_event(void *arg, const struct store_event *e)
 		atomic_fetch_add_explicit(&m->lost, 1, memory_order_relaxed);
 	if (e->kind == EVENT_LOST && e->object)
 		atomic_fetch_add(&zone_counts(object_zone(e->object))->lost, 1);
+	if (e->kind == EVENT_GENERATION)
+		zones_hurry(m);
 	if (i && e->kind == EVENT_HINT)
 		atomic_store(&i->stale_size, true);
 	if (outcome_of(e->kind))

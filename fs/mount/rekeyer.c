@@ -14,6 +14,7 @@
 #include "fs/lib/clock.h"
 #include "fs/lib/cmd.h"
 #include "fs/lib/log.h"
+#include "fs/lib/pace.h"
 #include "fs/mount/audit.h"
 #include "fs/mount/control_answer.h"
 #include "fs/mount/grant_set.h"
@@ -21,6 +22,7 @@
 #include "keyprov/open.h"
 
 #define RETRY_MS 500 /* while the zone is locked */
+#define LEFT_MAX 20u
 #define SLICE_MS 5   /* of a pause: a lock must not wait for one */
 
 enum state { NONE, RUNNING, WAITING, DONE, STOPPED, FAILED };
@@ -36,9 +38,12 @@ struct rekeyer {
 	_Atomic int state;
 	struct mzone *z; /* these are set before the thread begins */
 	struct zone_rekey job;
-	uint64_t bandwidth, begin_ms, paced;
+	struct pace pace;
 	uint32_t g;
 	char error[400]; /* after it has ended */
+	pthread_mutex_t left_lock; /* protects all below */
+	unsigned int nleft; /* the first of what is damaged, by inode number or path */
+	char *left[LEFT_MAX];
 };
 
 static void pause_ms(unsigned int ms)
@@ -55,20 +60,44 @@ static int pace(void *arg, uint64_t bytes)
 {
 	struct rekeyer *k = arg;
 	struct zone *z = k->z->zone;
+	uint64_t until = clock_ms();
 
 	k->job.bytes += bytes;
-	k->paced += bytes;
+	until += pace_wait(&k->pace, bytes, until);
 	for (;;) {
 		if (k->stop)
 			return -EINTR;
 		if (zone_state(z) != ZONE_UNLOCKED)
 			return -zone_errno(z);
-		if (!k->bandwidth ||
-		    (unsigned __int128)k->paced * 1000 <=
-			    (unsigned __int128)k->bandwidth * (clock_ms() - k->begin_ms))
+		if (clock_ms() >= until)
 			return 0;
 		pause_ms(SLICE_MS);
 	}
+}
+
+static void forget_left(struct rekeyer *k)
+{
+	pthread_mutex_lock(&k->left_lock);
+	while (k->nleft)
+		free(k->left[--k->nleft]);
+	pthread_mutex_unlock(&k->left_lock);
+}
+
+/* A rekey_left_fn. */
+static void note_left(void *arg, struct object *o)
+{
+	struct rekeyer *k = arg;
+	char *path = NULL;
+
+	if (!o) {
+		forget_left(k);
+		return;
+	}
+	if (k->nleft == LEFT_MAX || object_plain_path(o, &path))
+		return;
+	pthread_mutex_lock(&k->left_lock);
+	k->left[k->nleft++] = path;
+	pthread_mutex_unlock(&k->left_lock);
 }
 
 /* A keyring_edit_fn: those below the generation that all is under now. */
@@ -117,7 +146,8 @@ static int work(struct rekeyer *k)
 	}
 	if (r == -EUCLEAN)
 		snprintf(k->error, sizeof(k->error),
-			 "what is damaged keeps its key, and so the older generations stay");
+			 "%ju objects are damaged and keep their keys, and so the older generations stay",
+			 (uintmax_t)k->job.failed);
 	else if (r && r != -EINTR)
 		snprintf(k->error, sizeof(k->error), "%s", strerror(-r));
 	return r ? r : destroy(k);
@@ -163,6 +193,7 @@ int rekeyer_start(struct mount *m, struct rekeyer **ret)
 		return -ENOMEM;
 	k->m = m;
 	pthread_mutex_init(&k->lock, NULL);
+	pthread_mutex_init(&k->left_lock, NULL);
 	*ret = k;
 	return 0;
 }
@@ -189,6 +220,8 @@ void rekeyer_free(struct rekeyer *k)
 {
 	if (!k)
 		return;
+	forget_left(k);
+	pthread_mutex_destroy(&k->left_lock);
 	pthread_mutex_destroy(&k->lock);
 	free(k);
 }
@@ -236,10 +269,10 @@ static int begin_locked(struct rekeyer *k, struct mzone *z, bool contents, uint6
 	join(k);
 	k->stop = false;
 	k->z = z;
-	k->job = (struct zone_rekey){ .contents = contents, .stop = &k->stop, .pace = pace, .arg = k };
-	k->bandwidth = bandwidth;
-	k->begin_ms = clock_ms();
-	k->paced = 0;
+	k->job = (struct zone_rekey){ .contents = contents, .stop = &k->stop, .pace = pace,
+				      .left = note_left, .arg = k };
+	forget_left(k);
+	pace_begin(&k->pace, bandwidth, clock_ms());
 	k->g = zone_generation(z->zone, &n);
 	k->error[0] = 0;
 	k->state = RUNNING;
@@ -272,18 +305,31 @@ json_t *rekeyer_begin(struct mount *m, const json_t *req)
 	return r ? answer_failure(&f) : rekeyer_status(m, req);
 }
 
+/* What kept its key. */
+static json_t *damaged(struct rekeyer *k)
+{
+	json_t *a = json_array();
+
+	pthread_mutex_lock(&k->left_lock);
+	for (unsigned int i = 0; i < k->nleft; i++)
+		json_array_append_new(a, json_string(k->left[i]));
+	pthread_mutex_unlock(&k->left_lock);
+	return a;
+}
+
 json_t *rekeyer_status(struct mount *m, const json_t *req)
 {
 	struct rekeyer *k = m->rekeyer;
 	int state = k->state;
 
 	(void)req;
-	return json_pack("{s:b, s:s, s:s, s:b, s:i, s:I, s:I, s:I, s:I, s:i, s:s}", "ok", 1, "state",
-			 state_words[state], "zone", state ? k->z->id : "", "contents",
+	return json_pack("{s:b, s:s, s:s, s:b, s:i, s:I, s:I, s:I, s:I, s:i, s:s, s:b, s:o}", "ok", 1,
+			 "state", state_words[state], "zone", state ? k->z->id : "", "contents",
 			 k->job.contents, "generation", (int)k->g, "changed",
 			 (json_int_t)k->job.changed, "seen", (json_int_t)k->job.seen, "bytes",
 			 (json_int_t)k->job.bytes, "failed", (json_int_t)k->job.failed, "pass",
-			 (int)k->job.pass, "error", state == FAILED ? k->error : "");
+			 (int)k->job.pass, "error", state == FAILED ? k->error : "", "read-only",
+			 m->opt->read_only, "damaged", damaged(k));
 }
 
 json_t *rekeyer_stop(struct mount *m, const json_t *req)

@@ -55,9 +55,10 @@ struct mount {
 	struct janitor *janitor;
 	int end_fd;		/* eventfd: somebody asks for the end; … to here */
 
-	pthread_mutex_t zones_lock; /* to add a zone; protects ended */
-	pthread_cond_t zones_wake;  /* with ended */
+	pthread_mutex_t zones_lock; /* to add a zone; protects ended, hurry */
+	pthread_cond_t zones_wake;  /* with these */
 	bool ended;
+	unsigned int hurry; /* looks at the keyrings soon */
 	bool zones_watched;	    /* by zones_thread */
 	pthread_t zones_thread;
 	_Atomic bool mounted;	/* still in our mount table */

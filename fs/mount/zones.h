@@ -44,6 +44,8 @@ bool zones_all_locked(struct mount *m);
 /* zones_watch.c: keep an eye on the keyrings on disk; end that, and let no zone come any more. */
 int zones_watch(struct mount *m);
 void zones_unwatch(struct mount *m);
+/* A keyring has changed, and somebody waits for that: look now.  With any lock held. */
+void zones_hurry(struct mount *m);
 
 /* The mount ends: lock all for good. */
 void zones_end(struct mount *m, struct lock_report *ret);

@@ -15,7 +15,9 @@
 #include "fs/mount/audit.h"
 #include "fs/mount/grant.h"
 
-#define PERIOD_S 1
+#define PERIOD_MS 1000
+#define HURRY_MS 20
+#define HURRY_LOOKS 100 /* a provider that was asked has answered by then */
 #define MISSING_LOOKS 2 /* in a row: it is gone */
 
 /* Its keyring is gone, and so is what opens it: as a revocation that nobody takes back. */
@@ -72,6 +74,20 @@ static void look(struct mount *m)
 	crypto_forget();
 }
 
+/* When the next look is due.  zones_lock is held. */
+static struct timespec next_look(struct mount *m)
+{
+	unsigned int ms = m->hurry ? HURRY_MS : PERIOD_MS;
+	struct timespec t;
+
+	m->hurry -= m->hurry > 0;
+	clock_gettime(CLOCK_REALTIME, &t);
+	t.tv_nsec += (long)ms * 1000000;
+	t.tv_sec += t.tv_nsec / 1000000000;
+	t.tv_nsec %= 1000000000;
+	return t;
+}
+
 static void *watch_main(void *arg)
 {
 	struct mount *m = arg;
@@ -81,8 +97,7 @@ static void *watch_main(void *arg)
 	prctl(PR_SET_NAME, "cmkfs-zones");
 	pthread_mutex_lock(&m->zones_lock);
 	while (!m->ended) {
-		clock_gettime(CLOCK_REALTIME, &until);
-		until.tv_sec += PERIOD_S;
+		until = next_look(m);
 		if (pthread_cond_timedwait(&m->zones_wake, &m->zones_lock, &until) != ETIMEDOUT)
 			continue;
 		pthread_mutex_unlock(&m->zones_lock);
@@ -100,6 +115,14 @@ int zones_watch(struct mount *m)
 
 	m->zones_watched = !r;
 	return r;
+}
+
+void zones_hurry(struct mount *m)
+{
+	pthread_mutex_lock(&m->zones_lock);
+	m->hurry = HURRY_LOOKS;
+	pthread_cond_signal(&m->zones_wake);
+	pthread_mutex_unlock(&m->zones_lock);
 }
 
 void zones_unwatch(struct mount *m)

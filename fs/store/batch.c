@@ -53,6 +53,19 @@ static void group_durable(struct group *grp)
 	pthread_rwlock_unlock(&grp->lock);
 }
 
+bool header_synced(struct loaded *l, uint64_t gen)
+{
+	struct group *g0 = l->g0;
+	bool same;
+
+	pthread_rwlock_wrlock(&g0->lock);
+	same = g0->pair.gen == gen && !l->header_settle;
+	if (same)
+		pair_durable(&g0->pair);
+	pthread_rwlock_unlock(&g0->lock);
+	return same;
+}
+
 /* fdatasync; a directory's header lies in a file of its own. */
 int barrier_raw(struct loaded *l)
 {

@@ -14,6 +14,8 @@
 #define UNBORN_S 60	 /* a writer writes the first header within a second; clocks may differ */
 #define LOAD_TRIES 8
 #define PAUSE_US 500
+#define GENERATION_MS 5000 /* a provider has been asked for a key by then */
+#define GENERATION_US 2000
 
 /* ---- what has changed ---------------------------------------------------------------- */
 
@@ -70,18 +72,49 @@ static bool is_unborn(struct object *o, const struct stat *sb)
 	       !session_writer_gone(o->st);
 }
 
+/*
+ * The writer has made a new generation of the vault key: whoever has the keys is
+ * told, and they are waited for.  What was waited for in vain is not for a while.
+ */
+static bool generation_comes(struct object *o, uint32_t g)
+{
+	struct zone *z = o->zone;
+	uint64_t begin = now_ms(), vain = z->waited_in_vain;
+
+	if (vain && begin - vain < GENERATION_MS)
+		return false;
+	store_event(o->st, EVENT_GENERATION, o, 0, 0, "a new generation of the vault key");
+	while (!zone_kek(z, g)) {
+		if (zone_state(z) != ZONE_UNLOCKED)
+			return false;
+		if (now_ms() - begin > GENERATION_MS) {
+			z->waited_in_vain = now_ms();
+			return false;
+		}
+		usleep(GENERATION_US);
+	}
+	return true;
+}
+
 int beside_load(struct object *o, struct loaded **ret)
 {
+	bool wait = true;
 	struct stat sb;
 	int r;
 
 	for (int i = 0; i < LOAD_TRIES; i++) {
+		uint32_t g;
+
 		r = backing_fstat(o->fd, &sb);
 		if (r)
 			return r;
 		store_event_quiet(true);
-		r = object_load(o, ret);
+		r = object_load(o, ret, wait ? &g : NULL);
 		store_event_quiet(false);
+		if (r == -EAGAIN) {
+			wait = generation_comes(o, g);
+			continue;
+		}
 		if (!r)
 			(*ret)->seen = (struct seen){ sb.st_mtim, sb.st_ctim, sb.st_size };
 		o->unborn = r == NEVER_WRITTEN && is_unborn(o, &sb);
@@ -89,7 +122,7 @@ int beside_load(struct object *o, struct loaded **ret)
 			return r;
 		usleep(PAUSE_US);
 	}
-	return moved(o) ? -ESTALE : object_load(o, ret);
+	return moved(o) ? -ESTALE : object_load(o, ret, NULL);
 }
 
 /* ---- bringing up to date --------------------------------------------------------------- */

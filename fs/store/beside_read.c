@@ -34,8 +34,14 @@ struct look {
 
 static void view_header(struct loaded *l, struct slot_view *v, unsigned int parity)
 {
+	uint8_t hk[KEY_LEN];
+
 	v->ok = !header_parse(v->block, &v->h, NULL) && (v->h.gen & 1) == parity &&
-		v->h.epoch == l->h.epoch && !header_verify(v->block, l->k->hk);
+		epoch_known(&l->h, v->h.epoch) &&
+		!kdf_object(loaded_dek(l, v->h.epoch), KDF_HEADER, l->h.object_id, v->h.epoch, hk,
+			    KEY_LEN) &&
+		!header_verify(v->block, hk);
+	secret_wipe(hk, sizeof(hk));
 	v->gen = v->h.gen;
 	v->base = v->h.base;
 	v->session = v->h.session;

@@ -77,8 +77,12 @@ static inline uint32_t oldest_vk(const struct header *h)
 
 /* An object whose header never reached the disk: object_pin() makes it -EIO, a change a fresh header. */
 #define NEVER_WRITTEN (-ENODATA)
-/* The loaded state of O from its header's slots.  o->lock is held, the descriptor open.  NEVER_WRITTEN; -EIO. */
-int object_load(struct object *o, struct loaded **ret);
+/*
+ * The loaded state of O from its header's slots.  o->lock is held, the descriptor
+ * open.  NEVER_WRITTEN; -EIO; -EAGAIN, only where RET_MISSING is not NULL: there is
+ * no key for the generation *RET_MISSING, which the newest slot is under.
+ */
+int object_load(struct object *o, struct loaded **ret, uint32_t *ret_missing);
 /*
  * Whether BLOCK, the slot of PARITY, is a header of O: NULL, or why not.  RET is
  * all zero if it does not parse; *RET_BLANK: it was never written.  The keys are
@@ -232,6 +236,11 @@ int batch_locked(struct loaded *l, bool sync);
 int barrier_locked(struct loaded *l);
 /* A barrier alone: what it makes durable is not noted. */
 int barrier_raw(struct loaded *l);
+/*
+ * A sync of all that began after the header GEN was written has ended: unless
+ * there is a newer one by now, that is durable.  loaded.flush is held.
+ */
+bool header_synced(struct loaded *l, uint64_t gen);
 /*
  * A change of ours is no change of the file: the time of its last write stays.
  * Before one: remember mtime, unless it is known.  After it, and by each flush:

@@ -40,6 +40,7 @@ struct zone {
 	uint8_t fingerprint[KEY_LEN]; /* of the root; of others when ENDORSED */
 	_Atomic bool endorsed; /* its parent has vouched for the fingerprint */
 	_Atomic bool gone;     /* destroyed: it will not be unlocked again */
+	_Atomic uint64_t waited_in_vain; /* ms: for a generation's key (beside.c); 0: never */
 	void *_Atomic owner;
 	struct zone_counts counts;
 	struct zone *_Atomic next; /* in the store's list */
@@ -371,6 +372,7 @@ struct loaded {
 	_Atomic bool dir_noted, path_noted; /* directories: it, and the names that lead there */
 	_Atomic unsigned int names_noted;   /* directories: so many names in it */
 	_Atomic bool new_names;	/* directories: perhaps a name's header (of a directory) or sidecar is not on disk */
+	_Atomic bool xattr_finished; /* no attribute is on record only (xattr_rekey.c); written under lock */
 	struct timespec mtime;	/* what the file is to have; tv_nsec UTIME_OMIT: what the backing file has */
 	bool mtime_moved;	/* writes of ours have, or will have, moved the backing file's */
 	_Atomic uint64_t length; /* backing length as we left it */

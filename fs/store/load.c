@@ -338,7 +338,16 @@ static int read_slots(struct object *o, uint8_t *blocks)
 	return 0;
 }
 
-int object_load(struct object *o, struct loaded **ret)
+/* The generation that the newest slot is under, if there is no key for it (yet); else 0. */
+static uint32_t missing_of(const struct slot_try t[static 2])
+{
+	for (unsigned int i = 0; i < 2; i++)
+		if (t[i].why == no_generation && (t[1 - i].why || t[1 - i].h.gen < t[i].h.gen))
+			return t[i].h.vk_gen;
+	return 0;
+}
+
+int object_load(struct object *o, struct loaded **ret, uint32_t *ret_missing)
 {
 	uint8_t *blocks = malloc(2 * SLOT);
 	struct slot_try *t = secret_alloc(2 * sizeof(*t));
@@ -349,10 +358,10 @@ int object_load(struct object *o, struct loaded **ret)
 	for (unsigned int i = 0; i < 2; i++)
 		t[i].why = slot_why(o, blocks + i * SLOT, i, &t[i].h, t[i].dek, t[i].hk,
 				    &t[i].blank);
-	if (t[0].why && t[1].why)
+	if (ret_missing && (*ret_missing = missing_of(t)))
+		r = -EAGAIN;
+	else if (t[0].why && t[1].why)
 		r = t[0].blank && t[1].blank ? NEVER_WRITTEN :
-		    o->st->opt.read_only && (t[0].why == no_generation || t[1].why == no_generation) ?
-			    -EIO : /* its writer has a newer key, which is on its way to us */
 					       object_damaged(o, t[0].blank ? t[1].why : t[0].why);
 	else
 		r = loaded_from(o, blocks, t, ret);

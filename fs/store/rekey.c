@@ -77,7 +77,7 @@ int rekey_wrap_again(struct loaded *l)
 	return 0;
 }
 
-int object_rewrap(struct object *o)
+int object_rewrap(struct object *o, uint64_t *ret_gen)
 {
 	struct loaded *l;
 	int r = object_pin(o, &l);
@@ -95,8 +95,19 @@ int object_rewrap(struct object *o)
 	}
 	if (!r)
 		r = object_flush(o);
+	if (!r)
+		*ret_gen = l->g0->pair.gen;
 	object_unpin(o);
 	return r;
+}
+
+/* The last one is durable.  loaded.flush is held. */
+static int write_next_slot(struct loaded *l, bool sync)
+{
+	pthread_rwlock_wrlock(&l->lock);
+	l->header_dirty = true;
+	pthread_rwlock_unlock(&l->lock);
+	return rekey_batch(l, sync);
 }
 
 int rekey_other_slot(struct loaded *l, bool sync)
@@ -105,24 +116,24 @@ int rekey_other_slot(struct loaded *l, bool sync)
 
 	pthread_mutex_lock(&l->flush);
 	r = barrier_locked(l);
-	if (!r) {
-		pthread_rwlock_wrlock(&l->lock);
-		l->header_dirty = true;
-		pthread_rwlock_unlock(&l->lock);
-		r = rekey_batch(l, sync);
-	}
+	if (!r)
+		r = write_next_slot(l, sync);
 	pthread_mutex_unlock(&l->flush);
 	return r;
 }
 
-int object_rewrap_rest(struct object *o)
+int object_rewrap_rest(struct object *o, uint64_t gen)
 {
 	struct loaded *l;
 	int r = object_pin(o, &l);
 
 	if (r || !l)
 		return r;
-	r = rekey_other_slot(l, false);
+	pthread_mutex_lock(&l->flush);
+	r = header_synced(l, gen) ? 0 : barrier_locked(l);
+	if (!r)
+		r = write_next_slot(l, false);
+	pthread_mutex_unlock(&l->flush);
 	object_unpin(o);
 	return r;
 }

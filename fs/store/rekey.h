@@ -13,6 +13,8 @@
 
 struct loaded;
 
+/* Told of each object that is left because of damage; NULL: what was told so far is looked at again. */
+typedef void rekey_left_fn(void *arg, struct object *o);
 /* Told after each step of so many bytes of contents, perhaps none: 0, or -errno to stop there. */
 typedef int rekey_pace_fn(void *arg, uint64_t bytes);
 
@@ -28,9 +30,12 @@ bool rekey_is_due(const struct loaded *l);
  * is written, and is not durable yet: object_rewrap_rest() is due after a sync.
  * 0; 1: nothing was to be done; -EIO; errors of writing.
  */
-int object_rewrap(struct object *o);
-/* The header's other slot too, so that none is left under an older generation. */
-int object_rewrap_rest(struct object *o);
+int object_rewrap(struct object *o, uint64_t *ret_gen);
+/*
+ * The header's other slot too, so that none is left under an older generation.
+ * GEN: as object_rewrap() gave it; all of the filesystem was synced since then.
+ */
+int object_rewrap_rest(struct object *o, uint64_t gen);
 
 /*
  * A new data key for the file O, all of it sealed anew and durable.  Also
@@ -46,6 +51,7 @@ struct zone_rekey {
 	bool contents;		   /* new data keys and contents too, not only the wraps */
 	const _Atomic bool *stop;
 	rekey_pace_fn *pace;	   /* also told of headers */
+	rekey_left_fn *left;	   /* may be NULL */
 	void *arg;
 	/* So far: objects looked at in this pass, changed, bytes sealed, left because of damage. */
 	_Atomic uint64_t seen, changed, bytes, failed;

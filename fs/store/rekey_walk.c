@@ -11,12 +11,17 @@
 #include "fs/store/tree.h"
 
 #define PASSES 64 /* the second is the proof, but for a load that moves more than can be kept */
-#define WAITING 256 /* rewrapped, their other slot to be written after one sync for all */
+#define WAITING 4096 /* rewrapped, their other slot to be written after one sync for all */
+
+struct waiting {
+	struct object *o;
+	uint64_t gen;
+};
 
 struct walk {
 	struct zone_rekey *k;
 	struct zone *zone;
-	struct object *waiting[WAITING];
+	struct waiting *waiting; /* WAITING of them */
 	unsigned int n;
 	uint64_t changed; /* in this pass */
 };
@@ -37,20 +42,23 @@ static int stopped(const struct walk *w)
 }
 
 /* What cannot be read is left; what went is no loss, or was moved, and so queued. */
-static int unless_gone(struct walk *w, int r)
+static int unless_gone(struct walk *w, struct object *o, int r)
 {
-	if (r == -EIO || r == -EACCES)
+	if (r == -EIO || r == -EACCES) {
 		w->k->failed++;
+		if (w->k->left)
+			w->k->left(w->k->arg, o);
+	}
 	return r == -EIO || r == -EACCES || r == -ENOENT || r == -ESTALE ? 0 : r;
 }
 
-static int write_one(struct walk *w, struct object *o)
+static int write_one(struct walk *w, const struct waiting *i)
 {
 	int r = zone_enter(w->zone, ZONE_NORMAL);
 
 	if (r)
 		return r;
-	r = unless_gone(w, object_rewrap_rest(o));
+	r = unless_gone(w, i->o, object_rewrap_rest(i->o, i->gen));
 	zone_leave(w->zone, ZONE_NORMAL);
 	return r;
 }
@@ -61,14 +69,14 @@ static int write_rest(struct walk *w)
 	int r = w->n ? backing_syncfs(w->zone->st->root_fd) : 0;
 
 	for (unsigned int i = 0; i < w->n && !r; i++)
-		r = write_one(w, w->waiting[i]);
+		r = write_one(w, &w->waiting[i]);
 	while (w->n)
-		object_put(w->waiting[--w->n]);
+		object_put(w->waiting[--w->n].o);
 	return r;
 }
 
-/* The zone is entered. */
-static int bring(struct walk *w, struct object *o, bool *ret_wait)
+/* The zone is entered.  *RET_WAIT: the header's generation, if its other slot is to follow. */
+static int bring(struct walk *w, struct object *o, uint64_t *ret_wait)
 {
 	int r = object_needs_rekey(o);
 
@@ -78,10 +86,9 @@ static int bring(struct walk *w, struct object *o, bool *ret_wait)
 	if (r == REKEY_UNFINISHED || (w->k->contents && S_ISREG(o->type))) {
 		r = object_rekey(o, w->k->pace, w->k->arg);
 	} else {
-		r = object_rewrap(o);
+		r = object_rewrap(o, ret_wait);
 		if (r)
 			return MIN(r, 0);
-		*ret_wait = true;
 		r = w->k->pace(w->k->arg, 2 * SLOT);
 	}
 	if (!r) {
@@ -95,15 +102,15 @@ static int walk_dir(struct walk *w, struct object *dir);
 
 static int bring_object(struct walk *w, struct object *o)
 {
-	bool wait = false;
+	uint64_t wait = 0;
 	int r = zone_enter(w->zone, ZONE_NORMAL);
 
 	if (r)
 		return r;
-	r = unless_gone(w, bring(w, o, &wait));
+	r = unless_gone(w, o, bring(w, o, &wait));
 	zone_leave(w->zone, ZONE_NORMAL);
 	if (wait) {
-		w->waiting[w->n++] = object_get(o);
+		w->waiting[w->n++] = (struct waiting){ object_get(o), wait };
 		if (!r && w->n == WAITING)
 			r = write_rest(w);
 	}
@@ -131,7 +138,7 @@ static int list(struct walk *w, struct object *dir, struct tree_names *ret)
 		object_unpin(dir);
 	}
 	zone_leave(dir->zone, ZONE_NORMAL);
-	return unless_gone(w, r);
+	return unless_gone(w, dir, r);
 }
 
 static int walk_dir(struct walk *w, struct object *dir)
@@ -145,7 +152,7 @@ static int walk_dir(struct walk *w, struct object *dir)
 		r = zone_enter(dir->zone, ZONE_NORMAL);
 		if (r)
 			break;
-		r = unless_gone(w, tree_object(dir, l.v[i], &o));
+		r = unless_gone(w, dir, tree_object(dir, l.v[i], &o));
 		zone_leave(dir->zone, ZONE_NORMAL);
 		if (!r && o && on_the_way(w, o->zone))
 			r = walk_object(w, o);
@@ -170,9 +177,9 @@ static int walk_moved(struct walk *w)
 
 	while (!r && (o = moved_take(q))) {
 		if (on_the_way(w, o->zone))
-			r = unless_gone(w, walk_object(w, o));
+			r = unless_gone(w, o, walk_object(w, o));
 		if (!r)
-			r = unless_gone(w, moved_done(q, o));
+			r = unless_gone(w, o, moved_done(q, o));
 		object_put(o);
 	}
 	return r;
@@ -191,6 +198,8 @@ static int pass(struct walk *w, bool *ret_proof)
 	st->rekeying = true;
 	r = moves_wait(st, w->k->stop);
 	w->k->seen = w->k->failed = w->changed = 0;
+	if (w->k->left)
+		w->k->left(w->k->arg, NULL);
 	if (!r)
 		r = walk_object(w, st->root);
 	if (!r)
@@ -205,14 +214,15 @@ static int pass(struct walk *w, bool *ret_proof)
 
 int zone_rekey(struct zone *z, struct zone_rekey *k)
 {
-	struct walk w = { .k = k, .zone = z };
-	int r = z->st->opt.read_only ? -EROFS : 0;
+	struct walk w = { .k = k, .zone = z, .waiting = calloc(WAITING, sizeof(*w.waiting)) };
+	int r = z->st->opt.read_only ? -EROFS : w.waiting ? 0 : -ENOMEM;
 	bool proof = false;
 
 	for (k->pass = 1; !r && !proof; k->pass++) {
 		r = k->pass > PASSES ? -EAGAIN : pass(&w, &proof);
 	}
 	write_rest(&w); /* what was begun is done, if it can be */
+	free(w.waiting);
 	if (!r) /* rewritten by an earlier run, perhaps, and not durable yet */
 		r = backing_syncfs(z->st->root_fd);
 	return r ? r : k->failed ? -EUCLEAN : 0;

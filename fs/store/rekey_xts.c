@@ -10,6 +10,7 @@
 #include "crypto/secret.h"
 #include "crypto/xts.h"
 #include "fs/store/entry.h"
+#include "fs/store/journal.h"
 #include "fs/store/rekey_internal.h"
 #include "fs/store/xts_journal.h"
 
@@ -264,7 +265,7 @@ static int finish(struct loaded *l)
 		r = rekey_other_slot(l, true);
 	if (!r) {
 		secret_wipe(l->k->dek[(l->h.epoch - 1) & 1], KEY_LEN);
-		xts_journal_drop(l);
+		journal_drop(l->o, &l->h, JOURNAL_XTS, false);
 	}
 	return r;
 }

@@ -72,7 +72,7 @@ static int pin_locked(struct object *o, bool load)
 	if (o->fd < 0 && has_header(o))
 		r = object_open_fd(o, !load, &o->fd_ro);
 	if (!r && load && !o->l && has_header(o)) {
-		r = o->st->opt.read_only ? beside_load(o, &l) : object_load(o, &l);
+		r = o->st->opt.read_only ? beside_load(o, &l) : object_load(o, &l, NULL);
 		if (!r)
 			make_resident(o, l);
 	}

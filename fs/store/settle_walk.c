@@ -207,13 +207,13 @@ int store_settle(struct store *st, const _Atomic bool *stop)
 		touched_distrust(st);
 		r = -EAGAIN;
 	}
+	if (!r) /* outside the gate: a lock does not wait for it */
+		r = backing_syncfs(st->root_fd);
 	if (!r)
 		r = zone_enter(z, ZONE_NORMAL);
 	if (r)
 		return r;
-	r = backing_syncfs(st->root_fd);
-	if (!r)
-		r = session_clear_unclean(st);
+	r = session_clear_unclean(st);
 	zone_leave(z, ZONE_NORMAL);
 	if (!r) {
 		s->on = false;

@@ -43,6 +43,7 @@ enum store_event_kind {
 	EVENT_HINT,	 /* the backing length disagreed with the header: the kernel's attributes are stale */
 	EVENT_RECOVERED, /* read by another slot than the newest, or given a fresh header */
 	EVENT_LOST,	 /* data that could not be written: range */
+	EVENT_GENERATION, /* read-only stores: an object waits for the key of a generation that is not here yet */
 	EVENT_NAME	 /* a stored name that does not authenticate */
 };
 

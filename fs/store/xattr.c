@@ -5,16 +5,14 @@
  * (cmkfs-format(5), xattrs).
  */
 #include <errno.h>
-#include <sys/xattr.h>
 
-#include "crypto/aead.h"
 #include "crypto/secret.h"
-#include "fs/store/content.h"
 #include "fs/store/entry.h"
+#include "fs/store/xattr.h"
 
 #define USER "user."
 #define USER_LEN 5u
-#define VALUE_MAX (XATTR_SIZE_MAX - SEALED_EXTRA)
+#define TRIES 3 /* of a read-only store, whose writer may be re-keying */
 
 static bool starts(const char *s, const char *prefix)
 {
@@ -27,88 +25,36 @@ static bool passes_in_clear(const char *name)
 	       starts(name, "system.posix_acl_");
 }
 
-/* ---- keys ------------------------------------------------------------------- */
+/* ---- a read-only store ---------------------------------------------------------- */
 
-struct xattr_keys { /* secret; of one call */
-	uint8_t xn[NAME_KEY_LEN];
-	uint8_t xv[AEAD_KEY_LEN];
-};
-
-/* A user attribute of O: its keys, its stored name, the object pinned and its header locked. */
-struct attribute {
-	struct object *o;
-	struct loaded *l;
-	struct xattr_keys *k;
-	char stored[NAME_LIMIT + 1];
-	uint8_t tag[MAC_LEN];
-};
-
-/* By the keys of EPOCH.  NAME NULL: only these. */
-static int attribute_key(struct attribute *a, const char *name, uint32_t epoch)
-{
-	const uint8_t *dek = loaded_dek(a->l, epoch), *id = a->l->h.object_id;
-	int r = kdf_object(dek, KDF_XATTR_NAME, id, epoch, a->k->xn, sizeof(a->k->xn));
-
-	if (!r)
-		r = kdf_object(dek, KDF_XATTR_VALUE, id, epoch, a->k->xv, sizeof(a->k->xv));
-	if (!r && name)
-		r = xattr_name_encrypt(a->k->xn, name, strlen(name), a->stored, a->tag);
-	return r;
-}
-
-/* L is pinned and its lock held, for reading at least: re-keying must not come between. */
-static int attribute_start(struct loaded *l, const char *name, uint32_t epoch,
-			   struct attribute *ret)
-{
-	int r;
-
-	ret->o = l->o;
-	ret->l = l;
-	ret->k = secret_alloc(sizeof(*ret->k));
-	r = ret->k ? attribute_key(ret, name, epoch) : -ENOMEM;
-	if (r < 0)
-		secret_free(ret->k);
-	return r;
-}
-
-static void attribute_close(struct attribute *a)
-{
-	secret_free(a->k);
-	pthread_rwlock_unlock(&a->l->lock);
-	object_unpin(a->o);
-}
-
-/* NAME NULL: only the keys. */
-static int attribute_open(struct object *o, const char *name, struct attribute *ret)
+/* What tells one set of keys of O from another; 0: O has no header. */
+static uint64_t keys_of(struct object *o)
 {
 	struct loaded *l;
-	int r;
+	uint64_t r;
 
-	if (!S_ISREG(o->type) && !S_ISDIR(o->type))
-		return -EPERM; /* as the kernel has it */
-	if (name && !*name)
-		return -EINVAL;
-	r = object_pin(o, &l);
-	if (r < 0)
-		return r;
-	pthread_rwlock_rdlock(&l->lock);
-	r = attribute_start(l, name, l->h.epoch, ret);
-	if (r < 0) {
-		pthread_rwlock_unlock(&l->lock);
-		object_unpin(o);
-	}
-	return r;
-}
-
-/* While the object is re-keyed: the keys of the epoch before it.  1, 0: it is not; negative. */
-static int attribute_older(const struct attribute *a, const char *name, struct attribute *ret)
-{
-	int r;
-
-	if (!(a->l->h.flags & FLAG_REKEY))
+	if (object_pin(o, &l) || !l)
 		return 0;
-	r = attribute_start(a->l, name, a->l->h.epoch - 1, ret);
-	return r < 0 ? r : 1;
+	pthread_rwlock_rdlock(&l->lock);
+	r = (uint64_t)l->h.epoch << 1 | !!(l->h.flags & FLAG_REKEY);
+	pthread_rwlock_unlock(&l->lock);
+	object_unpin(o);
+	return r;
+}
+
+/* Whether O has other keys by now than *KEYS, which its writer has given it. */
+static bool keys_changed(struct object *o, uint64_t *keys)
+{
+	uint64_t now;
+
+	if (!o->st->opt.read_only)
+		return false;
+	beside_refresh(o);
+	now = keys_of(o);
+	if (now == *keys)
+		return false;
+	*keys = now;
+	return true;
 }
 
 /* ---- get -------------------------------------------------------------------- */
@@ -129,63 +75,58 @@ static ssize_t get_clear(struct object *o, const char *name, void *buf, size_t c
 	return fd < 0 ? fd : backing_getxattr(fd, NULL, name, buf, cap);
 }
 
-static ssize_t open_value(const struct attribute *a, const uint8_t *sealed, ssize_t n, void *buf,
-			  size_t cap)
+/*
+ * By the newer keys, by the older ones, or from its record: it may go from one to
+ * the next meanwhile, but only once.
+ */
+static ssize_t get_any(const struct attribute *a, const struct attribute *old, void *buf,
+		       size_t cap)
 {
-	size_t len = (size_t)n - SEALED_EXTRA;
-	int r;
+	ssize_t n = attribute_get(a, buf, cap);
 
-	if (n >= (ssize_t)SEALED_EXTRA && len > cap)
-		return -ERANGE;
-	r = n < (ssize_t)SEALED_EXTRA ? -EBADMSG :
-					aead_open_message(a->k->xv, a->tag, MAC_LEN, sealed,
-							  (size_t)n, buf);
-	if (r == -EBADMSG)
-		return entry_integrity(a->o->st, a->o, "attribute");
-	return r < 0 ? r : (ssize_t)len;
+	for (int i = 0; old && n == -ENODATA && i < 2; i++) {
+		n = attribute_get(old, buf, cap);
+		if (n == -ENODATA)
+			n = attribute_recorded(a, buf, cap);
+		if (n == -ENODATA)
+			n = attribute_get(a, buf, cap);
+	}
+	return n;
 }
 
-static ssize_t get_user(const struct attribute *a, void *buf, size_t cap)
+static ssize_t get_user(struct object *o, const char *name, void *buf, size_t cap)
 {
-	_cleanup_free_ uint8_t *sealed = NULL;
+	struct attribute a, old;
 	ssize_t n;
+	int r = attribute_open(o, name, false, &a);
 
-	if (!cap) {
-		n = backing_getxattr(a->o->fd, NULL, a->stored, NULL, 0);
-		return n < 0 ? n : MAX(n - (ssize_t)SEALED_EXTRA, 0);
-	}
-	/* What is longer than asked for gives ERANGE by itself. */
-	cap = MIN(cap, (size_t)VALUE_MAX);
-	sealed = malloc(cap + SEALED_EXTRA);
-	if (!sealed)
-		return -ENOMEM;
-	n = backing_getxattr(a->o->fd, NULL, a->stored, sealed, cap + SEALED_EXTRA);
-	return n < 0 ? n : open_value(a, sealed, n, buf, cap);
+	if (r == -ERANGE || r == -EPERM)
+		return -ENODATA;
+	if (r < 0)
+		return r;
+	r = attribute_older(&a, name, &old);
+	n = r < 0 ? r : get_any(&a, r ? &old : NULL, buf, cap);
+	if (r > 0)
+		attribute_end(&old);
+	attribute_close(&a);
+	return n;
 }
 
 ssize_t object_getxattr(struct object *o, const char *name, void *buf, size_t cap)
 {
-	struct attribute a, old;
+	uint64_t keys;
 	ssize_t n;
-	int r;
 
 	if (passes_in_clear(name))
 		return get_clear(o, name, buf, cap);
 	if (!starts(name, USER))
 		return -EOPNOTSUPP;
-	r = attribute_open(o, name + USER_LEN, &a);
-	if (r == -ERANGE || r == -EPERM)
-		return -ENODATA;
-	if (r < 0)
-		return r;
-	n = get_user(&a, buf, cap);
-	if (n == -ENODATA && (r = attribute_older(&a, name + USER_LEN, &old)) != 0) {
-		n = r < 0 ? r : get_user(&old, buf, cap);
-		if (r > 0)
-			secret_free(old.k);
+	keys = o->st->opt.read_only ? keys_of(o) : 0;
+	for (int i = 0;; i++) {
+		n = get_user(o, name + USER_LEN, buf, cap);
+		if (n != -ENODATA || i == TRIES || !keys_changed(o, &keys))
+			return n;
 	}
-	attribute_close(&a);
-	return n;
 }
 
 /* ---- list ------------------------------------------------------------------- */
@@ -193,6 +134,11 @@ ssize_t object_getxattr(struct object *o, const char *name, void *buf, size_t ca
 struct list {
 	char *buf;
 	size_t cap, n;
+	const struct attribute *a, *old; /* NULL: no user attributes; it is not being re-keyed */
+	const char *names; /* the stored ones */
+	ssize_t len;
+	char recorded[NAME_LIMIT + 1]; /* one that may be in the journal only, or "" */
+	bool unknown; /* some name authenticates under neither */
 };
 
 /* CAP 0: only count. */
@@ -211,150 +157,102 @@ static int list_add(struct list *l, const char *prefix, const char *name, size_t
 	return 0;
 }
 
-static int list_one(struct object *o, const struct attribute *a, const struct attribute *old,
-		    const char *stored, struct list *l)
+static bool has_stored(const struct list *l, const char *stored)
+{
+	for (ssize_t i = 0; i < l->len; i += (ssize_t)strlen(l->names + i) + 1)
+		if (!strcmp(l->names + i, stored))
+			return true;
+	return false;
+}
+
+/* A name under the older keys; there may be the same under the newer ones already. */
+static int list_older(struct list *l, const char *stored)
+{
+	struct attribute a = *l->a;
+	char name[NAME_LIMIT + 1];
+	size_t n;
+
+	if (!l->old || xattr_name_decrypt(l->old->k->xn, stored, strlen(stored), name, &n)) {
+		l->unknown = true;
+		return 0;
+	}
+	name[n] = '\0';
+	if (attribute_name(&a, name) || !strcmp(a.stored, l->recorded) || has_stored(l, a.stored))
+		return 0;
+	return list_add(l, USER, name, n);
+}
+
+static int list_one(struct list *l, const char *stored)
 {
 	char name[NAME_LIMIT + 1];
 	size_t n;
 
 	if (passes_in_clear(stored))
 		return list_add(l, "", stored, strlen(stored));
-	if (!a || !starts(stored, XATTR_PREFIX))
+	if (!l->a || !starts(stored, XATTR_PREFIX))
 		return 0; /* not ours */
-	if (xattr_name_decrypt(a->k->xn, stored, strlen(stored), name, &n) &&
-	    (!old || xattr_name_decrypt(old->k->xn, stored, strlen(stored), name, &n))) {
-		store_event(o->st, EVENT_NAME, o, 0, 0, "attribute name");
-		return 0;
-	}
+	if (xattr_name_decrypt(l->a->k->xn, stored, strlen(stored), name, &n))
+		return list_older(l, stored);
 	return list_add(l, USER, name, n);
 }
 
-/* The stored names; the list may grow between the two calls. */
-static ssize_t list_stored(struct object *o, char **ret)
+static int list_all(struct list *l, int fd)
+{
+	_cleanup_free_ char *names = NULL;
+	int r = 0;
+
+	if (l->old)
+		attribute_recorded_name(l->a->l, l->recorded);
+	l->len = attributes_list(fd, &names);
+	l->names = names;
+	if (l->len < 0)
+		return l->len == -EOPNOTSUPP ? 0 : (int)l->len;
+	for (ssize_t i = 0; i < l->len && !r; i += (ssize_t)strlen(names + i) + 1)
+		r = list_one(l, names + i);
+	return !r && *l->recorded && !has_stored(l, l->recorded) ? list_one(l, l->recorded) : r;
+}
+
+/* Of what has no keys. */
+static int list_clear(struct object *o, struct list *l)
 {
 	_cleanup_close_ int fd = object_attr_fd(o);
-	_cleanup_free_ char *names = NULL;
-	ssize_t n;
 
-	if (fd < 0)
-		return fd;
-	n = backing_listxattr(fd, NULL, NULL, 0);
-	if (n <= 0)
-		return n;
-	names = malloc(XATTR_LIST_MAX);
-	if (!names)
-		return -ENOMEM;
-	n = backing_listxattr(fd, NULL, names, XATTR_LIST_MAX);
-	if (n > 0) {
-		*ret = names;
-		names = NULL;
-	}
-	return n;
+	return fd < 0 ? fd : list_all(l, fd);
+}
+
+static int list_user(struct object *o, struct list *l)
+{
+	struct attribute a, old;
+	int r = attribute_open(o, NULL, false, &a);
+
+	if (r < 0)
+		return r == -ENODATA ? 0 : r; /* no header yet, so no attributes */
+	r = attribute_older(&a, NULL, &old);
+	l->a = &a;
+	l->old = r > 0 ? &old : NULL;
+	if (r >= 0)
+		r = list_all(l, o->fd);
+	if (l->old)
+		attribute_end(&old);
+	attribute_close(&a);
+	return r;
 }
 
 ssize_t object_listxattr(struct object *o, char *buf, size_t cap)
 {
-	struct list l = { .buf = buf, .cap = cap };
-	_cleanup_free_ char *names = NULL;
-	struct attribute a, old;
 	bool has_user = S_ISREG(o->type) || S_ISDIR(o->type);
-	ssize_t n = list_stored(o, &names);
-	int r, older;
+	uint64_t keys = has_user && o->st->opt.read_only ? keys_of(o) : 0;
 
-	if (n <= 0)
-		return n == -EOPNOTSUPP ? 0 : n;
-	r = has_user ? attribute_open(o, NULL, &a) : 0;
-	if (r < 0)
-		return r == -ENODATA ? 0 : r; /* no header yet, so no attributes */
-	older = has_user ? attribute_older(&a, NULL, &old) : 0;
-	r = MIN(older, 0);
-	for (ssize_t i = 0; i < n && r == 0; i += (ssize_t)strlen(names + i) + 1)
-		r = list_one(o, has_user ? &a : NULL, older > 0 ? &old : NULL, names + i, &l);
-	if (older > 0)
-		secret_free(old.k);
-	if (has_user)
-		attribute_close(&a);
-	return r < 0 ? r : (ssize_t)l.n;
-}
+	for (int i = 0;; i++) {
+		struct list l = { .buf = buf, .cap = cap };
+		int r = has_user ? list_user(o, &l) : list_clear(o, &l);
 
-/* ---- re-keying -------------------------------------------------------------- */
-
-/* The value of the attribute OLD, if it is there, under the keys of A.  0 also if it is not. */
-static int renew(const struct attribute *a, const struct attribute *old)
-{
-	ssize_t n = backing_getxattr(a->o->fd, NULL, old->stored, NULL, 0);
-	uint8_t *value, *sealed;
-	int r = -ENOMEM;
-
-	if (n < 0)
-		return n == -ENODATA ? 0 : (int)n;
-	value = secret_alloc(XATTR_SIZE_MAX);
-	sealed = malloc(XATTR_SIZE_MAX);
-	if (!value || !sealed)
-		goto out;
-	n = get_user(old, value, VALUE_MAX);
-	r = n < 0 ? (int)n : aead_seal_message(a->k->xv, a->tag, MAC_LEN, value, (size_t)n, sealed);
-	if (!r)
-		r = backing_setxattr(a->o->fd, NULL, a->stored, sealed, (size_t)n + SEALED_EXTRA,
-				     XATTR_CREATE);
-	if (!r || r == -EEXIST)
-		r = backing_removexattr(a->o->fd, NULL, old->stored);
-out:
-	secret_free(value);
-	free(sealed);
-	return r;
-}
-
-/* Before a change of NAME: it is under the newer keys, which A are. */
-static int renew_first(const struct attribute *a, const char *name)
-{
-	struct attribute old;
-	int r = attribute_older(a, name, &old);
-
-	if (r <= 0)
-		return r;
-	r = renew(a, &old);
-	secret_free(old.k);
-	return r;
-}
-
-static int renew_stored(struct loaded *l, const char *stored)
-{
-	struct attribute a, old;
-	char name[NAME_LIMIT + 1];
-	size_t n;
-	int r = attribute_start(l, NULL, l->h.epoch - 1, &old);
-
-	if (r < 0)
-		return r;
-	if (!xattr_name_decrypt(old.k->xn, stored, strlen(stored), name, &n)) {
-		name[n] = '\0';
-		r = attribute_key(&old, name, l->h.epoch - 1);
-		if (!r)
-			r = attribute_start(l, name, l->h.epoch, &a);
-		if (!r) {
-			r = renew(&a, &old);
-			secret_free(a.k);
-		}
-	}
-	secret_free(old.k);
-	return r;
-}
-
-int xattrs_rekey(struct loaded *l)
-{
-	_cleanup_free_ char *names = NULL;
-	ssize_t n = list_stored(l->o, &names);
-	int r = 0;
-
-	for (ssize_t i = 0; i < n && !r; i += (ssize_t)strlen(names + i) + 1) {
-		if (!starts(names + i, XATTR_PREFIX))
+		if (l.unknown && i < TRIES && keys_changed(o, &keys))
 			continue;
-		pthread_rwlock_wrlock(&l->lock);
-		r = renew_stored(l, names + i);
-		pthread_rwlock_unlock(&l->lock);
+		if (l.unknown)
+			store_event(o->st, EVENT_NAME, o, 0, 0, "attribute name");
+		return r < 0 ? r : (ssize_t)l.n;
 	}
-	return n == -EOPNOTSUPP ? 0 : n < 0 ? (int)n : r;
 }
 
 /* ---- set, remove ------------------------------------------------------------ */
@@ -388,12 +286,12 @@ int object_setxattr(struct object *o, const char *name, const void *value, size_
 		return set_clear(o, name, value, n, flags);
 	if (!starts(name, USER))
 		return -EOPNOTSUPP;
-	if (n > VALUE_MAX)
+	if (n > USER_VALUE_MAX)
 		return -E2BIG;
-	r = attribute_open(o, name + USER_LEN, &a);
+	r = attribute_open(o, name + USER_LEN, true, &a);
 	if (r < 0)
 		return r;
-	r = renew_first(&a, name + USER_LEN);
+	r = attribute_renew_first(&a, name + USER_LEN);
 	if (!r)
 		r = set_user(&a, value, n, flags);
 	attribute_close(&a);
@@ -414,12 +312,12 @@ int object_removexattr(struct object *o, const char *name)
 	}
 	if (!starts(name, USER))
 		return -EOPNOTSUPP;
-	r = attribute_open(o, name + USER_LEN, &a);
+	r = attribute_open(o, name + USER_LEN, true, &a);
 	if (r == -ERANGE)
 		return -ENODATA;
 	if (r < 0)
 		return r;
-	r = renew_first(&a, name + USER_LEN);
+	r = attribute_renew_first(&a, name + USER_LEN);
 	if (!r)
 		r = backing_removexattr(o->fd, NULL, a.stored);
 	attribute_close(&a);

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Records of the journal of XTS re-keying: written, found, removed.
+ * Records of XTS re-keying.
  */
 #include "fs/store/xts_journal.h"
 
 #include <errno.h>
-#include <stdio.h>
 
 #include "crypto/mac.h"
 #include "crypto/secret.h"
-#include "fs/store/volume.h"
+#include "fs/store/journal.h"
 
 #define MAGIC "CMKFSXTJ"
 
@@ -86,93 +85,27 @@ static int record_check(struct xts_record *r, size_t got, const struct header *h
 	return secret_equal(want, b + OFF_MAC, MAC_LEN) ? 0 : -ENOENT; /* cut off while it was written */
 }
 
-/* ---- its file ------------------------------------------------------------------------- */
-
-static void name_of(const struct header *h, char ret[static 2 * ID_LEN + 1])
-{
-	for (unsigned int i = 0; i < ID_LEN; i++)
-		sprintf(ret + 2 * i, "%02x", h->object_id[i]);
-}
-
-/* The directory of the journal.  MAKE: it is made, and on disk. */
-static int open_dir(struct store *st, bool make)
-{
-	int fd = backing_open(st->root_fd, JOURNAL_DIR, O_RDONLY | O_DIRECTORY, 0), r;
-
-	if (fd != -ENOENT || !make)
-		return fd;
-	r = backing_mkdir(st->root_fd, JOURNAL_DIR, 0755);
-	if (!r)
-		r = backing_sync_dir(st->root_fd);
-	return r && r != -EEXIST ? r :
-	       backing_open(st->root_fd, JOURNAL_DIR, O_RDONLY | O_DIRECTORY, 0);
-}
-
-/* The file NAME in DIR, and whether it is a new one. */
-static int open_to_write(int dir, const char *name, bool *ret_new)
-{
-	int fd = backing_open(dir, name, O_WRONLY, 0);
-
-	*ret_new = fd == -ENOENT;
-	return *ret_new ? backing_open(dir, name, O_WRONLY | O_CREAT, FIXED_MODE) : fd;
-}
-
 int xts_journal_write(struct loaded *l, struct xts_record *rec)
 {
-	_cleanup_close_ int dir = open_dir(l->o->st, true), fd = -1;
-	char name[2 * ID_LEN + 1];
-	bool made;
-	int r;
+	int r = record_seal(l, rec);
 
-	if (dir < 0)
-		return dir;
-	name_of(&l->h, name);
-	fd = open_to_write(dir, name, &made);
-	if (fd < 0)
-		return fd;
-	r = record_seal(l, rec);
-	if (!r)
-		r = backing_write(fd, rec->block, record_length(rec->n), 0);
-	if (!r)
-		r = backing_truncate(fd, record_length(rec->n));
-	if (!r)
-		r = made ? backing_sync(fd) : backing_barrier(fd);
-	return !r && made ? backing_sync_dir(dir) : r;
+	return r ? r : journal_write(l->o, &l->h, JOURNAL_XTS, rec->block, record_length(rec->n));
 }
 
 int xts_journal_read(struct object *o, const struct header *h, const uint8_t hk[static KEY_LEN],
 		     struct xts_record *ret)
 {
-	_cleanup_close_ int dir = open_dir(o->st, false), fd = -1;
-	char name[2 * ID_LEN + 1];
 	struct xts_record rec;
 	ssize_t got;
-	int r;
+	int r = xts_record_new(&rec);
 
-	if (dir < 0)
-		return dir;
-	name_of(h, name);
-	fd = backing_open(dir, name, O_RDONLY | O_NONBLOCK, 0);
-	if (fd < 0)
-		return fd;
-	r = xts_record_new(&rec);
 	if (r)
 		return r;
-	got = backing_read(fd, rec.block, record_length(XTS_WINDOW), 0);
+	got = journal_read(o, h, JOURNAL_XTS, rec.block, record_length(XTS_WINDOW));
 	r = got < 0 ? (int)got : record_check(&rec, (size_t)got, h, hk);
 	if (r)
 		xts_record_free(&rec);
 	else
 		*ret = rec;
 	return r;
-}
-
-void xts_journal_drop(struct loaded *l)
-{
-	_cleanup_close_ int dir = open_dir(l->o->st, false);
-	char name[2 * ID_LEN + 1];
-
-	name_of(&l->h, name);
-	if (dir >= 0)
-		backing_unlink(dir, name, 0);
 }

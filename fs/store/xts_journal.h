@@ -2,7 +2,7 @@
 /*
  * The journal of XTS re-keying (cmkfs-format(5), XTS layout): the window of
  * chunks that is being re-keyed, as they were, since nothing tells an old
- * chunk from a new one.  One file an object.
+ * chunk from a new one.
  */
 #ifndef CMKFS_STORE_XTS_JOURNAL_H
 #define CMKFS_STORE_XTS_JOURNAL_H
@@ -33,7 +33,4 @@ int xts_journal_write(struct loaded *l, struct xts_record *r);
 /* The record written beside the header H of O, whose key is HK.  -ENOENT: there is none. */
 int xts_journal_read(struct object *o, const struct header *h, const uint8_t hk[static KEY_LEN],
 		     struct xts_record *ret);
-/* It does not count any more, and its room is given back. */
-void xts_journal_drop(struct loaded *l);
-
 #endif

@@ -26,13 +26,25 @@ cat ro/d0/f0 >/dev/null
 # Only the wraps: fast, and no byte of the contents moves.
 sync
 cp -a --sparse=always vol before
+mkdir mnt/beside
+python3 "$TOP/tests/lib/rekey.py" beside mnt/beside ro/beside 4 &
+beside=$!
+sleep 0.5
 cmkfs key rotate vol --generation
+wait $beside || fail "a read-only mount beside, while there was a new generation"
+rm -r mnt/beside
 [ "$(generation)" = "2 1" ] || fail "generation and live ones: $(generation)"
 same "a new generation changed something"
 wait_for 5 cmp mnt/big ro/big
 diff -r mnt/d1 ro/d1 || fail "a read-only mount beside"
 ! grep -q integrity <(cmkfs audit show vol) || fail "$(cmkfs audit show vol | grep integrity)"
 doumount ro
+doumount mnt
+domount vol mnt -o ro
+expect_error 1 'mounted read-only' cmkfs key rotate vol --generation
+[ "$(generation)" = "2 1" ] || fail "a generation was made that nobody can use"
+doumount mnt
+domount vol mnt
 
 # New data keys, while it is used.
 mkdir mnt/use
@@ -97,3 +109,21 @@ but_times "after all"
 doumount mnt
 cmkfs fsck vol
 expect_error 2 'not mounted' cmkfs key rotate vol --generation
+
+# What is damaged is named, and all else is brought under the new generation.
+domount vol mnt
+echo whole >mnt/whole
+dd if=/dev/urandom of=mnt/broken bs=4096 count=20 status=none
+sync
+stored=$(find vol/tree -inum "$(stat -c %i mnt/broken)")
+doumount mnt
+printf x | dd of="$stored" bs=1 seek=$((8192 + 40000)) conv=notrunc status=none
+domount vol mnt
+n=$(generation | cut -d' ' -f1)
+expect_error 7 'restore or remove' cmkfs key rotate vol --reencrypt
+grep -q 'damaged: broken' <<<"$out" || fail "it is not named: $out"
+[ "$(generation)" = "$((n + 1)) 2" ] || fail "generations: $(generation)"
+rm mnt/broken
+cmkfs key rotate vol --reencrypt
+[ "$(generation)" = "$((n + 1)) 1" ] || fail "generations: $(generation)"
+[ "$(cat mnt/whole)" = whole ] || fail "$(cat mnt/whole)"

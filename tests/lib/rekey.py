@@ -4,6 +4,7 @@
 rekey.py use DIR SECONDS: read and rewrite the files below DIR; whatever is read is whole.
 rekey.py fill DIR FILES BYTES: so many files of all sizes, and one of BYTES, with attributes.
 rekey.py move DIR: rename the directories in DIR, and what is in them, until DIR fails.
+rekey.py beside RW RO SECONDS: what is made in RW is whole in RO at once, and never an error.
 rekey.py sums DIR: what all files in DIR hold, wherever they are.
 """
 import errno
@@ -88,6 +89,21 @@ def move(top):
             raise
 
 
+def beside(rw, ro, seconds):
+    end, n = time.monotonic() + seconds, 0
+    while time.monotonic() < end:
+        name, data = "fresh%d" % (n % 50), b"%d " % n * 900
+        with open(os.path.join(rw, name), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        with open(os.path.join(ro, name), "rb") as file:
+            assert file.read() == data, name
+        n += 1
+        time.sleep(0.01)
+    print("%d files" % n)
+
+
 def sums(top):
     all = []
     for where, _, names in os.walk(top):
@@ -99,6 +115,7 @@ def sums(top):
     print("\n".join(sorted(all)))
 
 
-does = {"fresh": fresh, "use": lambda top, s: use(top, float(s)), "move": move, "sums": sums,
+does = {"fresh": fresh, "beside": lambda rw, ro, s: beside(rw, ro, float(s)),
+        "use": lambda top, s: use(top, float(s)), "move": move, "sums": sums,
         "fill": lambda top, files, size: fill(top, int(files), int(size))}
 does[sys.argv[1]](*sys.argv[2:])

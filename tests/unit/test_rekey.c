@@ -251,13 +251,14 @@ static void the_data_key_is_another_one(void **state)
 	struct fixture *f = *state;
 	struct object *o;
 	uint8_t was[KEY_LEN];
+	uint64_t gen;
 
 	mkfile(f, "file", "text");
 	second_generation(f);
 	o = at(f, "file");
 	assert_int_equal(object_check(o), 0);
 	memcpy(was, o->l->k->dek[1], KEY_LEN);
-	assert_int_equal(object_rewrap(o), 0);
+	assert_int_equal(object_rewrap(o, &gen), 0);
 	assert_memory_equal(o->l->k->dek[1], was, KEY_LEN);
 	assert_int_equal(object_rekey(o, go_on, NULL), 0);
 	assert_int_equal(o->l->h.epoch, 2);
@@ -425,6 +426,130 @@ static void readers_and_writers_go_on(void **state)
 	free(p);
 }
 
+/* ---- attributes without room for two ---------------------------------------------------------- */
+
+struct no_room {
+	unsigned int xattrs, calls, dies; /* made so far; from that call on all fail, 0: never */
+};
+
+/* There is no room for a second attribute, and the process may die at any call after that. */
+static int refuse_room(void *arg, const struct backing_call *c)
+{
+	struct no_room *n = arg;
+
+	if (c->op == BACKING_XATTR && !n->xattrs++)
+		return -ENOSPC;
+	if (!n->xattrs)
+		return 0;
+	return n->dies && ++n->calls >= n->dies ? -EIO : 0;
+}
+
+static void check_attribute(struct fixture *f)
+{
+	struct object *o = at(f, "file");
+	char value[40], list[64];
+
+	assert_int_equal(object_getxattr(o, "user.kept", value, sizeof(value)), 5);
+	assert_memory_equal(value, "value", 5);
+	assert_int_equal(object_getxattr(o, "user.kept", NULL, 0), 5);
+	assert_int_equal(object_listxattr(o, list, sizeof(list)), sizeof("user.kept"));
+	object_put(o);
+}
+
+static void an_attribute_without_room_is_never_lost(void **state)
+{
+	struct fixture *f = *state;
+	bool died = true;
+
+	second_generation(f);
+	for (unsigned int dies = 1; died; dies++) {
+		struct no_room n = { .dies = dies };
+		struct backing_hooks hooks = { .before = refuse_room, .arg = &n };
+		struct object *o;
+
+		if (!at(f, "file"))
+			mkfile(f, "file", "text");
+		o = at(f, "file");
+		assert_int_equal(object_setxattr(o, "user.kept", "value", 5, 0), 0);
+		assert_int_equal(object_fsync(o, false), 0);
+		backing_hooks = &hooks;
+		died = object_rekey(o, go_on, NULL) != 0;
+		backing_hooks = NULL;
+		assert_true(n.xattrs > 0);
+		check_attribute(f);
+		object_put(o);
+		remount_with(f, true, true);
+		check_attribute(f);
+		o = at(f, "file");
+		assert_int_equal(object_rekey(o, go_on, NULL), 0);
+		object_put(o);
+		check_attribute(f);
+		assert_true(dies < 60);
+	}
+}
+
+/* ---- what a read-only mount makes of a death ----------------------------------------------------- */
+
+struct death {
+	struct fixture *f;
+	char copy[100];
+};
+
+/* The volume is copied as it is when the first place is to be written. */
+static int copy_then(void *arg, const struct backing_call *c)
+{
+	struct death *d = arg;
+	char cmd[300];
+
+	if (c->op != BACKING_WRITE || c->off < 2 * SLOT || *d->copy)
+		return 0;
+	strcpy(stpcpy(d->copy, d->f->dir), ".dead");
+	snprintf(cmd, sizeof(cmd), "cp -a %s %s", d->f->dir, d->copy);
+	assert_int_equal(system(cmd), 0);
+	return 0;
+}
+
+static void a_header_alone_of_the_new_key_is_read(void **state)
+{
+	struct fixture *f = *state, g = { .vk = { 0 } };
+	struct death d = { .f = f };
+	struct backing_hooks hooks = { .before = copy_then, .arg = &d };
+	struct store_options opt = { .read_only = true, .binding = -1, .crash = -1,
+				     .event = fixture_event, .event_arg = &g };
+	struct zone_vk vk[2] = { { .g = 1 }, { .g = 2 } };
+	struct store_error err = { .message = "" };
+	uint8_t *p = malloc(20 * CHUNK), *buf = malloc(23 * CHUNK), *got;
+	struct object *o;
+
+	assert_int_equal(try_mkfile(f, "file", &o), 0);
+	fill(p, 20 * CHUNK, 7);
+	memcpy(buf, p, 20 * CHUNK);
+	assert_int_equal(object_write(o, buf, 20 * CHUNK, 0), 0);
+	assert_int_equal(object_fsync(o, false), 0);
+	second_generation(f);
+	backing_hooks = &hooks;
+	assert_int_equal(object_rekey(o, go_on, NULL), 0);
+	backing_hooks = NULL;
+	object_put(o);
+
+	assert_true(*d.copy);
+	strcpy(g.dir, d.copy);
+	memcpy(vk[0].vk, f->vk, KEY_LEN);
+	memcpy(vk[1].vk, new_vk, KEY_LEN);
+	assert_int_equal(store_open(g.dir, &opt, &g.st, &err), 0);
+	assert_int_equal(zone_unlock_all(store_root_zone(g.st), vk, 2, &err), 0);
+	enter(&g);
+	o = at(&g, "file");
+	assert_int_equal(object_read(o, buf, 23 * CHUNK, 20 * CHUNK, 0, &got), 20 * CHUNK);
+	assert_memory_equal(got, p, 20 * CHUNK);
+	object_put(o);
+	leave(&g);
+	store_close(g.st);
+	nftw(g.dir, fixture_rm, 16, FTW_DEPTH | FTW_PHYS);
+	free(p);
+	free(buf);
+}
+
 /* ---- the keyring ------------------------------------------------------------------------------ */
 
 static void a_key_of_another_zone_is_not_taken(void **state)
@@ -476,6 +601,8 @@ int main(void)
 		T(attributes_change_while_it_is_half_done),
 		T(what_is_damaged_keeps_its_key),
 		T(readers_and_writers_go_on),
+		T(an_attribute_without_room_is_never_lost),
+		T(a_header_alone_of_the_new_key_is_read),
 		T(a_key_of_another_zone_is_not_taken),
 		T(the_active_generation_is_not_destroyed),
 		X(all_keys_are_wrapped_anew),
@@ -483,6 +610,7 @@ int main(void)
 		X(the_data_key_is_another_one),
 		X(an_interrupted_one_reads_and_goes_on),
 		X(attributes_change_while_it_is_half_done),
+		X(an_attribute_without_room_is_never_lost),
 		X(readers_and_writers_go_on),
 	};
 
