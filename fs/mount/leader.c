@@ -18,8 +18,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "crypto/base.h"
+
 #define WATCH_NS 50000	  /* how long to look before sleeping */
 #define SHORT_NS 100000	  /* a wait that was shorter makes it worth to look */
+#define LONG_YIELD_NS 100000  /* others want the processor for longer than a request takes */
+#define CROWDED_NS 50000000LL /* how long not to look after that, doubled up to … */
+#define CROWDED_MAX_NS 3200000000LL
 #define TICK_NS 1000000	  /* of the lookout */
 #define IDLE_TICKS 20	  /* without a request, after which it sleeps */
 #define IN_A_ROW 4	  /* requests found waiting, after which to see whether more wait */
@@ -29,6 +34,7 @@ struct leader {
 	_Atomic bool leading;	     /* somebody waits at the device */
 	_Atomic uint64_t taken;	     /* requests */
 	_Atomic int64_t waited;	     /* how long the last leader did, in ns */
+	int64_t crowded, crowded_for; /* of the leader: it does not look until then, for how long */
 	pthread_mutex_t lock;	     /* protects what follows */
 	pthread_cond_t rest, look;
 	unsigned int resting, calls; /* without the lookout */
@@ -156,24 +162,43 @@ static void rest(struct leader *l)
 
 /* ---- leading -------------------------------------------------------------------- */
 
+/*
+ * Who yields to a program that computes gets the processor back when that one's
+ * slice is over, milliseconds later; who sleeps is woken at once.  So where a
+ * yield was long, better sleep for some time.
+ */
+static void note_yield(struct leader *l, int64_t begin, int64_t end)
+{
+	if (end - begin < LONG_YIELD_NS)
+		return;
+	if (begin < l->crowded + l->crowded_for)
+		l->crowded_for = MIN(2 * l->crowded_for, CROWDED_MAX_NS);
+	else
+		l->crowded_for = CROWDED_NS;
+	l->crowded = end + l->crowded_for;
+}
+
 static ssize_t lead(struct leader *l, uint8_t *buf, size_t n)
 {
 	struct pollfd p = { .fd = l->fd, .events = POLLIN };
-	int64_t begin = now_ns(), waited = 0;
-	bool watch = l->waited < SHORT_NS;
+	int64_t begin = now_ns(), now;
+	bool watch = l->waited < SHORT_NS && begin >= l->crowded;
 	ssize_t got;
 
 	for (;;) {
 		got = read(l->fd, buf, n);
-		waited = now_ns() - begin;
+		now = now_ns();
 		if (got >= 0 || errno != EAGAIN)
 			break;
-		if (watch && waited < WATCH_NS)
+		if (watch && now - begin < WATCH_NS) {
 			sched_yield();
-		else if (poll(&p, 1, -1) < 0)
+			note_yield(l, now, now_ns());
+			watch = now >= l->crowded;
+		} else if (poll(&p, 1, -1) < 0) {
 			break;
+		}
 	}
-	atomic_store_explicit(&l->waited, waited, memory_order_relaxed);
+	atomic_store_explicit(&l->waited, now - begin, memory_order_relaxed);
 	return got;
 }
 
