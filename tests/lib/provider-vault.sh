@@ -78,6 +78,16 @@ server_throttle() { # on|off
 	fi
 }
 
+server_unwraps_fail() { # on|off
+	if [ "$1" = on ]; then
+		bao POST sys/quotas/rate-limit/cmk \
+			'{"path":"transit/decrypt/cmk","rate":0.001,"interval":"3600s"}'
+		! bao POST transit/decrypt/cmk '{"ciphertext":"vault:v1:AAAA"}' >/dev/null 2>&1 # the one it allows
+	else
+		bao DELETE sys/quotas/rate-limit/cmk
+	fi
+}
+
 # Entries of the audit log for which EXPRESSION over r holds.
 audited() { # PYTHON-EXPRESSION
 	python3 -Ic 'import json, sys

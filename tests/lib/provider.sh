@@ -24,6 +24,9 @@
 #
 # Milliseconds that were measured are printed: what, way, ms since the hook began.
 
+# shellcheck source=tests/lib/provider_lease.sh
+. "$TOP/tests/lib/provider_lease.sh"
+
 LEASE_MS=1000
 BOUND_MS=$((LEASE_MS + 1000)) # from the server's change to the errno
 
@@ -258,5 +261,6 @@ provider_life() {
 	life_credential
 	life_tenant
 	life_unwraps
+	provider_leases
 	life_secrets
 }
