@@ -22,7 +22,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from azure_world import CLIENT, Refused, World, b64 as url64
-from fault import http
+from fault import http, http_date
 
 
 def b64(data):
@@ -65,7 +65,7 @@ class Aws(Sealer):
         self.secret_key = "secret/key" + os.urandom(15).hex()
         self.session = "session-" + os.urandom(200).hex()
         self.secrets = [self.web_identity, self.secret_key, self.session]
-        self.lifetime = 3600
+        self.lifetime = 7200
 
     def config(self, port, tls, home):
         with open(home + "/token", "w") as f:
@@ -127,7 +127,8 @@ class Aws(Sealer):
         return self.reply({"__type": "UnknownOperationException"}, 400)
 
     def reply(self, d, status=200):
-        return http(status, json.dumps(d).encode(), {"Content-Type": "application/x-amz-json-1.1"})
+        return http(status, json.dumps(d).encode(), {
+            "Content-Type": "application/x-amz-json-1.1", "Date": http_date(time.time())})
 
     def secret_text(self, d):
         return d["Plaintext"]
