@@ -15,26 +15,12 @@
  */
 #include <errno.h>
 #include <stdio.h>
-#include <strings.h>
 
-#include "call.h"
 #include "crypto/secret.h"
+#include "key.h"
 #include "keyprov/net/json.h"
 
 #define OAEP "RSAES_OAEP_SHA_256"
-
-enum kind { KIND_UNKNOWN, KIND_SYMMETRIC, KIND_RSA };
-
-struct kp {
-	struct aws_uri uri;
-	struct aws_login login;
-	struct http *http;
-	char url[320];
-	char *binding; /* volume ‖ zone in hex; NULL: none */
-	/* Of the key that was described last: by which name, which it is, its kind. */
-	char name[AWS_NAME_MAX], arn[AWS_NAME_MAX];
-	enum kind kind;
-};
 
 static int check(const char *uri, char ret[static KP_URI_MAX], struct kp_error *e)
 {
@@ -56,52 +42,6 @@ static void kp_close(struct kp *kp)
 
 /* ---- opening ------------------------------------------------------------------------- */
 
-/* From the ARN, the configuration, the environment or the profile. */
-static int find_region(struct kp *kp, struct kp_error *e)
-{
-	_cleanup_secret_ struct aws_profile *p = secret_alloc(sizeof(*p));
-	const char *region = kp->uri.region[0] ? kp->uri.region : kp->login.region;
-	int r = 0;
-
-	if (!p)
-		return kp_fail(e, -EAGAIN, NULL, "no memory for a profile");
-	if (!region) {
-		r = aws_profile_load(&kp->login, p, e);
-		region = p->region;
-	}
-	if (r && r != -ENOENT)
-		return r;
-	if (!region[0] || strlen(region) >= sizeof(kp->login.key_region) ||
-	    region[strspn(region, "abcdefghijklmnopqrstuvwxyz0123456789-")])
-		return kp_fail(e, -EINVAL, "name the key by its ARN, or set region in [aws] of "
-			       "cmkfs.conf(5)", "the region of the key is not known");
-	snprintf(kp->login.key_region, sizeof(kp->login.key_region), "%s", region);
-	return 0;
-}
-
-static int setup(struct kp *kp, const struct kp_context *ctx, struct kp_error *e)
-{
-	struct http_options opt = { .ca_file = NULL };
-	int r;
-
-	aws_login_setup(&kp->login, ctx);
-	r = find_region(kp, e);
-	if (r)
-		return r;
-	if (kp->uri.endpoint[0])
-		snprintf(kp->url, sizeof(kp->url), "https://%s/", kp->uri.endpoint);
-	else
-		snprintf(kp->url, sizeof(kp->url), "https://kms.%s.%s/", kp->login.key_region,
-			 aws_domain(kp->login.key_region));
-	if (ctx->binding) {
-		kp->binding = strdup(ctx->binding);
-		if (!kp->binding)
-			return kp_fail(e, -EAGAIN, NULL, "no memory for a key");
-	}
-	opt.ca_file = kp->login.ca_file;
-	return http_new(&opt, &kp->http, e);
-}
-
 static int open_key(const struct kp_context *ctx, const char *uri, struct kp **ret,
 		    struct kp_error *e)
 {
@@ -112,7 +52,7 @@ static int open_key(const struct kp_context *ctx, const char *uri, struct kp **r
 		return kp_fail(e, -EAGAIN, NULL, "no memory for a key");
 	r = aws_uri_parse(uri, &kp->uri, e);
 	if (!r)
-		r = setup(kp, ctx, e);
+		r = aws_key_setup(kp, ctx, e);
 	if (r)
 		kp_close(kp);
 	else
