@@ -11,12 +11,12 @@ place of every operation.  Prints a line for each row that does otherwise.
 """
 import argparse
 import concurrent.futures
+import multiprocessing
 import os
 import re
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../servers"))
@@ -42,6 +42,7 @@ class Row:
     def __init__(self, name, fault, result, says="", on=("unwrap",), calls=TRIES, at_least=0,
                  only=None, stream=False, setup=None, clock=None):
         self.__dict__.update(locals())
+        self.waits = name.startswith(("K01", "K02"))
 
 
 def retry_after_rows():
@@ -185,6 +186,9 @@ def configure(d, service, port, tls):
     return env
 
 
+NEVER_MET = "the fault was never met"
+
+
 class Result:
     def __init__(self, said, seconds, status, cpu, memory):
         self.said, self.seconds = said, seconds
@@ -238,16 +242,16 @@ def judge(row, server, d, result, usual):
         yield f"'{row.says}' is not in it"
     if row.result != OK and not re.search(r"^cmkfs: error: .*\ncmkfs: hint: .", said, re.M):
         yield "no error and hint"
-    longest = max((int(ms) for ms in re.findall(r"^\w+ +\w+ +(\d+) ", said, re.M)), default=0)
-    if longest > 1000 * (DEADLINE + LATE) or result.cpu > 1:
-        yield f"{longest} ms for an operation, {result.cpu:.1f} s of the processor"
+    failed = max((int(ms) for ms in re.findall(r"^\w+ +E\w+ +(\d+) ", said, re.M)), default=0)
+    if failed > 1000 * (DEADLINE + LATE) or result.cpu > 1:
+        yield f"{failed} ms for an operation, {result.cpu:.1f} s of the processor"
     if result.seconds < row.at_least:
         yield f"no patience: {result.seconds:.1f} s"
     faults = sum(1 for _, _, hit in server.calls if hit)
     if faults > row.calls:
         yield f"{faults} calls"
     if row.fault and not faults:
-        yield "the fault was never met"
+        yield NEVER_MET
     if row.stream and server.sent > SLACK:
         yield f"{server.sent} bytes were read"
     if result.memory > usual + MEMORY:
@@ -259,7 +263,7 @@ def judge(row, server, d, result, usual):
         yield f"a secret is in {where}"
 
 
-def try_row(name, row, operation, tls, usual):
+def try_once(name, row, operation, tls, usual):
     service = fault_services.SERVICES[name]()
     server = f.FaultServer(tls, service)
     with tempfile.TemporaryDirectory(prefix="fault-", dir=os.getcwd()) as d:
@@ -273,9 +277,19 @@ def try_row(name, row, operation, tls, usual):
         result = run(env, ["key", "test", service.uri(server.port)], DEADLINE * 6)
         wrong = list(judge(row, server, d, result, usual))
     server.close()
+    return wrong, result.said
+
+
+def try_row(job):
+    name, row, operation, tls, usual = JOBS[job]
+    for _ in range(3):
+        wrong, said = try_once(name, row, operation, tls, usual)
+        # A machine so busy that even what is well takes too long proves nothing.
+        if NEVER_MET not in wrong:
+            break
     if wrong:
         return f"{name}: {row.name} of {operation}: {'; '.join(wrong)}\n    " + \
-            result.said.strip().replace("\n", "\n    ")
+            said.strip().replace("\n", "\n    ")
     return None
 
 
@@ -291,6 +305,9 @@ def usual_memory(name, tls):
     if wrong:
         sys.exit(f"{name}: {row.name}: {wrong}\n{result.said}")
     return result.memory
+
+
+JOBS = []  # for the processes that are forked
 
 
 def jobs(providers, long, only):
@@ -312,10 +329,13 @@ def main():
     p.add_argument("--only")
     o = p.parse_args()
     usual = {name: usual_memory(name, o.tls) for name in o.providers}
-    # Most of them wait.
-    with concurrent.futures.ThreadPoolExecutor(24) as pool:
-        done = list(pool.map(lambda j: try_row(j[0], j[1], j[2], o.tls, usual[j[0]]),
-                             jobs(o.providers, o.long, o.only)))
+    JOBS.extend((name, row, operation, o.tls, usual[name])
+                for name, row, operation in jobs(o.providers, o.long, o.only))
+    done = []
+    for waits, workers in ((True, 24), (False, 4)):
+        with concurrent.futures.ProcessPoolExecutor(
+                workers, multiprocessing.get_context("fork")) as pool:
+            done += pool.map(try_row, [i for i, j in enumerate(JOBS) if j[1].waits == waits])
     wrong = [line for line in done if line]
     for line in wrong:
         print(line)
