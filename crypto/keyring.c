@@ -152,6 +152,14 @@ struct generation *keyring_generation(struct keyring *k, uint32_t g)
 	return NULL;
 }
 
+bool keyring_takes(const struct keyring *k)
+{
+	for (unsigned int i = 0; k->flags & KEYRING_TAKES && i < k->ngens; i++)
+		if (k->gens[i].g == 1)
+			return k->gens[i].state != GEN_DESTROYED;
+	return false;
+}
+
 int keyring_take(const struct keyring *k, const struct generation *gen,
 		 const uint8_t vk[static KEY_LEN], uint8_t ret_zik[static KEY_LEN])
 {

@@ -48,6 +48,13 @@ struct generation {
 	struct keyslot slots[KEYRING_SLOTS];
 };
 
+/*
+ * KEYRING_TAKES: the zone was made of a directory that was not empty.  As long as
+ * generation 1 is live, an object below may still have the header that it had in
+ * the parent zone.
+ */
+#define KEYRING_TAKES 0x0001
+
 struct keyring {
 	struct zone_id zone;
 	uint16_t flags;
@@ -78,6 +85,8 @@ int keyring_serialise(const struct keyring *k, const uint8_t km[static KEY_LEN],
 
 /* The generation numbered G, or NULL. */
 struct generation *keyring_generation(struct keyring *k, uint32_t g);
+/* Whether objects of the parent zone are still taken over (KEYRING_TAKES). */
+bool keyring_takes(const struct keyring *k);
 
 /*
  * Take VK as that of generation GEN: compare its key_id, unwrap ZIK.

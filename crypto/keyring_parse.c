@@ -215,7 +215,7 @@ static const char *read_head(const uint8_t *p, size_t n, struct keyring *k, unsi
 	memcpy(k->parent, p + KR_PARENT, ID_LEN);
 	memcpy(k->endorsement, p + KR_ENDORSEMENT, MAC_LEN);
 	k->written = get_le64(p + KR_WRITTEN);
-	if (k->flags)
+	if (k->flags & ~KEYRING_TAKES || (k->flags && all_zero(k->parent, ID_LEN)))
 		return "flags";
 	if (get_le64(p + KR_RESERVED))
 		return "reserved bytes";

@@ -6,17 +6,22 @@
 #include <stdio.h>
 
 #include "ask.h"
+#include "key_generation.h"
 #include "fs/lib/uses.h"
 #include "fs/mount/control.h"
 #include "keyprov/local/local.h"
-#include "volkeys.h"
 
 static const char *key;
+static struct generation_args work;
 static bool yes;
 
 static const struct opt create_opts[] = {
 	{ .name = "key", .letter = 'k', .arg = "URI",
 	  .help = "the zone's key (default: the volume's service-managed one)", .value = &key },
+	{ .name = "bandwidth", .arg = "RATE",
+	  .help = "take files over with so many bytes a second at most: 50M",
+	  .value = &work.bandwidth },
+	OPT_PROGRESS(&work.progress),
 	OPT_END
 };
 
@@ -43,6 +48,28 @@ static int service_key(const struct cmd *c, const char *mnt, char ret_uri[static
 	return r;
 }
 
+/* What was in the directory gets keys of the zone's own: a new generation, and data keys. */
+static int take_over(const struct cmd *c, const char *mnt, const char *zone)
+{
+	struct volkeys k = { .ring = NULL };
+	json_t *status;
+	int r = ask(c, mnt, "status", &status, NULL);
+
+	if (r)
+		return r;
+	r = volkeys_load(c, json_string_value(json_object_get(status, "dir")), zone, &k);
+	if (!r) {
+		work.reencrypt = k.vol.suite == SUITE_GCM;
+		work.generation = !work.reencrypt;
+		if (work.generation)
+			cmd_note("in an XTS volume the files keep their data keys, which are wrapped anew");
+		r = generation_run(&k, &work);
+	}
+	volkeys_done(&k);
+	json_decref(status);
+	return r;
+}
+
 static int create(const struct cmd *c, const char *mnt, const char *below)
 {
 	char service[KP_URI_MAX];
@@ -63,8 +90,11 @@ static int create(const struct cmd *c, const char *mnt, const char *below)
 			 json_string_value(json_object_get(a, "vault")));
 	printf("zone: %s\nkey:  %s\n", json_string_value(json_object_get(a, "zone")),
 	       json_string_value(json_object_get(a, "kid")));
+	fflush(stdout);
+	if (json_is_true(json_object_get(a, "takes")))
+		r = take_over(c, mnt, json_string_value(json_object_get(a, "zone")));
 	json_decref(a);
-	return CMD_OK;
+	return r;
 }
 
 static int run_create(const struct cmd *c)
@@ -78,7 +108,7 @@ static int run_create(const struct cmd *c)
 const struct verb verb_zone_create = {
 	.name = "zone create",
 	.args = "PATH",
-	.summary = "Make an empty directory of a mount a zone with its own key",
+	.summary = "Make a directory of a mount a zone with its own key",
 	.opts = create_opts,
 	.min_args = 1,
 	.max_args = 1,

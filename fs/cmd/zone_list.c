@@ -19,6 +19,7 @@ static const struct column columns[] = {
 	{ .key = "zone", .heading = "ZONE" },	{ .key = "path", .heading = "PATH" },
 	{ .key = "state", .heading = "STATE" }, { .key = "generation", .heading = "GENERATION" },
 	{ .key = "uri", .heading = "KEY" },	{ .key = "parent", .heading = "IN" },
+	{ .key = "takes_over", .heading = "TAKES-OVER" },
 };
 
 struct listing {
@@ -78,10 +79,11 @@ static int add_row(void *arg, struct volkeys *k)
 	struct listing *l = arg;
 
 	json_array_append_new(l->rows,
-			      json_pack("{ss so so si so so}", "zone", k->name, "path",
+			      json_pack("{ss so so si so so sb}", "zone", k->name, "path",
 					word(l, k, "path"), "state", word(l, k, "state"),
 					"generation", (int)k->ring->active, "uri", first_uri(k),
-					"parent", parent_name(k)));
+					"parent", parent_name(k), "takes_over",
+					keyring_takes(k->ring)));
 	return CMD_OK;
 }
 

@@ -219,11 +219,31 @@ static json_t *answer_stats(struct mount *m, const json_t *req)
 	return control_stats(m);
 }
 
+typedef json_t *answer_fn(struct mount *m, const json_t *req);
+
+/* These look at zones that another of them might be changing. */
+static bool wants_peace(const char *cmd)
+{
+	return !strcmp(cmd, "zone-create") || !strcmp(cmd, "zone-destroy") || !strcmp(cmd, "rekey") ||
+	       !strcmp(cmd, "deploy-create");
+}
+
+static json_t *in_peace(answer_fn *fn, struct mount *m, const json_t *req)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	json_t *a;
+
+	pthread_mutex_lock(&lock);
+	a = fn(m, req);
+	pthread_mutex_unlock(&lock);
+	return a;
+}
+
 json_t *control_answer(struct mount *m, const json_t *req)
 {
 	static const struct {
 		const char *cmd;
-		json_t *(*fn)(struct mount *m, const json_t *req);
+		answer_fn *fn;
 	} table[] = {
 		{ "status", answer_status }, { "stats", answer_stats },	  { "lock", answer_lock },
 		{ "unlock", answer_unlock }, { "reload", answer_reload }, { "zones", answer_zones },
@@ -238,7 +258,7 @@ json_t *control_answer(struct mount *m, const json_t *req)
 
 	for (size_t i = 0; cmd && i < ARRAY_SIZE(table); i++)
 		if (!strcmp(cmd, table[i].cmd))
-			return table[i].fn(m, req);
+			return wants_peace(cmd) ? in_peace(table[i].fn, m, req) : table[i].fn(m, req);
 	return answer_refused("the mount knows no such request", "is the daemon of an older version?",
 		       CMD_FAILED);
 }

@@ -13,6 +13,7 @@
 #include "fs/mount/control_answer.h"
 #include "fs/mount/deploy.h"
 #include "fs/mount/grant.h"
+#include "fs/mount/rekeyer.h"
 #include "keyprov/open.h"
 
 #define FIRST_CHECK_MS 2000
@@ -58,6 +59,7 @@ struct creating {
 	struct keyslot slot;
 	struct kp_protected info;
 	struct mzone *z;
+	bool takes; /* it is not empty: its files are taken over */
 };
 
 /* Directory and last name of PATH. */
@@ -89,16 +91,55 @@ static int protect(struct creating *c, const char *uri, const char *role, struct
 	return r;
 }
 
-static int make(struct creating *c, struct store_error *err)
+static int make_empty(struct creating *c, struct zone **ret, struct store_error *err)
 {
-	struct zone *up = object_zone(c->dir), *z;
-	int r = zone_enter(up, ZONE_NORMAL);
+	int r = object_enter(c->dir, ZONE_NORMAL);
 
 	if (r < 0)
 		return r;
-	r = zone_make(c->dir, c->name, c->draft, &c->slot, &z, err);
-	zone_leave(up, ZONE_NORMAL);
+	r = zone_make(c->dir, c->name, c->draft, &c->slot, ret, err);
+	object_leave(c->dir, ZONE_NORMAL);
 	forget_name(c->m, c->dir, c->name);
+	return r;
+}
+
+/* A zone_moved_fn. */
+static void moved(void *arg, struct object *o)
+{
+	struct mount *m = arg;
+
+	inode_rezone(m->inodes, o);
+}
+
+static bool is_rekeying(struct mount *m)
+{
+	json_t *a = rekeyer_status(m, NULL);
+	const char *state = json_string_value(json_object_get(a, "state"));
+	bool r = state && (!strcmp(state, "running") || !strcmp(state, "waiting"));
+
+	json_decref(a);
+	return r;
+}
+
+/* What is in it stays as it is for who uses it: names, descriptors, maps, cached pages. */
+static int make_full(struct creating *c, struct zone **ret, struct store_error *err)
+{
+	c->takes = true;
+	if (is_rekeying(c->m)) {
+		*err = (struct store_error){ "a zone of this mount is being re-keyed",
+					     "wait for that, or cmkfs key rotate DIR --stop" };
+		return -EBUSY;
+	}
+	return zone_take(c->dir, c->name, c->draft, &c->slot, moved, c->m, ret, err);
+}
+
+static int make(struct creating *c, struct store_error *err)
+{
+	struct zone *z;
+	int r = make_empty(c, &z, err);
+
+	if (r == -ENOTEMPTY)
+		r = make_full(c, &z, err);
 	if (r < 0)
 		return r;
 	r = zones_adopt(c->m, z, &c->z);
@@ -113,10 +154,34 @@ static int make(struct creating *c, struct store_error *err)
 
 static json_t *created(struct creating *c)
 {
-	audit_note(c->m->audit, "zone.create", 0, "ok", "zone %s, %s", c->z->id, c->slot.kid);
+	audit_note_key(c->m->audit, "zone.create", c->slot.kid, "ok", "zone %s%s", c->z->id,
+		       c->takes ? ", of a directory with files" : "");
 	log_notice("zone %s: made under %s", c->z->id, c->slot.kid);
-	return json_pack("{s:b, s:s, s:s, s:b, s:s}", "ok", 1, "zone", c->z->id, "kid", c->slot.kid,
-			 "may_more", c->info.may_more, "vault", c->info.vault);
+	return json_pack("{s:b, s:s, s:s, s:b, s:s, s:b}", "ok", 1, "zone", c->z->id, "kid",
+			 c->slot.kid, "may_more", c->info.may_more, "vault", c->info.vault, "takes",
+			 c->takes);
+}
+
+/* The zone at PATH that was made of a directory with files, if those are not all its own yet. */
+static json_t *go_on(struct mount *m, const char *path)
+{
+	_cleanup_free_ char *at = NULL; /* no ID looks like this */
+	struct store_error err = { "", "" };
+	struct generation *gen = NULL;
+	struct keyring *ring = NULL;
+	struct mzone *z;
+	json_t *a = NULL;
+
+	if (asprintf(&at, "./%s", path) < 0)
+		at = NULL;
+	z = at ? zones_find(m, at) : NULL;
+	if (z && z != m->zones && zone_takes(z->zone) && !zone_keyring(z->zone, &ring, &err))
+		gen = keyring_generation(ring, ring->active);
+	if (gen && gen->nslots)
+		a = json_pack("{s:b, s:s, s:s, s:b}", "ok", 1, "zone", z->id, "kid",
+			      gen->slots[0].kid, "takes", 1);
+	keyring_free(ring);
+	return a;
 }
 
 static json_t *create(struct creating *c, char *path, const json_t *req)
@@ -143,7 +208,7 @@ static json_t *create(struct creating *c, char *path, const json_t *req)
 		return answer_failure(&f);
 	}
 	r = make(c, &err);
-	if (r == -ENOTEMPTY || r == -ENOTDIR || r == -ENOENT)
+	if (r == -EMLINK || r == -ENOTDIR || r == -ENOENT)
 		return answer_refused(err.message, err.hint, CMD_USAGE);
 	return r < 0 ? answer_store(r, &err) : created(c);
 }
@@ -159,7 +224,9 @@ json_t *answer_zone_create(struct mount *m, const json_t *req)
 		return answer_refused("the mount is read-only", "mount it read-write", CMD_FAILED);
 	if (!copy || !text(req, "uri"))
 		return answer_refused("a path and a key are needed", "", CMD_USAGE);
-	a = create(&c, copy, req);
+	a = go_on(m, path);
+	if (!a)
+		a = create(&c, copy, req);
 	kp_slot_done(&c.slot);
 	zone_draft_free(c.draft);
 	object_put(c.dir);
@@ -174,6 +241,17 @@ static bool has_children(const struct mzone *z)
 		if (zone_parent(o->zone) == z->zone && !o->gone)
 			return true;
 	return false;
+}
+
+/* Locked or not, its keyring says so. */
+static bool takes_over(const struct mzone *z)
+{
+	struct store_error err = { "", "" };
+	struct keyring *ring = NULL;
+	bool r = !zone_keyring(z->zone, &ring, &err) && keyring_takes(ring);
+
+	keyring_free(ring);
+	return r;
 }
 
 /* The name is forgotten by the kernel, if it can be read: the zone above may be locked. */
@@ -231,5 +309,8 @@ json_t *answer_zone_destroy(struct mount *m, const json_t *req)
 				      "unmount it and remove its directory", CMD_USAGE);
 	if (has_children(z))
 		return answer_refused("another zone lies in it", "destroy that one first", CMD_BUSY);
+	if (takes_over(z))
+		return answer_refused("the zone still takes files over from the one that it lies in",
+				      "cmkfs key rotate --reencrypt --zone ZONE ends that", CMD_BUSY);
 	return destroy(z);
 }

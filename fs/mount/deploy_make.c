@@ -107,12 +107,12 @@ void deployment_free(struct deployment *d)
 
 static int look(struct object *dir, const char *name, struct object **ret, struct stat *st)
 {
-	int r = zone_enter(object_zone(dir), ZONE_NORMAL);
+	int r = object_enter(dir, ZONE_NORMAL);
 
 	if (r)
 		return r;
 	r = object_lookup(dir, name, ret, st);
-	zone_leave(object_zone(dir), ZONE_NORMAL);
+	object_leave(dir, ZONE_NORMAL);
 	return r;
 }
 

@@ -211,10 +211,15 @@ void grant_look(struct grant *g, uint64_t stamp)
 		g->next = NULL;
 }
 
+void grant_suspend(struct grant *g)
+{
+	g->suspended = true;
+}
+
 void grant_retry(struct grant *g)
 {
 	pthread_mutex_lock(&g->lock);
-	for (unsigned int i = 0; g->waiting && g->set && i < g->set->n; i++)
+	for (unsigned int i = 0; (g->waiting || g->suspended) && g->set && i < g->set->n; i++)
 		lease_ask(g->set->parts[i].lease);
 	pthread_mutex_unlock(&g->lock);
 }

@@ -45,6 +45,8 @@ int grant_reload(struct grant *g, struct store_error *err);
  * mean.  From one thread; does not wait for a provider.
  */
 void grant_look(struct grant *g, uint64_t stamp);
+/* The zone is locked with the one above, until that is unlocked.  Never waits. */
+void grant_suspend(struct grant *g);
 /* The zone above has been unlocked: perhaps this one can be now.  Never waits. */
 void grant_retry(struct grant *g);
 

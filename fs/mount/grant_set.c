@@ -235,6 +235,8 @@ int grant_set_judge(struct grant_set *s, struct part *by)
 	bool pending;
 	unsigned int way = best_way(s, &pending);
 
+	if (atomic_exchange(&s->g->suspended, false))
+		s->g->granted = false;
 	for (unsigned int i = 0; way < s->nways && i < s->n; i++)
 		tell_loss(&s->parts[i], s);
 	if (way < s->nways && (!s->g->granted || is_behind(s)))

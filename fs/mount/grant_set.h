@@ -43,6 +43,7 @@ struct grant {
 	struct mzone *z;
 	pthread_mutex_t apply; /* protects what the leases have said */
 	bool granted;	       /* under apply: the locker has been given the keys */
+	_Atomic bool suspended; /* the zone was locked with the one above: GRANTED is not so */
 	pthread_cond_t decided; /* with apply */
 	pthread_mutex_t lock;	/* protects all below */
 	struct grant_set *set;	/* in force; NULL: opened by a recovery slot, or retired */

@@ -145,6 +145,18 @@ int inode_take(struct inode_table *t, struct object *o, struct inode **ret)
 	return r;
 }
 
+void inode_rezone(struct inode_table *t, struct object *o)
+{
+	pthread_mutex_t *lock = shard_of(t, o);
+	struct inode *i;
+
+	pthread_mutex_lock(lock);
+	i = object_owner(o);
+	if (i)
+		atomic_store(&i->zone, object_zone(o));
+	pthread_mutex_unlock(lock);
+}
+
 void inode_forget(struct inode_table *t, uint64_t id, uint64_t n)
 {
 	struct inode *i = inode_of(t, id);

@@ -78,6 +78,8 @@ struct inode *inode_of(const struct inode_table *t, uint64_t id);
  * caller's reference of O, also on failure.  0; -ENFILE: INODE_MAX; -ENOMEM.
  */
 int inode_take(struct inode_table *t, struct object *o, struct inode **ret);
+/* O, if the kernel knows it, is of another zone now. */
+void inode_rezone(struct inode_table *t, struct object *o);
 /* N lookups less; at the last one the number becomes free. */
 void inode_forget(struct inode_table *t, uint64_t id, uint64_t n);
 

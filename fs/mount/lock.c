@@ -89,10 +89,13 @@ static void decide(struct locker *l, struct turn *t, struct lock_status *s, bool
 		*ended = true;
 		break;
 	}
-	if (*ended || s->operator_locked || !s->granted)
+	if (*ended || s->operator_locked || !s->granted) {
 		drain_zone(l->z, l->sweeper, *ended ? ENOTCONN : wanted_errno(s), &t->report);
-	else if (t->n)
+		if (!*ended)
+			zones_locked(l->z, wanted_errno(s));
+	} else if (t->n) {
 		t->r = unlock_zone(l, t);
+	}
 }
 
 static void take_turn(struct locker *l, struct turn *t)

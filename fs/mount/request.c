@@ -35,13 +35,11 @@ struct inode *request_enter(fuse_req_t req, uint64_t id, enum zone_use use)
 
 int request_gate(struct mount *m, struct inode *i, enum zone_use use)
 {
-	struct zone *z = object_zone(i->object);
-	int r = zone_enter(z, use);
+	int r = object_enter(i->object, use);
 
-	this_request.zone = z;
+	this_request.zone = r == 0 ? object_zone(i->object) : NULL;
 	if (r == 0)
 		return 0;
-	this_request.zone = NULL;
 	r = deploy_gate(m, i, r);
 	if (r < 0)
 		atomic_fetch_add_explicit(&m->refused, 1, memory_order_relaxed);

@@ -157,6 +157,17 @@ void zones_unlocked(struct mzone *z)
 			grant_retry(n->grant);
 }
 
+void zones_locked(struct mzone *z, int lock_errno)
+{
+	for (struct mzone *n = z->m->zones; n; n = n->next) {
+		if (n->gone || zone_parent(n->zone) != z->zone || !zone_takes(n->zone))
+			continue;
+		lock_deny(n->locker, lock_errno);
+		if (n->grant) /* after that: a lease that is just confirmed would take it for open */
+			grant_suspend(n->grant);
+	}
+}
+
 bool zones_all_locked(struct mount *m)
 {
 	for (struct mzone *z = m->zones; z; z = z->next)

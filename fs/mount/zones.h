@@ -39,6 +39,8 @@ int zones_retry(struct mzone *z);
 
 /* Z is unlocked: zones in it that waited for that may be, too. */
 void zones_unlocked(struct mzone *z);
+/* Z is locked: so are zones that still take files over from it, with LOCK_ERRNO. */
+void zones_locked(struct mzone *z, int lock_errno);
 bool zones_all_locked(struct mount *m);
 
 /* zones_watch.c: keep an eye on the keyrings on disk; end that, and let no zone come any more. */

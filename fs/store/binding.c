@@ -9,8 +9,8 @@
 #include "fs/store/content.h"
 #include "fs/store/newborn.h"
 
-/* The tag of the path that O has now.  o->lock is held. */
-int path_tag(struct object *o, uint8_t tag[static TAG_LEN])
+/* The tag of the path that O has now and, unless OLD is NULL, that from before its zone.  o->lock is held. */
+static int path_tags(struct object *o, uint8_t tag[static TAG_LEN], uint8_t *old, bool *ret_old)
 {
 	static const uint8_t no_dir[ID_LEN];
 	char name[256];
@@ -21,7 +21,7 @@ int path_tag(struct object *o, uint8_t tag[static TAG_LEN])
 	if (o == o->st->root)
 		return binding_tag(o->zone->keys->bk, no_dir, "", 0, tag);
 	if (zone_begins(o)) { /* the name is the other zone's, which may be locked */
-		r = zone_enter(o->parent->zone, ZONE_NORMAL);
+		r = zone_enter_within(o->parent->zone, ZONE_NORMAL);
 		if (r)
 			return r;
 	}
@@ -30,11 +30,18 @@ int path_tag(struct object *o, uint8_t tag[static TAG_LEN])
 		r = entry_plain_name(o->parent, dir, o->stored, name, &n);
 		if (!r)
 			r = binding_tag(o->parent->zone->keys->bk, dir->h.object_id, name, n, tag);
+		if (!r && old)
+			*ret_old = !taken_tag(o->parent->zone, dir->h.object_id, name, n, old);
 		object_unpin(o->parent);
 	}
 	if (zone_begins(o))
 		zone_leave(o->parent->zone, ZONE_NORMAL);
 	return r;
+}
+
+int path_tag(struct object *o, uint8_t tag[static TAG_LEN])
+{
+	return path_tags(o, tag, NULL, NULL);
 }
 
 /*
@@ -71,24 +78,28 @@ static void learn_tag(struct loaded *l, const uint8_t tag[TAG_LEN])
 int check_binding(struct object *o)
 {
 	struct header *h = &o->l->h;
-	uint8_t tag[TAG_LEN];
+	uint8_t tag[TAG_LEN], old[TAG_LEN];
+	bool taken = false;
 	int r;
 
 	if (o->st->vol.binding == BINDING_OFF || (h->flags & FLAG_BIND_OVERFLOW) ||
 	    (o->unlinked && !o->stored))
 		return 0;
-	r = path_tag(o, tag);
+	r = path_tags(o, tag, old, &taken);
 	if (r && o->bound && zone_begins(o) && zone_errno(o->parent->zone))
 		return 0; /* the zone that its name is in is locked: once seen is enough until then */
 	if (r)
 		return r == -EBADMSG ? object_damaged(o, "name") : r;
+	if (taken)
+		tag_take(o->l, old, tag);
 	for (unsigned int i = 0; i < h->ntags; i++)
 		if (secret_equal(h->tags[i], tag, TAG_LEN)) {
 			o->bound = zone_begins(o);
 			forget_old_tags(o, tag);
 			return 0;
 		}
-	if (session_unclean(o->st, h->session) && newborn_bound(o, tag)) {
+	if (session_unclean(o->st, h->session) &&
+	    (newborn_bound(o, tag) || (taken && newborn_bound(o, old)))) {
 		store_event(o->st, EVENT_RECOVERED, o, 0, 0, "bound to its name by an attribute");
 		learn_tag(o->l, tag);
 		return 0;

@@ -214,7 +214,7 @@ static int check_root(struct check *c)
 	struct check_path p = { strdup(TREE), strdup("/") };
 	struct object *root = store_root(c->st);
 	const char *from = c->opt->from.stored;
-	uint8_t tag[TAG_LEN];
+	uint8_t tag[CHECK_TAGS];
 	bool sound = true;
 	int r = 0;
 
@@ -222,6 +222,7 @@ static int check_root(struct check *c)
 		r = -ENOMEM;
 	if (!r && !(from && *from)) {
 		r = binding_tag(c->st->zone->keys->bk, no_dir, "", 0, tag);
+		memcpy(tag + TAG_LEN, tag, TAG_LEN);
 		if (!r)
 			r = check_object(c, root, &p, tag, 0, &sound);
 	}

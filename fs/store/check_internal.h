@@ -155,8 +155,10 @@ void check_pool_stop(struct check *c); /* NULL-safe */
 
 /* ---- check_object.c ---- */
 
+#define CHECK_TAGS (2 * TAG_LEN) /* of a name, and from before its zone: twice the same if there is none */
+
 /*
- * Check O, to which P leads; TAG is that of its name (NULL: not known).  From
+ * Check O, to which P leads; TAG is CHECK_TAGS of its name (NULL: not known).  From
  * UNIT on; *RET_SOUND: a directory that can be walked.  Not 0: stop.
  */
 int check_object(struct check *c, struct object *o, const struct check_path *p,

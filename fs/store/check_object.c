@@ -38,7 +38,8 @@ static bool is_bound(const struct check_file *f, const uint8_t *tag)
 	if (!tag || f->c->opt->binding == BINDING_OFF || (h->flags & FLAG_BIND_OVERFLOW))
 		return true;
 	for (unsigned int i = 0; i < h->ntags; i++)
-		if (secret_equal(h->tags[i], tag, TAG_LEN))
+		if (secret_equal(h->tags[i], tag, TAG_LEN) ||
+		    secret_equal(h->tags[i], tag + TAG_LEN, TAG_LEN))
 			return true;
 	return false;
 }

@@ -48,9 +48,19 @@ struct entry_at {
 	uint64_t unit;
 };
 
+static int name_tags(const struct object *dir, const struct loaded *dl, const char *name, size_t n,
+		     uint8_t ret[static CHECK_TAGS])
+{
+	int r = binding_tag(dir->zone->keys->bk, dl->h.object_id, name, n, ret);
+
+	if (!r && taken_tag(dir->zone, dl->h.object_id, name, n, ret + TAG_LEN))
+		memcpy(ret + TAG_LEN, ret, TAG_LEN);
+	return r;
+}
+
 /* What is known of the name: *RET_NAME is "" if nothing is.  DIR is pinned. */
 static int entry_name(struct check *c, const struct entry_at *e, struct loaded *dl,
-		      char ret_name[static 256], uint8_t ret_tag[static TAG_LEN])
+		      char ret_name[static 256], uint8_t ret_tag[static CHECK_TAGS])
 {
 	struct check_path p;
 	struct stat sb;
@@ -58,7 +68,7 @@ static int entry_name(struct check *c, const struct entry_at *e, struct loaded *
 	int r = entry_plain_name(e->dir, dl, e->stored, ret_name, &n);
 
 	if (!r)
-		return binding_tag(e->dir->zone->keys->bk, dl->h.object_id, ret_name, n, ret_tag);
+		return name_tags(e->dir, dl, ret_name, n, ret_tag);
 	*ret_name = '\0';
 	if (check_live(c) && backing_stat(e->dir->fd, e->stored, &sb) == -ENOENT)
 		return -ENOENT;
@@ -75,7 +85,7 @@ static int entry_name(struct check *c, const struct entry_at *e, struct loaded *
 
 /* The object E, and what its name says.  -ENOENT: it is gone. */
 static int entry_find(struct check *c, const struct entry_at *e, struct object **ret,
-		      char ret_name[static 256], uint8_t ret_tag[static TAG_LEN])
+		      char ret_name[static 256], uint8_t ret_tag[static CHECK_TAGS])
 {
 	struct loaded *dl;
 	struct stat sb;
@@ -136,7 +146,7 @@ static int check_known(struct check *c, const struct entry_at *e, struct object 
 static int check_entry(struct check *c, const struct entry_at *e)
 {
 	struct object *o = NULL;
-	uint8_t tag[TAG_LEN];
+	uint8_t tag[CHECK_TAGS];
 	char name[256];
 	struct check_path p;
 	int r = entry_find(c, e, &o, name, tag);

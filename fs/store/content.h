@@ -73,6 +73,20 @@ static inline uint32_t oldest_vk(const struct header *h)
 	return h->old_vk_gen ? MIN(h->vk_gen, h->old_vk_gen) : h->vk_gen;
 }
 
+/* ---- taken.c: objects that still lie under the parent zone's keys (KEYRING_TAKES) ---- */
+
+#define TAKEN_GENERATION 1u /* what they count as: it is live as long as there may be any */
+
+/* Whether H is such an object's. */
+bool is_taken(const struct zone *z, const struct header *h);
+/* L's header, which is, becomes the zone's own; on disk with the next that is written.  0, -EIO. */
+int header_take(struct loaded *l);
+/* The tag that NAME in a directory of Z had before.  0; -ENOENT: there can be none; -EIO. */
+int taken_tag(const struct zone *z, const uint8_t dir[static ID_LEN], const char *name, size_t n,
+	      uint8_t ret[static TAG_LEN]);
+/* L has TAG in the place of OLD, if it has that: whether it had. */
+bool tag_take(struct loaded *l, const uint8_t old[static TAG_LEN], const uint8_t tag[static TAG_LEN]);
+
 /* ---- load.c ---- */
 
 /* An object whose header never reached the disk: object_pin() makes it -EIO, a change a fresh header. */

@@ -38,10 +38,13 @@ void store_throttle(struct store *st)
 	int r = 0;
 
 	while (r == 0 && st->ndirty > st->resident_max / 2 && (o = oldest_dirty(st))) {
-		r = zone_enter(o->zone, ZONE_DRAIN); /* it may be another than the caller's */
+		struct zone *z = o->zone; /* it may be another than the caller's */
+
+		r = zone_enter_within(z, ZONE_DRAIN);
 		if (r == 0) {
-			r = object_flush(o); /* who cannot be flushed reports it at his own fsync */
-			zone_leave(o->zone, ZONE_DRAIN);
+			/* Who cannot be flushed reports it at his own fsync. */
+			r = z->held || z != o->zone ? -EBUSY : object_flush(o);
+			zone_leave(z, ZONE_DRAIN);
 		}
 		object_put(o);
 	}

@@ -159,6 +159,11 @@ int zone_dir_find(const struct place *p, struct object **ret);
 /* Make it Z's; *RET_MADE: that is done, whatever failed afterwards.  -ENOTEMPTY. */
 int zone_dir_make(const struct place *p, struct zone *z, bool *ret_made);
 
+/* ---- zone_take.c ---- */
+
+/* Whether one of A and B lies in a directory that is just being made a zone, and the other not. */
+bool taking_crossed(struct object *a, struct object *b);
+
 /* ---- readdir.c ---- */
 void dirstream_free(struct dirstream *s);
 

@@ -167,12 +167,12 @@ static int search_below(struct eraser *x, struct object *dir, const char *stored
 			unsigned int depth)
 {
 	struct object *o = NULL;
-	int r = zone_enter(dir->zone, ZONE_NORMAL);
+	int r = object_enter(dir, ZONE_NORMAL);
 
 	if (r)
 		return r;
 	r = tree_object(dir, stored, &o);
-	zone_leave(dir->zone, ZONE_NORMAL);
+	object_leave(dir, ZONE_NORMAL);
 	if (!r && S_ISDIR(o->type))
 		r = depth ? search(x, o, depth - 1) : -ELOOP;
 	object_put(o);
@@ -183,7 +183,7 @@ static int search_below(struct eraser *x, struct object *dir, const char *stored
 static int search(struct eraser *x, struct object *dir, unsigned int depth)
 {
 	struct tree_names below = { 0 };
-	int r = *x->e->stop ? -EINTR : zone_enter(dir->zone, ZONE_NORMAL);
+	int r = *x->e->stop ? -EINTR : object_enter(dir, ZONE_NORMAL);
 
 	if (r) /* a locked zone: its files are not among those of another */
 		return r == -EINTR ? r : 0;
@@ -192,7 +192,7 @@ static int search(struct eraser *x, struct object *dir, unsigned int depth)
 		r = look_in(x, dir, &below);
 		object_unpin(dir);
 	}
-	zone_leave(dir->zone, ZONE_NORMAL);
+	object_leave(dir, ZONE_NORMAL);
 	for (size_t i = 0; i < below.n && !r && x->missing; i++)
 		r = search_below(x, dir, below.v[i], depth);
 	tree_names_free(&below);

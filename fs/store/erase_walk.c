@@ -36,24 +36,24 @@ static void let_go(struct eraser *x, struct object *o)
 /* What lies at NAME in DIR, a reference. */
 static int look(struct object *dir, const char *name, struct object **ret, struct stat *sb)
 {
-	int r = zone_enter(dir->zone, ZONE_NORMAL);
+	int r = object_enter(dir, ZONE_NORMAL);
 
 	if (r)
 		return r;
 	r = object_lookup(dir, name, ret, sb);
-	zone_leave(dir->zone, ZONE_NORMAL);
+	object_leave(dir, ZONE_NORMAL);
 	return r;
 }
 
 /* Take NAME of O away.  Gone already is as good. */
 static int drop_name(struct eraser *x, struct object *o, struct object *dir, const char *name)
 {
-	int r = zone_enter(dir->zone, ZONE_NORMAL);
+	int r = object_enter(dir, ZONE_NORMAL);
 
 	if (r)
 		return r;
 	r = S_ISDIR(o->type) ? object_rmdir(dir, name) : object_unlink_only(dir, name, o);
-	zone_leave(dir->zone, ZONE_NORMAL);
+	object_leave(dir, ZONE_NORMAL);
 	if (!r && x->e->name_gone)
 		x->e->name_gone(x->e->arg, dir, name);
 	return r == -ENOENT ? 0 : r;
@@ -64,11 +64,11 @@ static int destroy_key(struct eraser *x, struct object *o, unsigned int links, s
 	int r;
 
 	let_go(x, o);
-	r = zone_enter(o->zone, ZONE_NORMAL);
+	r = object_enter(o, ZONE_NORMAL);
 	if (r)
 		return r;
 	r = object_erase(o, links, ret);
-	zone_leave(o->zone, ZONE_NORMAL);
+	object_leave(o, ZONE_NORMAL);
 	if (!r)
 		let_go(x, o);
 	return r;
@@ -169,7 +169,7 @@ static bool gather(void *arg, const char *name, size_t n, ino_t ino, unsigned ch
 static int list(struct object *o, struct tree_names *ret)
 {
 	struct listing l = { .r = 0 };
-	int r = zone_enter(o->zone, ZONE_NORMAL);
+	int r = object_enter(o, ZONE_NORMAL);
 
 	if (r)
 		return r;
@@ -179,7 +179,7 @@ static int list(struct object *o, struct tree_names *ret)
 			r = 0;
 		object_unpin(o);
 	}
-	zone_leave(o->zone, ZONE_NORMAL);
+	object_leave(o, ZONE_NORMAL);
 	if (!r)
 		r = l.r;
 	if (r)

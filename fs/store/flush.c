@@ -138,7 +138,7 @@ static int sync_above(struct object *o, struct object *parent)
 	struct store *st = o->st;
 	int r;
 
-	if (zone_enter(parent->zone, ZONE_DRAIN)) {
+	if (zone_enter_within(parent->zone, ZONE_DRAIN)) {
 		r = backing_syncfs(st->root_fd);
 	} else {
 		r = object_fsyncdir(parent);
@@ -307,10 +307,10 @@ static void flush_aged(struct zone *z, uint64_t before)
 	int r = 0;
 
 	while (!r && (o = next_dirty(z, before))) {
-		r = zone_enter(z, ZONE_NORMAL);
+		r = object_enter(o, ZONE_NORMAL);
 		if (!r) {
 			r = object_flush(o); /* listed again as the youngest if it fails */
-			zone_leave(z, ZONE_NORMAL);
+			object_leave(o, ZONE_NORMAL);
 		}
 		object_put(o);
 	}

@@ -102,6 +102,18 @@ out:
 	return r;
 }
 
+/* Nothing of the parent zone is left. */
+static void end_taking(struct zone_keys *k)
+{
+	atomic_store(&k->takes, false);
+	for (unsigned int i = 0; i < k->from->ngens; i++) {
+		atomic_store(&k->from->gen[i].g, 0);
+		secret_wipe(k->from->gen[i].kek, KEY_LEN);
+	}
+	secret_wipe(k->from->bk, KEY_LEN);
+	secret_wipe(k->from->zik, KEY_LEN);
+}
+
 int zone_drop_generations(struct zone *z, struct store_error *err)
 {
 	struct keyring *k;
@@ -120,6 +132,8 @@ int zone_drop_generations(struct zone *z, struct store_error *err)
 		atomic_store(&z->keys->gen[i].g, 0);
 		secret_wipe(z->keys->gen[i].kek, KEY_LEN);
 	}
+	if (!r && z->keys->takes && !keyring_takes(k))
+		end_taking(z->keys);
 	if (!r)
 		leave(z);
 	keyring_free(k);

@@ -172,7 +172,7 @@ static int root_header(struct making *m, int fd)
 	session_first(st);
 	st->zone = zone_new(st, &m->vol.root, NULL, m->vol.fingerprint);
 	if (st->zone)
-		r = zone_keys_set(st->zone, &m->rk, &m->vk, 1, 1);
+		r = zone_keys_set(st->zone, &m->rk, &m->vk, 1, 1, false);
 	if (r == 0)
 		r = write_root_header(st, fd);
 	store_close(st);

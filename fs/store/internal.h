@@ -31,6 +31,12 @@ struct zone_keys { /* in secret memory; valid between zone_enter() and zone_leav
 		uint8_t kek[KEY_LEN];
 	} gen[KEYRING_GENERATIONS];
 	_Atomic uint32_t active; /* generation that new objects use */
+	/*
+	 * A zone that takes objects over (zone_take.c): the parent's keys, a copy.  TAKES
+	 * ends while the zone is unlocked; the memory stays until it is locked.
+	 */
+	struct zone_keys *from;
+	_Atomic bool takes;
 };
 
 struct zone {
@@ -48,6 +54,7 @@ struct zone {
 	_Atomic int state;	/* enum zone_state */
 	_Atomic int lock_errno;
 	_Atomic unsigned int normal, drain; /* uses in flight */
+	_Atomic bool held; /* who would enter waits (zone_hold) */
 	struct zone_keys *keys; /* NULL while locked; immutable while unlocked; set under zones_lock */
 	pthread_mutex_t unlock_lock; /* serialises unlock and wipe */
 	pthread_mutex_t lock;	/* protects the list */
@@ -59,7 +66,28 @@ struct zone {
 };
 
 /* KEK of generation G, or NULL: no such generation. */
-const uint8_t *zone_kek(const struct zone *z, uint32_t g);
+const uint8_t *keys_kek(const struct zone_keys *k, uint32_t g);
+static inline const uint8_t *zone_kek(const struct zone *z, uint32_t g)
+{
+	return keys_kek(z->keys, g);
+}
+/* The keys under which objects that are still to be taken over lie, or NULL: there are none. */
+static inline const struct zone_keys *zone_taken_keys(const struct zone *z)
+{
+	return z->keys->takes ? z->keys->from : NULL;
+}
+
+/*
+ * zone_enter() from within a request of this or another zone: zone_hold() does
+ * not keep it waiting, since it waits for that request.
+ */
+int zone_enter_within(struct zone *z, enum zone_use use);
+/*
+ * Let nobody into Z, unrefused, and wait until all in it have left: 0;
+ * -EBUSY: not within TIMEOUT_MS, and it goes on.  zone_release() ends it.
+ */
+int zone_hold(struct zone *z, unsigned int timeout_ms);
+void zone_release(struct zone *z);
 
 /*
  * zones.c: the zone of what lies at STORED in PARENT (its descriptor is open;
@@ -151,6 +179,7 @@ struct store {
 	_Atomic unsigned int nzones; /* beside the root's */
 	_Atomic uint64_t zones_looked; /* ms */
 	struct object *root;
+	struct object *_Atomic taking; /* a directory that names neither leave nor enter (zone_take.c) */
 	struct session *session;
 	struct touched *touched;
 	struct settling *settling;
@@ -189,7 +218,7 @@ static inline enum suite store_suite(const struct store *st)
 
 struct object {
 	struct store *st; /* these six are immutable; but a symlink's dev and ino (table_rekey) */
-	struct zone *zone;
+	struct zone *_Atomic zone; /* changes once, while nobody is in it (zone_take.c) */
 	_Atomic dev_t dev;
 	_Atomic ino_t ino;
 	mode_t type; /* S_IFMT bits */

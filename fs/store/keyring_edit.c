@@ -104,6 +104,54 @@ static int edit_write(struct edit *e, struct store_error *err)
 			      "cannot remember it in %s: %s", e->state_dir, strerror(-r)) : 0;
 }
 
+static unsigned int live_generations(const struct keyring *k)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < k->ngens; i++)
+		n += k->gens[i].state != GEN_DESTROYED;
+	return n;
+}
+
+static bool takes_from(const struct edit *e, const struct zone_id *child)
+{
+	struct ring_place at;
+	struct keyring *k = NULL;
+	bool takes;
+
+	if (ring_place_open(e->fd, &e->vol, child, false, &at))
+		return false;
+	takes = !keyring_read(&at, child, &k, NULL) && keyring_takes(k) &&
+		!memcmp(k->parent, e->zone->zone, ID_LEN);
+	keyring_free(k);
+	ring_place_close(&at);
+	return takes;
+}
+
+/* A generation is not destroyed while a zone in this one still needs it for what it takes over. */
+static int none_takes(const struct edit *e, const char *dir, struct store_error *err)
+{
+	_cleanup_free_ struct zone_id *all = NULL;
+	unsigned int n = 0;
+	bool takes = false;
+	int r = volume_zones(dir, &all, &n, err);
+
+	for (unsigned int i = 0; i < n && !r && !takes; i++)
+		takes = takes_from(e, &all[i]);
+	return takes ? store_fail(err, -EBUSY, "cmkfs zone list shows it; key rotate --reencrypt --zone "
+				  "ZONE ends that, then try again",
+				  "a zone in this one still takes files over from it") : r;
+}
+
+static int change(struct edit *e, const char *dir, keyring_edit_fn *fn, void *arg,
+		  struct store_error *err)
+{
+	unsigned int live = live_generations(e->k);
+	int r = fn(arg, e->k);
+
+	return !r && live_generations(e->k) < live ? none_takes(e, dir, err) : r;
+}
+
 /* E has zone, vk or zik, and state_dir. */
 static int edit(struct edit *e, const char *dir, keyring_edit_fn *fn, void *arg,
 		struct store_error *err)
@@ -124,7 +172,7 @@ static int edit(struct edit *e, const char *dir, keyring_edit_fn *fn, void *arg,
 	if (r == 0)
 		r = edit_open(e, err);
 	if (r == 0)
-		r = fn(arg, e->k);
+		r = change(e, dir, fn, arg, err);
 	if (r == 0)
 		r = edit_write(e, err);
 	keyring_free(e->k);

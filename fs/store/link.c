@@ -90,7 +90,7 @@ int object_link(struct object *o, struct object *dir, const char *name, struct s
 	if (r < 0)
 		return r;
 	phase = move_begin(dir->st);
-	r = ns_lock(&dir, 1);
+	r = taking_crossed(o, dir) ? -EXDEV : ns_lock(&dir, 1);
 	if (r == 0) {
 		r = link_locked(o, &p, ret_st);
 		ns_unlock(&dir, 1);

@@ -38,11 +38,11 @@ struct slot_try {
 static const char no_generation[] = "key generation";
 
 /* The data key of the slot's epoch and, while the object is re-keyed, of the one before. */
-static const char *unwrap_keys(const struct zone *z, const struct header *h,
+static const char *unwrap_keys(const struct zone_keys *k, const struct header *h,
 			       uint8_t ret_dek[static 2][KEY_LEN])
 {
 	uint32_t e = h->epoch;
-	const uint8_t *kek = zone_kek(z, h->vk_gen);
+	const uint8_t *kek = keys_kek(k, h->vk_gen);
 
 	if (!kek)
 		return no_generation;
@@ -50,18 +50,28 @@ static const char *unwrap_keys(const struct zone *z, const struct header *h,
 		return "wrapped key";
 	if (!(h->flags & FLAG_REKEY))
 		return NULL;
-	kek = zone_kek(z, h->old_vk_gen);
+	kek = keys_kek(k, h->old_vk_gen);
 	if (!kek)
 		return "key generation of the old key";
 	return unwrap_key(kek, h->old_wrapped, ret_dek[(e - 1) & 1]) ? "wrapped old key" : NULL;
+}
+
+/* The keys that H is under: the zone's, or those of the zone that it is taken over from. */
+static const struct zone_keys *keys_of(struct object *o, const struct header *h)
+{
+	const struct zone *z = o->zone;
+
+	if (memcmp(&h->zone, &z->id, sizeof(z->id)))
+		return is_taken(z, h) && !(h->flags & FLAG_ZONE_ROOT) ? zone_taken_keys(z) : NULL;
+	return o->parent && !(h->flags & FLAG_ZONE_ROOT) == zone_begins(o) ? NULL : z->keys;
 }
 
 const char *slot_why(struct object *o, const uint8_t block[static SLOT], unsigned int parity,
 		     struct header *ret, uint8_t ret_dek[static 2][KEY_LEN],
 		     uint8_t ret_hk[static KEY_LEN], bool *ret_blank)
 {
-	const struct zone *z = o->zone;
 	const char *why = "header";
+	const struct zone_keys *k;
 	int r = header_parse(block, ret, &why);
 
 	*ret_blank = r == -ENODATA;
@@ -71,14 +81,14 @@ const char *slot_why(struct object *o, const uint8_t block[static SLOT], unsigne
 	}
 	if ((ret->gen & 1) != parity)
 		return "generation";
-	if (memcmp(&ret->zone, &z->id, sizeof(z->id)) ||
-	    (o->parent && !(ret->flags & FLAG_ZONE_ROOT) == zone_begins(o)))
+	k = keys_of(o, ret);
+	if (!k)
 		return "volume or zone";
 	if (ret->type != (S_ISDIR(o->type) ? OBJECT_DIR : OBJECT_FILE))
 		return "type";
 	if (ret->incompat || !rekey_known(ret))
 		return "needs a newer version";
-	why = unwrap_keys(z, ret, ret_dek);
+	why = unwrap_keys(k, ret, ret_dek);
 	if (why)
 		return why;
 	if (kdf_object(ret_dek[ret->epoch & 1], KDF_HEADER, ret->object_id, ret->epoch, ret_hk,
@@ -271,10 +281,12 @@ static int loaded_from(struct object *o, const uint8_t *blocks, struct slot_try 
 	l->o = o;
 	l->h = t[n].h;
 	for (unsigned int i = 0; i < 2; i++)
-		l->slot_vk[i] = oldest_vk(&t[i].h);
+		l->slot_vk[i] = is_taken(o->zone, &t[i].h) ? TAKEN_GENERATION : oldest_vk(&t[i].h);
 	memcpy(l->k->dek, t[n].dek, sizeof(l->k->dek));
 	memcpy(l->k->hk, t[n].hk, KEY_LEN);
-	r = keys_derive(l);
+	r = is_taken(o->zone, &l->h) ? header_take(l) : 0;
+	if (!r)
+		r = keys_derive(l);
 	if (r)
 		goto fail;
 	l->g0 = group_new(l, 0, l->h.s);

@@ -71,7 +71,7 @@ struct object *moved_take(struct moved *q)
 int moved_done(struct moved *q, struct object *o)
 {
 	struct loaded *l;
-	int r = zone_enter(object_zone(o), ZONE_NORMAL);
+	int r = object_enter(o, ZONE_NORMAL);
 
 	if (r)
 		return r;
@@ -81,7 +81,7 @@ int moved_done(struct moved *q, struct object *o)
 		pthread_mutex_unlock(&q->lock);
 		object_unpin(o);
 	} /* else it is damaged, or gone: it cannot be moved again */
-	zone_leave(object_zone(o), ZONE_NORMAL);
+	object_leave(o, ZONE_NORMAL);
 	return r;
 }
 

@@ -30,7 +30,7 @@ static int bind_new_name(struct mover *m)
 	int r = 0;
 
 	if (m->o->zone != m->to->dir->zone) {
-		r = zone_enter(m->o->zone, ZONE_NORMAL);
+		r = zone_enter_within(m->o->zone, ZONE_NORMAL);
 		m->entered = r ? NULL : m->o->zone;
 	}
 	if (r == 0)
@@ -314,7 +314,7 @@ int object_rename(struct object *dir, const char *name, struct object *newdir, c
 		goto out;
 	phase = move_begin(dir->st);
 	do
-		r = rename_once(&from, &to, flags);
+		r = taking_crossed(dir, newdir) ? -EXDEV : rename_once(&from, &to, flags);
 	while (r == -EAGAIN);
 	move_end(dir->st, phase);
 	place_close(&to);

@@ -52,7 +52,7 @@ static int check_name(struct object *o)
 	bool entered = o->deployed;
 	int r;
 
-	if (entered && zone_enter(o->zone, ZONE_NORMAL))
+	if (entered && zone_enter_within(o->zone, ZONE_NORMAL))
 		return 0;
 	r = o->st->opt.read_only ? beside_binding(o) : check_binding(o);
 	o->check_binding = r != 0;

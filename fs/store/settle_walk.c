@@ -120,12 +120,12 @@ static int walk_dir(struct object *dir, const _Atomic bool *stop);
 
 static int walk_object(struct object *o, const _Atomic bool *stop)
 {
-	int r = zone_enter(object_zone(o), ZONE_NORMAL);
+	int r = object_enter(o, ZONE_NORMAL);
 
 	if (r)
 		return r;
 	r = object_settle(o);
-	zone_leave(object_zone(o), ZONE_NORMAL);
+	object_leave(o, ZONE_NORMAL);
 	return !r && S_ISDIR(o->type) ? walk_dir(o, stop) : r;
 }
 
@@ -136,11 +136,11 @@ static int walk_name(struct object *dir, const char *stored, const _Atomic bool 
 
 	if (*stop)
 		return -EINTR;
-	r = zone_enter(object_zone(dir), ZONE_NORMAL);
+	r = object_enter(dir, ZONE_NORMAL);
 	if (r)
 		return r;
 	r = tree_object(dir, stored, &o);
-	zone_leave(object_zone(dir), ZONE_NORMAL);
+	object_leave(dir, ZONE_NORMAL);
 	if (!r)
 		r = walk_object(o, stop);
 	object_put(o);
@@ -153,7 +153,7 @@ static int walk_dir(struct object *dir, const _Atomic bool *stop)
 	struct tree_names l = { 0 };
 	uint64_t before = st->integrity_errors;
 	struct loaded *dl;
-	int r = zone_enter(object_zone(dir), ZONE_NORMAL);
+	int r = object_enter(dir, ZONE_NORMAL);
 
 	if (r)
 		return r;
@@ -163,7 +163,7 @@ static int walk_dir(struct object *dir, const _Atomic bool *stop)
 			r = tree_names(dir, wanted, dl, &l);
 		object_unpin(dir);
 	}
-	zone_leave(object_zone(dir), ZONE_NORMAL);
+	object_leave(dir, ZONE_NORMAL);
 	for (size_t i = 0; i < l.n && !r; i++)
 		r = walk_name(dir, l.v[i], stop);
 	tree_names_free(&l);

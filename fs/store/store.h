@@ -216,6 +216,7 @@ uint32_t zone_generation(struct zone *z, unsigned int *ret_n);
 struct zone_draft {
 	struct zone_id id;
 	uint8_t vk[KEY_LEN], zik[KEY_LEN];
+	bool takes; /* set by zone_take() */
 };
 int zone_draft_new(const struct store *st, const uint8_t *id, struct zone_draft **ret);
 void zone_draft_free(struct zone_draft *d);
@@ -227,6 +228,23 @@ void zone_draft_free(struct zone_draft *d);
  */
 int zone_make(struct object *dir, const char *name, const struct zone_draft *d,
 	      const struct keyslot *slot, struct zone **ret, struct store_error *err);
+/*
+ * The same of a directory that is not empty, whatever uses it meanwhile: from the
+ * moment that this returns 0, all that is in it is of the new zone.  Headers
+ * and contents are brought under its keys by zone_rekey(); until its first
+ * generation is destroyed they are read with a copy of the parent's, so that the
+ * zone is open only while the parent was when it was unlocked.
+ * MOVED is told of each object that is known, while nobody is in the parent's gate.
+ * -EBUSY: a zone begins in it, something in it is deployed, or the parent was
+ * never quiet; -EMLINK: a file in it has a name elsewhere.
+ */
+typedef void zone_moved_fn(void *arg, struct object *o);
+int zone_take(struct object *dir, const char *name, struct zone_draft *d,
+	      const struct keyslot *slot, zone_moved_fn *moved, void *arg, struct zone **ret,
+	      struct store_error *err);
+/* Whether Z, unlocked, still takes objects over. */
+bool zone_takes(struct zone *z);
+
 /*
  * Destroy Z, which is locked and is to stay so: the slots of its keyring are
  * overwritten and it is removed, which is on disk before 0 is returned; then
@@ -253,6 +271,9 @@ int store_resolve(struct store *st, const char *path, struct object **ret);
  */
 int zone_enter(struct zone *z, enum zone_use use);
 void zone_leave(struct zone *z, enum zone_use use);
+/* The same with the zone of O, which stays that until it is left. */
+int object_enter(struct object *o, enum zone_use use);
+void object_leave(struct object *o, enum zone_use use);
 enum zone_state zone_state(const struct zone *z);
 int zone_errno(const struct zone *z); /* positive lock errno; 0 when unlocked */
 const struct zone_id *zone_id(const struct zone *z);

@@ -336,7 +336,8 @@ struct object *table_get(struct store *st, struct object *parent, const char *st
 
 	for (;;) {
 		if (o && o->type == (sb->st_mode & S_IFMT) &&
-		    (!st->opt.read_only || beside_same(o, parent, stored, sb)) &&
+		    (!st->opt.read_only || (beside_same(o, parent, stored, sb) &&
+					    o->zone == zone_at(st, parent, stored, sb))) &&
 		    found_at(o, parent, stored))
 			break;
 		object_put(ghost);

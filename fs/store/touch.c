@@ -36,7 +36,7 @@ static int note_path(struct object *parent, enum touched_kind kind, const char *
 /* The same from a zone inside PARENT's, which may be locked. */
 static int note_path_above(struct object *parent, const char *stored)
 {
-	int r = zone_enter(parent->zone, ZONE_DRAIN);
+	int r = zone_enter_within(parent->zone, ZONE_DRAIN);
 
 	if (r)
 		return r;

@@ -90,14 +90,24 @@ int endorse(const struct zone_id *parent, const uint8_t zik[static KEY_LEN],
 struct zone *zone_new(struct store *st, const struct zone_id *id, struct zone *parent,
 		      const uint8_t *fingerprint);
 void zone_free(struct zone *z);
+/*
+ * zone_make.c: the keyring of a new zone in UP, on disk, and the zone, unlocked,
+ * among those of the store; or the end of what has no directory yet.
+ */
+int zone_begin(struct zone *up, const struct zone_draft *d, const struct keyslot *slot,
+	       struct zone **ret, struct store_error *err);
+void zone_abandon(struct zone *z);
 /* Its keyring is overwritten and removed; it stays locked.  zone_gone.c. */
 int zone_drop(struct zone *z, struct store_error *err);
 /* The keyring of Z in the volume V, whose directory is FD: the same.  No keyring there: 0.  zone_gone.c. */
 int keyring_remove(int fd, const struct volume_block *v, const struct zone_id *z,
 		   struct store_error *err);
-/* Derive the keys that an unlocked zone has: of N generations. */
+/*
+ * Derive the keys that an unlocked zone has: of N generations.  TAKES: and the
+ * parent's, whose objects it takes over; -EAGAIN: that is locked.
+ */
 int zone_keys_set(struct zone *z, const struct root_keys *rk, const struct zone_vk *vks,
-		  unsigned int n, uint32_t active);
+		  unsigned int n, uint32_t active, bool takes);
 /* The zones whose keyrings there are, with their parents; those that lead to no root are left out. */
 int zones_load(struct store *st, struct store_error *err);
 void zones_add(struct store *st, struct zone *z);

@@ -46,6 +46,8 @@ void zone_free(struct zone *z)
 	if (!z)
 		return;
 	sync_join(z);
+	if (z->keys)
+		secret_free(z->keys->from);
 	secret_free(z->keys);
 	pthread_mutex_destroy(&z->unlock_lock);
 	pthread_mutex_destroy(&z->lock);
@@ -53,11 +55,11 @@ void zone_free(struct zone *z)
 	free(z);
 }
 
-const uint8_t *zone_kek(const struct zone *z, uint32_t g)
+const uint8_t *keys_kek(const struct zone_keys *k, uint32_t g)
 {
-	for (unsigned int i = 0; i < z->keys->ngens; i++)
-		if (z->keys->gen[i].g == g)
-			return z->keys->gen[i].kek;
+	for (unsigned int i = 0; i < k->ngens; i++)
+		if (k->gen[i].g == g)
+			return k->gen[i].kek;
 	return NULL;
 }
 
@@ -93,6 +95,7 @@ static void drop_keys(struct zone *z)
 	bool last = true;
 
 	pthread_mutex_lock(&st->zones_lock);
+	secret_free(z->keys->from);
 	secret_free(z->keys);
 	z->keys = NULL;
 	for (struct zone *o = st->zone; o; o = o->next)
@@ -104,8 +107,23 @@ static void drop_keys(struct zone *z)
 	pthread_mutex_unlock(&st->zones_lock);
 }
 
+/* What the parent has now: its older generations, too.  -EAGAIN: it is locked. */
+static int copy_parent(struct zone *z, struct zone_keys *k)
+{
+	if (zone_enter_within(z->parent, ZONE_NORMAL))
+		return -EAGAIN;
+	k->from = secret_alloc(sizeof(*k->from));
+	if (k->from) {
+		memcpy(k->from, z->parent->keys, sizeof(*k->from));
+		k->from->from = NULL;
+		k->takes = true;
+	}
+	zone_leave(z->parent, ZONE_NORMAL);
+	return k->from ? 0 : -ENOMEM;
+}
+
 int zone_keys_set(struct zone *z, const struct root_keys *rk, const struct zone_vk *vks,
-		  unsigned int n, uint32_t active)
+		  unsigned int n, uint32_t active, bool takes)
 {
 	struct zone_keys *k = secret_alloc(sizeof(*k));
 	int r = 0;
@@ -117,7 +135,10 @@ int zone_keys_set(struct zone *z, const struct root_keys *rk, const struct zone_
 	k->active = active;
 	for (unsigned int i = 0; i < n && r == 0; i++)
 		r = add_generation(k, &z->id, &vks[i]);
+	if (r == 0 && takes)
+		r = copy_parent(z, k);
 	if (r < 0) {
+		secret_free(k->from);
 		secret_free(k);
 		return r;
 	}
@@ -127,24 +148,100 @@ int zone_keys_set(struct zone *z, const struct root_keys *rk, const struct zone_
 
 /* ---- the gate ---------------------------------------------------------------------- */
 
-/* The count goes up before the state is looked at: who sees it zero after a change sees all. */
-int zone_enter(struct zone *z, enum zone_use use)
+static void pause_short(void)
 {
-	_Atomic unsigned int *n = use == ZONE_DRAIN ? &z->drain : &z->normal;
-	int state;
+	const struct timespec ts = { 0, POLL_NS };
 
-	atomic_fetch_add(n, 1);
-	state = z->state;
+	nanosleep(&ts, NULL);
+}
+
+static _Atomic unsigned int *uses(struct zone *z, enum zone_use use)
+{
+	return use == ZONE_DRAIN ? &z->drain : &z->normal;
+}
+
+/* It is counted. */
+static int enter(struct zone *z, enum zone_use use)
+{
+	int state = z->state;
+
 	if (state == ZONE_UNLOCKED || (state == ZONE_DRAINING && use == ZONE_DRAIN))
 		return 0;
-	atomic_fetch_sub(n, 1);
+	atomic_fetch_sub(uses(z, use), 1);
 	atomic_fetch_add_explicit(&z->counts.refused, 1, memory_order_relaxed);
 	return -z->lock_errno;
 }
 
+/* The count goes up before the state is looked at: who sees it zero after a change sees all. */
+int zone_enter(struct zone *z, enum zone_use use)
+{
+	for (;;) {
+		atomic_fetch_add(uses(z, use), 1);
+		if (!z->held)
+			return enter(z, use);
+		atomic_fetch_sub(uses(z, use), 1);
+		pause_short();
+	}
+}
+
+int zone_enter_within(struct zone *z, enum zone_use use)
+{
+	atomic_fetch_add(uses(z, use), 1);
+	return enter(z, use);
+}
+
 void zone_leave(struct zone *z, enum zone_use use)
 {
-	atomic_fetch_sub(use == ZONE_DRAIN ? &z->drain : &z->normal, 1);
+	atomic_fetch_sub(uses(z, use), 1);
+}
+
+int object_enter(struct object *o, enum zone_use use)
+{
+	for (;;) {
+		struct zone *z = o->zone;
+		int r = zone_enter(z, use);
+
+		if (z == o->zone)
+			return r;
+		if (r == 0)
+			zone_leave(z, use);
+	}
+}
+
+void object_leave(struct object *o, enum zone_use use)
+{
+	zone_leave(o->zone, use);
+}
+
+int zone_hold(struct zone *z, unsigned int timeout_ms)
+{
+	uint64_t end = now_ms() + timeout_ms;
+
+	z->held = true;
+	while (z->normal || z->drain) {
+		if (now_ms() >= end) {
+			z->held = false;
+			return -EBUSY;
+		}
+		pause_short();
+	}
+	return 0;
+}
+
+void zone_release(struct zone *z)
+{
+	z->held = false;
+}
+
+bool zone_takes(struct zone *z)
+{
+	bool takes = !zone_enter(z, ZONE_NORMAL);
+
+	if (takes) {
+		takes = zone_taken_keys(z);
+		zone_leave(z, ZONE_NORMAL);
+	}
+	return takes;
 }
 
 enum zone_state zone_state(const struct zone *z)
@@ -200,13 +297,6 @@ void zone_lock_begin(struct zone *z, int lock_errno)
 
 	z->lock_errno = lock_errno;
 	atomic_compare_exchange_strong(&z->state, &unlocked, ZONE_DRAINING);
-}
-
-static void pause_short(void)
-{
-	const struct timespec ts = { 0, POLL_NS };
-
-	nanosleep(&ts, NULL);
 }
 
 int zone_quiesce(struct zone *z, unsigned int timeout_ms)

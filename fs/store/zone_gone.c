@@ -53,6 +53,23 @@ int keyring_remove(int fd, const struct volume_block *v, const struct zone_id *z
 	       store_fail(err, r, NULL, "cannot remove %s: %s", at.shown, strerror(-r));
 }
 
+/* What was not taken over yet would stay readable under the keys of the zone above. */
+static int not_taking(int fd, const struct volume_block *v, const struct zone_id *z,
+		      struct store_error *err)
+{
+	struct keyring *k = NULL;
+	struct ring_place at;
+	bool takes = false;
+
+	if (!ring_place_open(fd, v, z, false, &at)) {
+		takes = !keyring_read(&at, z, &k, NULL) && keyring_takes(k);
+		keyring_free(k);
+		ring_place_close(&at);
+	}
+	return takes ? store_fail(err, -EBUSY, "cmkfs key rotate --reencrypt --zone ZONE ends that",
+				  "the zone still takes files over from the one that it lies in") : 0;
+}
+
 int volume_destroy_zone(const char *dir, const struct zone_id *z, const char *state_dir,
 			struct store_error *err)
 {
@@ -62,6 +79,8 @@ int volume_destroy_zone(const char *dir, const struct zone_id *z, const char *st
 
 	if (r == 0)
 		r = not_root(&v, z, err);
+	if (r == 0)
+		r = not_taking(fd, &v, z, err);
 	if (r == 0)
 		r = keyring_remove(fd, &v, z, err);
 	if (r == 0)
@@ -137,6 +156,9 @@ int zone_destroy(struct zone *z, struct store_error *err)
 		if (o->parent == z && !o->gone)
 			return store_fail(err, -EBUSY, "destroy that one first",
 					  "another zone lies in it");
+	r = not_taking(st->root_fd, &st->vol, &z->id, err);
+	if (r)
+		return r;
 	zone_top(z, true, &top);
 	r = zone_drop(z, err);
 	if (r == 0) {

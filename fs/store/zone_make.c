@@ -48,6 +48,7 @@ static int fill_keyring(struct keyring *k, struct zone *up, const struct zone_dr
 {
 	int r;
 
+	k->flags = d->takes ? KEYRING_TAKES : 0;
 	k->zone = d->id;
 	memcpy(k->parent, up->id.zone, ID_LEN);
 	k->active = 1;
@@ -103,7 +104,7 @@ static int make_zone(struct zone *up, const struct zone_draft *d, const uint8_t 
 		r = root_keys_derive(&d->id, rk);
 	}
 	if (r == 0)
-		r = zone_keys_set(z, rk, vk, 1, 1);
+		r = zone_keys_set(z, rk, vk, 1, 1, d->takes);
 	secret_free(rk);
 	secret_free(vk);
 	if (r < 0) {
@@ -113,6 +114,29 @@ static int make_zone(struct zone *up, const struct zone_draft *d, const uint8_t 
 	z->state = ZONE_UNLOCKED;
 	*ret = z;
 	return 0;
+}
+
+int zone_begin(struct zone *up, const struct zone_draft *d, const struct keyslot *slot,
+	       struct zone **ret, struct store_error *err)
+{
+	uint8_t fingerprint[KEY_LEN];
+	struct zone *z = NULL;
+	int r = make_keyring(up, d, slot, fingerprint, err);
+
+	if (r == 0)
+		r = make_zone(up, d, fingerprint, &z);
+	if (r < 0)
+		return r;
+	zones_add(up->st, z);
+	*ret = z;
+	return 0;
+}
+
+void zone_abandon(struct zone *z)
+{
+	zone_lock_begin(z, ENOKEY);
+	zone_wipe(z);
+	zone_drop(z, NULL);
 }
 
 /* Before anything is made: whether it is an empty directory of this zone. */
@@ -137,23 +161,17 @@ static int look_first(const struct place *p)
 static int make_at(const struct place *p, const struct zone_draft *d, const struct keyslot *slot,
 		   struct zone **ret, struct store_error *err)
 {
-	uint8_t fingerprint[KEY_LEN];
 	struct zone *z = NULL;
 	bool made;
 	int r = look_first(p);
 
 	if (r == 0)
-		r = make_keyring(p->dir->zone, d, slot, fingerprint, err);
-	if (r == 0)
-		r = make_zone(p->dir->zone, d, fingerprint, &z);
+		r = zone_begin(p->dir->zone, d, slot, &z, err);
 	if (r < 0)
 		return r;
-	zones_add(p->dir->st, z);
 	r = zone_dir_make(p, z, &made);
 	if (r < 0 && !made) {
-		zone_lock_begin(z, ENOKEY);
-		zone_wipe(z);
-		zone_drop(z, NULL);
+		zone_abandon(z);
 		return r;
 	}
 	*ret = z;

@@ -16,12 +16,12 @@
 static int step(struct object *dir, const char *name, struct object **ret)
 {
 	struct stat sb;
-	int r = zone_enter(dir->zone, ZONE_NORMAL);
+	int r = object_enter(dir, ZONE_NORMAL);
 
 	if (r < 0)
 		return r;
 	r = object_lookup(dir, name, ret, &sb);
-	zone_leave(dir->zone, ZONE_NORMAL);
+	object_leave(dir, ZONE_NORMAL);
 	return r;
 }
 
@@ -53,7 +53,7 @@ static int plain_name(struct object *parent, const char *stored, char name[stati
 {
 	struct loaded *dl;
 	size_t n;
-	int r = zone_enter(parent->zone, ZONE_NORMAL);
+	int r = object_enter(parent, ZONE_NORMAL);
 
 	if (r < 0)
 		return r;
@@ -62,7 +62,7 @@ static int plain_name(struct object *parent, const char *stored, char name[stati
 		r = entry_plain_name(parent, dl, stored, name, &n);
 		object_unpin(parent);
 	}
-	zone_leave(parent->zone, ZONE_NORMAL);
+	object_leave(parent, ZONE_NORMAL);
 	return r;
 }
 

@@ -145,8 +145,11 @@ static int unlock_with(struct unlocking *u)
 	if (r == 0)
 		r = remember(u);
 	if (r == 0) {
-		r = zone_keys_set(u->z, &u->rk, u->vks, u->n, u->k->active);
-		if (r < 0)
+		r = zone_keys_set(u->z, &u->rk, u->vks, u->n, u->k->active, keyring_takes(u->k));
+		if (r == -EAGAIN)
+			store_fail(u->err, r, "it is opened after that",
+				   "the zone whose files it takes over is locked");
+		else if (r < 0)
 			store_fail(u->err, r, NULL, "no memory for keys");
 	}
 	return r;

@@ -20,7 +20,6 @@ chown 1234:2345 mnt/a 2>/dev/null || true
 before=$(stat -c '%a %u %g' mnt/a)
 
 # ---- what is refused
-expect_error 2 'not empty' cmkfs zone create --key local://a/keys/k mnt/full
 expect_error 2 'Not a directory' cmkfs zone create --key local://a/keys/k mnt/full/file
 expect_error 2 'No such file' cmkfs zone create --key local://a/keys/k mnt/none
 expect_error 4 'purge protection' cmkfs zone create --key local://plain/keys/k mnt/a

@@ -91,7 +91,8 @@ def parse_keyring(data):
     head = f.KEYRING.unpack(data)
     need(head.magic == b"CMKFSKEY" and head.version == 1, "not a keyring")
     need(head.length == len(data) <= 1 << 20, "keyring length")
-    need(not head.flags and not any(head.reserved) and 1 <= head.count <= 64, "keyring header")
+    need(head.flags in (0, f.K_TAKES) and (any(head.parent) or not head.flags), "keyring flags")
+    need(not any(head.reserved) and 1 <= head.count <= 64, "keyring header")
     generations, at, end = [], f.KEYRING.size, len(data) - 32
     for _ in range(head.count):
         gen = f.GENERATION.unpack(data, at)
@@ -122,6 +123,8 @@ class Zone:
         need(head.vol_id == vol_id and head.zone_id == zone_id, "keyring of something else")
         self.vol_id, self.zone_id, self.parent = vol_id, zone_id, head.parent
         self.head, self.generations, self.kek, self.keys = head, generations, {}, None
+        self.takes = head.flags & f.K_TAKES and any(
+            gen.g == 1 and gen.state != f.G_DESTROYED for gen, _ in generations)
         for gen, slots in generations:
             if gen.state != f.G_DESTROYED:
                 self.open_generation(gen, slots, secrets)

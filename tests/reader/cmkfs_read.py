@@ -74,7 +74,8 @@ class Object:
                 self.other.check(self.type)
         except FormatError:
             self.other = None
-        self.size, self.id, self.zone = self.head.size, self.head.h.object_id, self.head.zone
+        self.size, self.id = self.head.size, self.head.h.object_id
+        self.zone = self.head.zone if self.head.h.flags & f.F_ZONE_ROOT else self.zone_above
         self.keys = [self.head.keys[e] for e in sorted(self.head.keys, reverse=True)]
 
     def close(self):
@@ -92,8 +93,9 @@ class Object:
         """The binding of 3.12; bind_zone is the zone of the directory."""
         if self.volume.binding == 0 or self.head.h.flags & f.F_OVERFLOW:
             return
-        tag = bind_zone.keys.tag(directory_id, name)
-        if not any(f.same(tag, own) for own in self.head.tags()):
+        zones = [bind_zone] + ([self.volume.zones[bind_zone.parent]] if bind_zone.takes else [])
+        tags = [zone.keys.tag(directory_id, name) for zone in zones]
+        if not any(f.same(tag, own) for own in self.head.tags() for tag in tags):
             if self.volume.binding == 2:
                 raise IntegrityError("not bound to this name")
             self.volume.note(self.path, "not bound to this name")
@@ -358,6 +360,8 @@ class Volume:
     def zone_below(self, zone, zone_id, is_root):
         """The zone of an object reached through a directory of this zone."""
         if not is_root or zone_id == zone.zone_id:
+            if zone.takes and zone_id == zone.parent and not is_root:
+                return self.zones[zone_id]      # still as it was in the zone above
             need(zone_id == zone.zone_id and not is_root, "object of another zone")
             return zone
         if zone_id not in self.zones:
