@@ -8,6 +8,8 @@
 #   WERROR=1          warnings are errors
 #   V=1               show the commands
 #   O=build           where everything that is made goes
+#   FUSE=3.18         with that libfuse instead of the system's: built from Debian's
+#                     source package by make deps FUSE=3.18; O is then build/with-fuse-3.18
 #   PREFIX=/usr/local, DESTDIR=   for install and uninstall
 #   WITHOUT=libcurl   build without the key providers that need it; also p11-kit-1
 #   TEST_WRAPPER=     put before each unit test, e.g. valgrind
@@ -23,9 +25,16 @@ endif
 AR ?= ar
 INSTALL ?= install
 PKG_CONFIG ?= pkg-config
-O ?= build
+O ?= build$(if $(FUSE),/with-fuse-$(FUSE))
 # One spelling, since the dependencies of an object are on record by its name.
 override O := $(patsubst $(CURDIR)/%,%,$(abspath $(O)))
+fuse_prefix := $(if $(FUSE),$(CURDIR)/build/fuse-$(FUSE))
+ifdef FUSE
+export FUSE
+PKG_CONFIG := PKG_CONFIG_PATH='$(fuse_prefix)/lib/pkgconfig' $(PKG_CONFIG)
+# Else the system's library would be taken without a word.
+fuse_there = $(if $(wildcard $(fuse_prefix)/lib/libfuse3.a),,$(error run make deps FUSE=$(FUSE) first))
+endif
 PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin
 # mount(8) looks for helpers in /sbin and /usr/sbin and nowhere else.
@@ -56,7 +65,7 @@ warnings := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvl
 	$(if $(WERROR),-Werror)
 all_cflags = -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DFUSE_USE_VERSION=312 \
 	-DCMKFS_VERSION='"$(VERSION)"' -I. $(warnings) -pthread -fstack-protector-strong \
-	$(have_flags) $(pkg_cflags) $(CFLAGS) $(CPPFLAGS)
+	$(fuse_there) $(have_flags) $(pkg_cflags) $(CFLAGS) $(CPPFLAGS)
 all_ldflags = -pthread -Wl,-z,relro,-z,now $(CFLAGS) $(LDFLAGS)
 
 ifeq ($(V),1)
@@ -97,7 +106,7 @@ helpers := $(O)/mount.cmkfs $(O)/mount.fuse.cmkfs
 units := cmkfs@.service cmkfs-maintain.service cmkfs-maintain.timer
 man_pages := $(wildcard man/*.[1578])
 
-.PHONY: all tests help deps deps-demo deps-lint demo check check-unit \
+.PHONY: all tests help deps fuse deps-demo deps-lint demo check check-unit \
 	check-mount check-long asan lint layers bench install uninstall clean version FORCE
 .DELETE_ON_ERROR:
 
@@ -173,8 +182,11 @@ FORCE:
 
 # ---- dependencies, demo ------------------------------------------------------
 
-deps: ## install what is missing on Debian 12, and say what
+deps: fuse ## install what is missing on Debian 12, and say what
 	@fs/dist/deps.sh build demo check
+
+fuse:
+	$(if $(FUSE),@fs/dist/deps.sh build fuse && fs/dist/fuse.sh $(FUSE) $(fuse_prefix))
 
 deps-demo:
 	@fs/dist/deps.sh build demo

@@ -1,13 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Install what is missing on Debian 12 of the groups given (build, demo, check,
-# lint), and say what.  Needs root or sudo only when something is missing.
+# lint, fuse), and say what.  Needs root or sudo only when something is missing.
 set -eu
 
 build="gcc make pkg-config libc6-dev libfuse3-dev fuse3 libssl-dev libsqlite3-dev libjansson-dev libinih-dev libcurl4-openssl-dev libp11-kit-dev"
 demo="python3"
 check="libcmocka-dev python3 python3-cryptography python3-numpy openssl procps mandoc attr acl sqlite3 rsync git strace e2fsprogs xfsprogs btrfs-progs libnss3 libnss3-tools softhsm2 p11-kit p11-kit-modules faketime"
 lint="clang shellcheck mandoc codespell"
+fuse="meson ninja-build dpkg-dev"
 
 want=""
 for group in "$@"; do
@@ -16,6 +17,7 @@ for group in "$@"; do
 	demo) want="$want $demo" ;;
 	check) want="$want $check" ;;
 	lint) want="$want $lint" ;;
+	fuse) want="$want $fuse" ;;
 	*)
 		echo "deps: no group named $group" >&2
 		exit 2

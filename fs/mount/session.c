@@ -52,6 +52,9 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 	 * that are not sent; splicing, since every byte must be touched;
 	 * HANDLE_KILLPRIV, since its second version is, see patch_init().
 	 */
+#ifdef FUSE_CAP_HANDLE_KILLPRIV_V2
+	conn->want |= conn->capable & FUSE_CAP_HANDLE_KILLPRIV_V2;
+#endif
 	if (m->writeback)
 		conn->want |= conn->capable & FUSE_CAP_WRITEBACK_CACHE;
 	m->writeback = conn->want & FUSE_CAP_WRITEBACK_CACHE;
@@ -98,8 +101,8 @@ static const struct fuse_lowlevel_ops ops = {
 
 /*
  * FUSE_HANDLE_KILLPRIV_V2 spares a GETXATTR of security.capability with every
- * write(2).  libfuse 3.14 has no name for it, so the bit is put into the INIT
- * reply as it goes out.  What it means: set-id bits and capabilities are ours
+ * write(2).  libfuse before 3.17 has no name for it, so the bit is put into the
+ * INIT reply as it goes out.  What it means: set-id bits and capabilities are ours
  * to clear when a WRITE or SETATTR says so (kill_setid()).
  */
 static void patch_init(const struct iovec *iov, int count)
@@ -125,6 +128,13 @@ static ssize_t io_read(int fd, void *buf, size_t n, void *userdata)
 {
 	(void)userdata;
 	return read(fd, buf, n);
+}
+
+static void log_nothing(enum fuse_log_level level, const char *fmt, va_list ap)
+{
+	(void)level;
+	(void)fmt;
+	(void)ap;
 }
 
 static void log_fuse(enum fuse_log_level level, const char *fmt, va_list ap)
@@ -166,9 +176,27 @@ out:
 	return r;
 }
 
-int session_mount(struct mount *m, struct mount_failure *f)
+/*
+ * Have libfuse send by io_writev().  From 3.18.3 it may be built without that:
+ * it then names all that patch_init() is for.
+ */
+static int send_by_hand(struct mount *m)
 {
 	static const struct fuse_custom_io io = { .writev = io_writev, .read = io_read };
+	int r;
+
+	fuse_set_log_func(log_nothing);
+	r = fuse_session_custom_io(m->se, &io, m->fd);
+	fuse_set_log_func(log_fuse);
+#ifdef FUSE_CAP_HANDLE_KILLPRIV_V2
+	return r == -ENOTSUP ? 0 : r;
+#else
+	return r;
+#endif
+}
+
+int session_mount(struct mount *m, struct mount_failure *f)
+{
 	int r;
 
 	fuse_set_log_func(log_fuse);
@@ -184,7 +212,7 @@ int session_mount(struct mount *m, struct mount_failure *f)
 				  "cannot mount at %s", m->mountpoint);
 	m->fd = fuse_session_fd(m->se);
 	atomic_store(&m->mounted, true);
-	r = fuse_session_custom_io(m->se, &io, m->fd);
+	r = send_by_hand(m);
 	if (!r)
 		r = mountinfo_find(m->mountpoint, &m->dev_major, &m->dev_minor);
 	if (r < 0) {
