@@ -10,53 +10,6 @@
 #include "fs/store/entry.h"
 #include "fs/store/xattr.h"
 
-#define USER "user."
-#define USER_LEN 5u
-#define TRIES 3 /* of a read-only store, whose writer may be re-keying */
-
-static bool starts(const char *s, const char *prefix)
-{
-	return !strncmp(s, prefix, strlen(prefix));
-}
-
-static bool passes_in_clear(const char *name)
-{
-	return starts(name, "security.") || starts(name, "trusted.") ||
-	       starts(name, "system.posix_acl_");
-}
-
-/* ---- a read-only store ---------------------------------------------------------- */
-
-/* What tells one set of keys of O from another; 0: O has no header. */
-static uint64_t keys_of(struct object *o)
-{
-	struct loaded *l;
-	uint64_t r;
-
-	if (object_pin(o, &l) || !l)
-		return 0;
-	pthread_rwlock_rdlock(&l->lock);
-	r = (uint64_t)l->h.epoch << 1 | !!(l->h.flags & FLAG_REKEY);
-	pthread_rwlock_unlock(&l->lock);
-	object_unpin(o);
-	return r;
-}
-
-/* Whether O has other keys by now than *KEYS, which its writer has given it. */
-static bool keys_changed(struct object *o, uint64_t *keys)
-{
-	uint64_t now;
-
-	if (!o->st->opt.read_only)
-		return false;
-	beside_refresh(o);
-	now = keys_of(o);
-	if (now == *keys)
-		return false;
-	*keys = now;
-	return true;
-}
-
 /* ---- get -------------------------------------------------------------------- */
 
 /* The kernel asks for security.capability at every write: a descriptor that is open will do. */
@@ -117,141 +70,15 @@ ssize_t object_getxattr(struct object *o, const char *name, void *buf, size_t ca
 	uint64_t keys;
 	ssize_t n;
 
-	if (passes_in_clear(name))
+	if (xattr_is_clear(name))
 		return get_clear(o, name, buf, cap);
-	if (!starts(name, USER))
+	if (!xattr_is_user(name))
 		return -EOPNOTSUPP;
-	keys = o->st->opt.read_only ? keys_of(o) : 0;
+	keys = o->st->opt.read_only ? attribute_keys(o) : 0;
 	for (int i = 0;; i++) {
-		n = get_user(o, name + USER_LEN, buf, cap);
-		if (n != -ENODATA || i == TRIES || !keys_changed(o, &keys))
+		n = get_user(o, name + XATTR_USER_LEN, buf, cap);
+		if (n != -ENODATA || i == ATTRIBUTE_TRIES || !attribute_keys_changed(o, &keys))
 			return n;
-	}
-}
-
-/* ---- list ------------------------------------------------------------------- */
-
-struct list {
-	char *buf;
-	size_t cap, n;
-	const struct attribute *a, *old; /* NULL: no user attributes; it is not being re-keyed */
-	const char *names; /* the stored ones */
-	ssize_t len;
-	char recorded[NAME_LIMIT + 1]; /* one that may be in the journal only, or "" */
-	bool unknown; /* some name authenticates under neither */
-};
-
-/* CAP 0: only count. */
-static int list_add(struct list *l, const char *prefix, const char *name, size_t n)
-{
-	size_t p = strlen(prefix), len = p + n + 1;
-
-	if (l->cap) {
-		if (l->n + len > l->cap)
-			return -ERANGE;
-		memcpy(l->buf + l->n, prefix, p);
-		memcpy(l->buf + l->n + p, name, n);
-		l->buf[l->n + len - 1] = '\0';
-	}
-	l->n += len;
-	return 0;
-}
-
-static bool has_stored(const struct list *l, const char *stored)
-{
-	for (ssize_t i = 0; i < l->len; i += (ssize_t)strlen(l->names + i) + 1)
-		if (!strcmp(l->names + i, stored))
-			return true;
-	return false;
-}
-
-/* A name under the older keys; there may be the same under the newer ones already. */
-static int list_older(struct list *l, const char *stored)
-{
-	struct attribute a = *l->a;
-	char name[NAME_LIMIT + 1];
-	size_t n;
-
-	if (!l->old || xattr_name_decrypt(l->old->k->xn, stored, strlen(stored), name, &n)) {
-		l->unknown = true;
-		return 0;
-	}
-	name[n] = '\0';
-	if (attribute_name(&a, name) || !strcmp(a.stored, l->recorded) || has_stored(l, a.stored))
-		return 0;
-	return list_add(l, USER, name, n);
-}
-
-static int list_one(struct list *l, const char *stored)
-{
-	char name[NAME_LIMIT + 1];
-	size_t n;
-
-	if (passes_in_clear(stored))
-		return list_add(l, "", stored, strlen(stored));
-	if (!l->a || !starts(stored, XATTR_PREFIX))
-		return 0; /* not ours */
-	if (xattr_name_decrypt(l->a->k->xn, stored, strlen(stored), name, &n))
-		return list_older(l, stored);
-	return list_add(l, USER, name, n);
-}
-
-static int list_all(struct list *l, int fd)
-{
-	_cleanup_free_ char *names = NULL;
-	int r = 0;
-
-	if (l->old)
-		attribute_recorded_name(l->a->l, l->recorded);
-	l->len = attributes_list(fd, &names);
-	l->names = names;
-	if (l->len < 0)
-		return l->len == -EOPNOTSUPP ? 0 : (int)l->len;
-	for (ssize_t i = 0; i < l->len && !r; i += (ssize_t)strlen(names + i) + 1)
-		r = list_one(l, names + i);
-	return !r && *l->recorded && !has_stored(l, l->recorded) ? list_one(l, l->recorded) : r;
-}
-
-/* Of what has no keys. */
-static int list_clear(struct object *o, struct list *l)
-{
-	_cleanup_close_ int fd = object_attr_fd(o);
-
-	return fd < 0 ? fd : list_all(l, fd);
-}
-
-static int list_user(struct object *o, struct list *l)
-{
-	struct attribute a, old;
-	int r = attribute_open(o, NULL, false, &a);
-
-	if (r < 0)
-		return r == -ENODATA ? 0 : r; /* no header yet, so no attributes */
-	r = attribute_older(&a, NULL, &old);
-	l->a = &a;
-	l->old = r > 0 ? &old : NULL;
-	if (r >= 0)
-		r = list_all(l, o->fd);
-	if (l->old)
-		attribute_end(&old);
-	attribute_close(&a);
-	return r;
-}
-
-ssize_t object_listxattr(struct object *o, char *buf, size_t cap)
-{
-	bool has_user = S_ISREG(o->type) || S_ISDIR(o->type);
-	uint64_t keys = has_user && o->st->opt.read_only ? keys_of(o) : 0;
-
-	for (int i = 0;; i++) {
-		struct list l = { .buf = buf, .cap = cap };
-		int r = has_user ? list_user(o, &l) : list_clear(o, &l);
-
-		if (l.unknown && i < TRIES && keys_changed(o, &keys))
-			continue;
-		if (l.unknown)
-			store_event(o->st, EVENT_NAME, o, 0, 0, "attribute name");
-		return r < 0 ? r : (ssize_t)l.n;
 	}
 }
 
@@ -282,16 +109,16 @@ int object_setxattr(struct object *o, const char *name, const void *value, size_
 
 	if (o->st->opt.read_only)
 		return -EROFS;
-	if (passes_in_clear(name))
+	if (xattr_is_clear(name))
 		return set_clear(o, name, value, n, flags);
-	if (!starts(name, USER))
+	if (!xattr_is_user(name))
 		return -EOPNOTSUPP;
 	if (n > USER_VALUE_MAX)
 		return -E2BIG;
-	r = attribute_open(o, name + USER_LEN, true, &a);
+	r = attribute_open(o, name + XATTR_USER_LEN, true, &a);
 	if (r < 0)
 		return r;
-	r = attribute_renew_first(&a, name + USER_LEN);
+	r = attribute_renew_first(&a, name + XATTR_USER_LEN);
 	if (!r)
 		r = set_user(&a, value, n, flags);
 	attribute_close(&a);
@@ -306,18 +133,18 @@ int object_removexattr(struct object *o, const char *name)
 
 	if (o->st->opt.read_only)
 		return -EROFS;
-	if (passes_in_clear(name)) {
+	if (xattr_is_clear(name)) {
 		fd = object_attr_fd(o);
 		return fd < 0 ? fd : backing_removexattr(fd, NULL, name);
 	}
-	if (!starts(name, USER))
+	if (!xattr_is_user(name))
 		return -EOPNOTSUPP;
-	r = attribute_open(o, name + USER_LEN, true, &a);
+	r = attribute_open(o, name + XATTR_USER_LEN, true, &a);
 	if (r == -ERANGE)
 		return -ENODATA;
 	if (r < 0)
 		return r;
-	r = attribute_renew_first(&a, name + USER_LEN);
+	r = attribute_renew_first(&a, name + XATTR_USER_LEN);
 	if (!r)
 		r = backing_removexattr(o->fd, NULL, a.stored);
 	attribute_close(&a);

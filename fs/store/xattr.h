@@ -11,7 +11,22 @@
 #include "crypto/aead.h"
 #include "fs/store/content.h"
 
+#define XATTR_USER "user."
+#define XATTR_USER_LEN 5u
+#define ATTRIBUTE_TRIES 3 /* of a read-only store, whose writer may be re-keying */
 #define USER_VALUE_MAX (XATTR_SIZE_MAX - SEALED_EXTRA)
+
+static inline bool xattr_is_user(const char *name)
+{
+	return !strncmp(name, XATTR_USER, XATTR_USER_LEN);
+}
+
+/* Those that are stored as they are. */
+static inline bool xattr_is_clear(const char *name)
+{
+	return !strncmp(name, "security.", 9) || !strncmp(name, "trusted.", 8) ||
+	       !strncmp(name, "system.posix_acl_", 17);
+}
 
 struct xattr_keys { /* secret; of one call */
 	uint8_t xn[NAME_KEY_LEN];
@@ -45,6 +60,11 @@ ssize_t attribute_unseal(const struct attribute *a, const uint8_t *sealed, ssize
 			 size_t cap);
 /* The stored names of all attributes of what is open as FD: *RET is malloc'd, their length returned. */
 ssize_t attributes_list(int fd, char **ret);
+
+/* A read-only store: what tells one set of keys of O from another; 0: O has no header. */
+uint64_t attribute_keys(struct object *o);
+/* Whether O has other keys by now than *KEYS, which its writer has given it. */
+bool attribute_keys_changed(struct object *o, uint64_t *keys);
 
 /* ---- xattr_rekey.c ---- */
 

@@ -152,3 +152,33 @@ ssize_t attributes_list(int fd, char **ret)
 	}
 	return n;
 }
+
+/* ---- a read-only store ---------------------------------------------------------- */
+
+uint64_t attribute_keys(struct object *o)
+{
+	struct loaded *l;
+	uint64_t r;
+
+	if (object_pin(o, &l) || !l)
+		return 0;
+	pthread_rwlock_rdlock(&l->lock);
+	r = (uint64_t)l->h.epoch << 1 | !!(l->h.flags & FLAG_REKEY);
+	pthread_rwlock_unlock(&l->lock);
+	object_unpin(o);
+	return r;
+}
+
+bool attribute_keys_changed(struct object *o, uint64_t *keys)
+{
+	uint64_t now;
+
+	if (!o->st->opt.read_only)
+		return false;
+	beside_refresh(o);
+	now = attribute_keys(o);
+	if (now == *keys)
+		return false;
+	*keys = now;
+	return true;
+}
