@@ -61,6 +61,32 @@ server_unwraps() {
 	grep -c 'Decryption called' "$CASE_DIR/kms/log"
 }
 
+error_answer() { # TYPE: as the real service gives it, which this server never does
+	local body="{\"__type\":\"$1\",\"message\":\"by the front\"}"
+	printf 'HTTP/1.1 400 Bad Request\r\nContent-Type: application/x-amz-json-1.1\r\n'
+	printf 'Connection: close\r\nContent-Length: %d\r\n\r\n%s' ${#body} "$body"
+}
+
+server_throttle() { # on|off
+	rm -f kms/answer
+	[ "$1" = off ] || error_answer ThrottlingException >kms/answer
+}
+
+server_unwraps_fail() { # on|off
+	printf TrentService.Decrypt >kms/answer-to
+	server_throttle "$1"
+	[ "$1" = on ] || rm kms/answer-to
+}
+
+server_calls() {
+	wc -l <kms/calls
+}
+
+credential_expire() {
+	error_answer ExpiredTokenException >kms/new
+	mv kms/new kms/answer-once
+}
+
 other_tenant() { # on|off
 	case $1 in
 	on) printf '[host]\nregion = us-east-1\n' >>"$CMKFS_CONFIG" ;;
