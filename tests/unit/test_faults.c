@@ -162,8 +162,7 @@ static int go_on(void *arg, uint64_t bytes)
 
 static void rekey(struct run *r)
 {
-	if (store_volume(r->f.st)->suite == SUITE_GCM)
-		after(r, object_rekey(r->o, go_on, NULL), 0, 0, r->size);
+	after(r, object_rekey(r->o, go_on, NULL), 0, 0, r->size);
 }
 
 static void evict(struct run *r)

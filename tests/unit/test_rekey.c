@@ -488,6 +488,71 @@ static void an_attribute_without_room_is_never_lost(void **state)
 	}
 }
 
+/* ---- a store that fails for good, and comes back -------------------------------------------------- */
+
+struct gone_store {
+	unsigned int calls, from;
+};
+
+static int fail_from(void *arg, const struct backing_call *c)
+{
+	struct gone_store *g = arg;
+
+	return c->op != BACKING_READ && ++g->calls >= g->from ? -EIO : 0;
+}
+
+static void check_filled(struct object *o, const uint8_t *want, uint8_t *buf)
+{
+	uint8_t *got;
+
+	assert_int_equal(object_read(o, buf, BIG + 2 * CHUNK, BIG, 0, &got), BIG);
+	assert_memory_equal(got, want, BIG);
+}
+
+static void what_could_not_be_undone_is_when_it_can_be(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t *want = malloc(BIG), *buf = malloc(BIG + 2 * CHUNK), byte[CHUNK];
+	struct backing_hooks hooks = { .before = fail_from };
+	struct object *o;
+	int r = -EIO;
+
+	fill(want, BIG, 3);
+	mkfile(f, "file", "");
+	second_generation(f);
+	for (unsigned int from = 1; r; from++) {
+		struct gone_store g = { .from = from };
+
+		assert_true(from < 200);
+		o = at(f, "file");
+		memcpy(buf, want, BIG);
+		assert_int_equal(object_write(o, buf, BIG, 0), 0);
+		assert_int_equal(object_fsync(o, false), 0);
+		hooks.arg = &g;
+		backing_hooks = &hooks;
+		r = object_rekey(o, go_on, NULL);
+		check_filled(o, want, buf);
+		backing_hooks = NULL;
+		check_filled(o, want, buf);
+		object_fsync(o, false); /* tells of the error */
+		if (from % 2) { /* into the window, which is back */
+			want[7 * CHUNK] = byte[0] = (uint8_t)from;
+			assert_int_equal(object_write(o, byte, 1, 7 * CHUNK), 0);
+			assert_int_equal(object_fsync(o, false), 0);
+		}
+		object_put(o);
+		remount_with(f, true, true);
+		o = at(f, "file");
+		check_filled(o, want, buf);
+		object_put(o);
+	}
+	o = at(f, "file");
+	assert_int_equal(object_needs_rekey(o), REKEY_NONE);
+	object_put(o);
+	free(want);
+	free(buf);
+}
+
 /* ---- what a read-only mount makes of a death ----------------------------------------------------- */
 
 struct death {
@@ -602,6 +667,7 @@ int main(void)
 		T(what_is_damaged_keeps_its_key),
 		T(readers_and_writers_go_on),
 		T(an_attribute_without_room_is_never_lost),
+		T(what_could_not_be_undone_is_when_it_can_be),
 		T(a_header_alone_of_the_new_key_is_read),
 		T(a_key_of_another_zone_is_not_taken),
 		T(the_active_generation_is_not_destroyed),
@@ -612,6 +678,7 @@ int main(void)
 		X(attributes_change_while_it_is_half_done),
 		X(an_attribute_without_room_is_never_lost),
 		X(readers_and_writers_go_on),
+		X(what_could_not_be_undone_is_when_it_can_be),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
