@@ -54,7 +54,7 @@ rounds() { # WHAT: until it is done, with a kill at a random moment of each run
 }
 
 for cipher in ${CIPHERS:-gcm xts}; do
-	mkvol vol --cipher $cipher
+	mkvol vol --cipher "$cipher"
 	domount vol mnt
 	rekey fill mnt "$files" $big
 	mkdir -p mnt/moved/a mnt/moved/b
