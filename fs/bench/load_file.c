@@ -91,6 +91,18 @@ static int whole(ssize_t r, size_t n)
 	return r < 0 ? -errno : (size_t)r == n ? 0 : -EIO;
 }
 
+/* How many times UNIT a second all threads do. */
+static int rate_of(const struct load_args *a, int (*run)(struct load_job *j), double unit,
+		   double *ret)
+{
+	uint64_t done;
+	double s;
+	int r = load_run(a, run, NULL, &done, &s);
+
+	*ret = (double)done / unit / s;
+	return r;
+}
+
 /* ---- from beginning to end --------------------------------------------------------- */
 
 static int run_write(struct load_job *j)
@@ -109,12 +121,7 @@ static int run_write(struct load_job *j)
 
 int load_write(const struct load_args *a, double *ret)
 {
-	uint64_t done;
-	double s;
-	int r = load_run(a, run_write, NULL, &done, &s);
-
-	*ret = (double)done / s;
-	return r;
+	return rate_of(a, run_write, 1, ret);
 }
 
 static int run_read(struct load_job *j)
@@ -127,12 +134,7 @@ static int run_read(struct load_job *j)
 
 int load_read(const struct load_args *a, double *ret)
 {
-	uint64_t done;
-	double s;
-	int r = load_run(a, run_read, NULL, &done, &s);
-
-	*ret = (double)done / MIB / s;
-	return r;
+	return rate_of(a, run_read, MIB, ret);
 }
 
 /* ---- at random --------------------------------------------------------------------- */
@@ -158,12 +160,7 @@ static int run_pread(struct load_job *j)
 
 int load_pread(const struct load_args *a, double *ret)
 {
-	uint64_t done;
-	double s;
-	int r = load_run(a, run_pread, NULL, &done, &s);
-
-	*ret = (double)done / s;
-	return r;
+	return rate_of(a, run_pread, 1, ret);
 }
 
 /* All of PATH, mapped; *RET_N bytes of whole blocks.  0, -errno. */
@@ -199,12 +196,7 @@ static int run_mmap(struct load_job *j)
 
 int load_mmap(const struct load_args *a, double *ret)
 {
-	uint64_t done;
-	double s;
-	int r = load_run(a, run_mmap, NULL, &done, &s);
-
-	*ret = (double)done / s;
-	return r;
+	return rate_of(a, run_mmap, 1, ret);
 }
 
 /* As a file of tensors is loaded: each page of the map once, from beginning to end. */
