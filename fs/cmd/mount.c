@@ -6,14 +6,19 @@
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "fs/lib/cmd.h"
 #include "fs/lib/passphrase.h"
 #include "fs/lib/pin.h"
 #include "fs/lib/state.h"
+#include "fs/mount/control.h"
 #include "keyprov/local/local.h"
 #include "mount_helper.h"
 #include "mount_opts.h"
+
+#define DAY 86400
+#define EXPIRY_DAYS 30
 
 static bool foreground, debug;
 static char *options;
@@ -47,6 +52,31 @@ static void warn_of_xts(const char *dir)
 
 	if (!volume_peek(dir, &v, NULL, &err) && v.suite == SUITE_XTS)
 		cmd_note_xts();
+}
+
+/* A key that ends soon is said where somebody reads it. */
+static void warn_of_expiry(const struct conf *conf, const char *dir)
+{
+	_cleanup_free_ char *state = NULL;
+	_cleanup_close_ int fd = -1;
+	json_t *req = NULL, *status = NULL, *z;
+	size_t i;
+
+	if (state_dir(conf, &state) || control_connect(state, dir, &fd))
+		return;
+	req = json_pack("{s:s}", "cmd", "status");
+	if (!control_request(fd, req, &status))
+		json_array_foreach(json_object_get(status, "zones"), i, z) {
+			json_int_t at = json_integer_value(json_object_get(z, "expires"));
+			long long days = (at - (long long)time(NULL)) / DAY;
+			const char *kid = json_string_value(json_object_get(z, "kid"));
+
+			if (at && days < EXPIRY_DAYS)
+				cmd_note("the key %s expires in %lld days: access ends then",
+					 kid ? kid : "", days);
+		}
+	json_decref(req);
+	json_decref(status);
 }
 
 /* The vault's passphrase and a token's PIN are asked for while there is a terminal. */
@@ -95,6 +125,8 @@ static int mount_volume(const struct conf *conf, const char *dir, const char *mn
 		r = mount_run(&p.o, &failure, &daemon);
 		if (r && !daemon)
 			r = cmd_fail(failure.exit_code, failure.hint, "%s", failure.message);
+		else if (!daemon)
+			warn_of_expiry(conf, real);
 	}
 	free(p.kernel);
 	return r;

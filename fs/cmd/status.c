@@ -158,6 +158,7 @@ static const struct column zone_columns[] = {
 	{ .key = "zone", .heading = "ZONE" },	  { .key = "path", .heading = "PATH" },
 	{ .key = "state", .heading = "STATE" },	  { .key = "errno", .heading = "ERRNO" },
 	{ .key = "kid", .heading = "KEY" },	  { .key = "ways", .heading = "SLOTS" },
+	{ .key = "expiry", .heading = "EXPIRES" },
 	{ .key = "reason", .heading = "REASON" },
 };
 

@@ -3,108 +3,17 @@
  * The thread that writes a mount's records: see audit.h.
  */
 #include <errno.h>
-#include <pthread.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <time.h>
 
 #include "crypto/mac.h"
 #include "fs/lib/log.h"
-#include "fs/lib/state.h"
-#include "fs/mount/audit.h"
 #include "fs/mount/audit_hold.h"
-#include "keyprov/keyprov.h"
+#include "fs/mount/audit_priv.h"
 
-#define WAITING_MAX 512
 #define PROBE_S 5 /* between two looks whether a required log could be written */
 #define RETRY_S 1
-
-struct note {
-	const char *operation, *outcome; /* static */
-	uint64_t ino;
-	unsigned int uid; /* of who asked, if PID is set */
-	int pid;
-	char key[KP_URI_MAX], detail[320], exe[256];
-};
-
-struct audit {
-	struct mount *m;
-	char *state_dir;
-	char principal[STATE_PRINCIPAL_LEN];
-	pthread_t thread;
-	pthread_mutex_t lock; /* protects all below */
-	pthread_cond_t wake;
-	bool stop;
-	bool armed;		/* the mount can be locked by now */
-	unsigned int first, n;	/* of the ring */
-	uint64_t left_out;	/* did not fit into it */
-	uint64_t lost;		/* could not be written */
-	struct kp_error failed;	/* why not, at the last try; code 0: it can */
-	struct note ring[WAITING_MAX];
-};
-
-static void add(struct audit *a, const struct note *as, const char *detail, va_list ap)
-{
-	struct note *n;
-
-	pthread_mutex_lock(&a->lock);
-	if (a->n == WAITING_MAX) {
-		a->left_out++;
-	} else {
-		n = &a->ring[(a->first + a->n++) % WAITING_MAX];
-		*n = *as;
-		vsnprintf(n->detail, sizeof(n->detail), detail, ap);
-		pthread_cond_signal(&a->wake);
-	}
-	pthread_mutex_unlock(&a->lock);
-}
-
-void audit_note(struct audit *a, const char *operation, uint64_t ino, const char *outcome,
-		const char *detail, ...)
-{
-	va_list ap;
-
-	if (!a)
-		return;
-	va_start(ap, detail);
-	add(a, &(struct note){ .operation = operation, .outcome = outcome, .ino = ino }, detail,
-	    ap);
-	va_end(ap);
-}
-
-void audit_note_key(struct audit *a, const char *operation, const char *kid, const char *outcome,
-		    const char *detail, ...)
-{
-	struct note n = { .operation = operation, .outcome = outcome };
-	va_list ap;
-
-	if (!a)
-		return;
-	snprintf(n.key, sizeof(n.key), "%s", kid);
-	va_start(ap, detail);
-	add(a, &n, detail, ap);
-	va_end(ap);
-}
-
-void audit_note_by(struct audit *a, const char *operation, unsigned int uid, int pid,
-		   const char *detail, ...)
-{
-	struct note n = { .operation = operation, .outcome = "ok", .uid = uid, .pid = pid };
-	char link[40];
-	va_list ap;
-
-	if (!a)
-		return;
-	snprintf(link, sizeof(link), "/proc/%d/exe", pid);
-	if (readlink(link, n.exe, sizeof(n.exe) - 1) < 0)
-		n.exe[0] = 0; /* gone, or another user's */
-	va_start(ap, detail);
-	add(a, &n, detail, ap);
-	va_end(ap);
-}
-
-/* ---- writing ----------------------------------------------------------------------- */
 
 static int write_note(struct audit *a, struct kp_audit *log, const struct note *n,
 		      struct kp_error *e)

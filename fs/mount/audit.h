@@ -7,6 +7,8 @@
 #ifndef CMKFS_MOUNT_AUDIT_H
 #define CMKFS_MOUNT_AUDIT_H
 
+#include <jansson.h>
+
 #include "fs/mount/session.h"
 #include "keyprov/keyprov.h"
 
@@ -28,9 +30,13 @@ void audit_note(struct audit *a, const char *operation, uint64_t ino, const char
 void audit_note_key(struct audit *a, const char *operation, const char *kid, const char *outcome,
 		    const char *detail, ...) __attribute__((format(printf, 5, 6)));
 
-/* The same about the mount, asked for by the process PID of the user UID. */
-void audit_note_by(struct audit *a, const char *operation, unsigned int uid, int pid,
-		   const char *detail, ...) __attribute__((format(printf, 5, 6)));
+/*
+ * The same of what the request REQ of the control socket asked for: by its
+ * peer.  KID may be NULL.
+ */
+void audit_note_by(struct audit *a, const char *operation, const json_t *req, const char *kid,
+		   const char *outcome, const char *detail, ...)
+	__attribute__((format(printf, 6, 7)));
 
 /* Where records are required: 0, or F says why none can be written. */
 int audit_required(struct audit *a, struct mount_failure *f);

@@ -124,10 +124,7 @@ static void note_operator(struct mount *m, const json_t *req, const char *operat
 {
 	const char *zone = json_string_value(json_object_get(req, "zone"));
 
-	audit_note_by(m->audit, operation,
-		      (unsigned int)json_integer_value(json_object_get(req, "peer_uid")),
-		      (int)json_integer_value(json_object_get(req, "peer_pid")), "zone %s",
-		      zone ? zone : "all");
+	audit_note_by(m->audit, operation, req, NULL, "ok", "zone %s", zone ? zone : "all");
 }
 
 static json_t *answer_lock(struct mount *m, const json_t *req)

@@ -152,10 +152,10 @@ static int make(struct creating *c, struct store_error *err)
 	return r;
 }
 
-static json_t *created(struct creating *c)
+static json_t *created(struct creating *c, const json_t *req)
 {
-	audit_note_key(c->m->audit, "zone.create", c->slot.kid, "ok", "zone %s%s", c->z->id,
-		       c->takes ? ", of a directory with files" : "");
+	audit_note_by(c->m->audit, "zone.create", req, c->slot.kid, "ok", "zone %s%s", c->z->id,
+		      c->takes ? ", of a directory with files" : "");
 	log_notice("zone %s: made under %s", c->z->id, c->slot.kid);
 	return json_pack("{s:b, s:s, s:s, s:b, s:s, s:b}", "ok", 1, "zone", c->z->id, "kid",
 			 c->slot.kid, "may_more", c->info.may_more, "vault", c->info.vault, "takes",
@@ -210,7 +210,7 @@ static json_t *create(struct creating *c, char *path, const json_t *req)
 	r = make(c, &err);
 	if (r == -EMLINK || r == -ENOTDIR || r == -ENOENT)
 		return answer_refused(err.message, err.hint, CMD_USAGE);
-	return r < 0 ? answer_store(r, &err) : created(c);
+	return r < 0 ? answer_store(r, &err) : created(c, req);
 }
 
 json_t *answer_zone_create(struct mount *m, const json_t *req)
@@ -268,7 +268,7 @@ static void forget_top(struct mzone *z, char *path)
 	object_put(dir);
 }
 
-static json_t *destroy(struct mzone *z)
+static json_t *destroy(struct mzone *z, const json_t *req)
 {
 	struct store_error err = { "", "" };
 	_cleanup_free_ char *path = NULL;
@@ -285,7 +285,7 @@ static json_t *destroy(struct mzone *z)
 	lock_end(&z->locker, 1, &rep);
 	zone_set_errno(z->zone, EKEYREVOKED);
 	r = zone_destroy(z->zone, &err);
-	audit_note(z->m->audit, "zone.destroy", 0, r ? "failed" : "ok", "zone %s", z->id);
+	audit_note_by(z->m->audit, "zone.destroy", req, NULL, r ? "failed" : "ok", "zone %s", z->id);
 	if (r < 0)
 		return answer_store(r, &err);
 	z->gone = true;
@@ -312,5 +312,5 @@ json_t *answer_zone_destroy(struct mount *m, const json_t *req)
 	if (takes_over(z))
 		return answer_refused("the zone still takes files over from the one that it lies in",
 				      "cmkfs key rotate --reencrypt --zone ZONE ends that", CMD_BUSY);
-	return destroy(z);
+	return destroy(z, req);
 }

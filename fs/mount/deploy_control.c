@@ -37,9 +37,7 @@ static void note(struct mount *m, const struct deployment *d, const char *operat
 static void note_by(struct mount *m, const struct deployment *d, const char *operation,
 		    const json_t *req)
 {
-	audit_note_by(m->audit, operation,
-		      (unsigned int)json_integer_value(json_object_get(req, "peer_uid")),
-		      (int)json_integer_value(json_object_get(req, "peer_pid")),
+	audit_note_by(m->audit, operation, req, NULL, "ok",
 		      "inode %ju: %ju files, %ju directories, %ju bytes",
 		      (uintmax_t)object_ino(top(d)), (uintmax_t)d->files, (uintmax_t)d->dirs,
 		      (uintmax_t)d->bytes);

@@ -208,9 +208,7 @@ json_t *eraser_begin(struct mount *m, const json_t *req)
 	pthread_mutex_unlock(&m->eraser->lock);
 	if (r)
 		return answer_failure(&f);
-	audit_note_by(m->audit, "erase.begin",
-		      (unsigned int)json_integer_value(json_object_get(req, "peer_uid")),
-		      (int)json_integer_value(json_object_get(req, "peer_pid")), "%zu paths%s",
+	audit_note_by(m->audit, "erase.begin", req, NULL, "ok", "%zu paths%s",
 		      json_array_size(json_object_get(req, "paths")),
 		      json_is_true(json_object_get(req, "recursive")) ? ", recursive" : "");
 	return eraser_status(m, req);

@@ -133,10 +133,10 @@ static void report(struct grant *g, const struct following *f, int r, const stru
 	if (r) {
 		log_warning(e->hint, "%sthe volume stays under %s: %s", zones_label(g->z), f->old_kid,
 			    e->message);
-		audit_note(a, "key.follow", 0, "refused", "%s", f->newest);
+		audit_note_key(a, "key.follow", f->newest, "refused", "zone %s: %s", g->z->id, e->message);
 	} else {
 		log_notice("%sthe volume is now under %s", zones_label(g->z), f->newest);
-		audit_note(a, "key.follow", 0, "ok", "%s", f->newest);
+		audit_note_key(a, "key.follow", f->newest, "ok", "zone %s", g->z->id);
 	}
 }
 

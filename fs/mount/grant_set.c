@@ -109,8 +109,8 @@ static void tell_loss(struct part *p, const struct grant_set *s)
 			    p->slot->id, p->slot->kid, p->status.error.message);
 	else
 		log_notice("%sslot %u (%s) is back", zones_label(g->z), p->slot->id, p->slot->kid);
-	audit_note(g->z->m->audit, "key.slot", 0, lost ? "lost" : "ok", "zone %s, slot %u", g->z->id,
-		   p->slot->id);
+	audit_note_key(g->z->m->audit, "key.slot", p->slot->kid, lost ? "lost" : "ok",
+		       "zone %s, slot %u", g->z->id, p->slot->id);
 }
 
 static void tell_grace(const struct part *p)

@@ -42,6 +42,19 @@ says "zone 0 of $dir still needs .*vault policy set a $principal use" \
 silent cmkfs vault policy set a "$principal" use
 wait_for 5 cat mnt/file
 
+# ---- a key that ends soon: said at the mount and in status, of each zone
+doumount mnt
+cmkfs vault key update local://a/keys/k --expires +20d
+cmkfs vault key update local://b/keys/k --expires +5d
+domount vol mnt 2>said
+[ "$(grep -cE 'the key local://[ab]/keys/k/[0-9a-f]{32} expires in (19|4|5|20) days' said)" = 2 ] ||
+	fail "at the mount: $(cat said)"
+cmkfs status mnt >said
+grep -q '^0 .*in less than 30 days' said || fail "the root zone: $(cat said)"
+grep -q "^$z .*in less than 7 days" said || fail "the zone: $(cat said)"
+cmkfs vault key update local://a/keys/k --expires none
+cmkfs vault key update local://b/keys/k --expires none
+
 # ---- an older version: needed until the volume has moved on
 first=$(cmkfs key show --json vol | json 'd[0]["uri"] + "/" + d[0]["version"]')
 [ "$(needed local://a/keys/k)" = 1 ] || fail "the first version: $(needed local://a/keys/k)"

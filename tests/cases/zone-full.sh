@@ -128,6 +128,8 @@ cmkfs vault key enable local://customer/keys/k
 wait_for 5 ls mnt
 expect_error 6 'begins there already' cmkfs zone create --key local://b/keys/k mnt/d
 grep -q 'zone.create.*with files' <(cmkfs audit show vol) || fail "not on record"
+[ "$(cmkfs audit show --json --event zone.create vol | json "{a['actor']['pid'] == $(cmkfs status --json mnt | json 'd["pid"]') for a in d}")" = "{False}" ] ||
+	fail "who asked is not on record: $(cmkfs audit show --json --event zone.create vol)"
 ! grep -q integrity <(cmkfs audit show vol) || fail "$(cmkfs audit show vol | grep integrity)"
 doumount mnt
 cmkfs verify vol >/dev/null || fail "verify: $(cmkfs verify vol)"

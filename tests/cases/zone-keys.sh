@@ -66,6 +66,12 @@ mv mnt/full/file mnt/a/file
 mv mnt/a/file mnt/dir/b/
 mv mnt/dir/b/file mnt/full/
 [ "$(cat mnt/full/file)" = x ] || fail "moved through zones"
+if command -v rsync >/dev/null; then # it makes a temporary file beside, and renames that
+	rsync -a mnt/a/common-licenses/ mnt/dir/b/synced/
+	rsync -a --remove-source-files mnt/dir/b/synced/ mnt/full/synced/
+	diff -r /usr/share/common-licenses mnt/full/synced || fail "rsync"
+	rm -r mnt/dir/b/synced mnt/full/synced
+fi
 # A zone's own directory moves in the zone that it lies in.
 mv mnt/a mnt/dir/moved
 [ "$(list '[z["path"] for z in d if z["zone"] == "'"$a"'"]')" = "['dir/moved']" ] || fail "path of a moved zone"
