@@ -77,8 +77,12 @@ struct aws_key { /* of DescribeKey; "", 0: not told */
 };
 /* 0; -EPROTO: no ARN of a key, no spec or no state in it, or of the wrong type. */
 int aws_key_take(const json_t *answer, struct aws_key *ret, struct kp_error *e);
+
+struct aws_place { /* of the volume; "": anywhere */
+	char tenant[64], region[64];
+};
 /* info.c: the same in the words of all providers, but for kid, newest and vault. */
-void aws_info(const struct aws_key *k, struct kp_info *ret);
+void aws_info(const struct aws_key *k, const struct aws_place *of, struct kp_info *ret);
 
 /*
  * Credentials of a role.  0; -EPROTO: not whole (what there is of them is in RET).

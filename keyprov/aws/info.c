@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <strings.h>
 #include <time.h>
 
 static void kind_of(const char *spec, struct kp_info *ret)
@@ -74,7 +75,29 @@ static void refuse(const struct aws_key *k, const char *type, struct kp_error *e
 		refuse_state(k, e);
 }
 
-void aws_info(const struct aws_key *k, struct kp_info *ret)
+static bool differs(const char *a, const char *b)
+{
+	return a[0] && strcasecmp(a, b) != 0;
+}
+
+/* Where it is, which all providers look at, in the words of this one. */
+static void refuse_place(const struct aws_key *k, const struct aws_place *p, struct kp_error *e)
+{
+	const char *account = k->name.account, *region = k->name.region;
+
+	if (differs(p->tenant, account)) {
+		kp_fail(e, -EKEYREJECTED, NULL, "%.120s is of account %s, the volume of tenant %s",
+			k->arn, account, p->tenant);
+		kp_hint(e, -EKEYREJECTED, "take a key of account %s", p->tenant);
+	} else if (differs(p->region, region)) {
+		kp_fail(e, -EKEYREJECTED, NULL, "%.120s is in region %s, the volume in %s", k->arn,
+			region, p->region);
+		kp_hint(e, -EKEYREJECTED, "take a key of that region: aws kms create-key --region %s",
+			p->region);
+	}
+}
+
+void aws_info(const struct aws_key *k, const struct aws_place *of, struct kp_info *ret)
 {
 	memset(ret, 0, sizeof(*ret));
 	kind_of(k->spec, ret);
@@ -85,5 +108,7 @@ void aws_info(const struct aws_key *k, struct kp_info *ret)
 	ret->may_get = ret->may_wrap = ret->may_unwrap = true;
 	snprintf(ret->tenant, sizeof(ret->tenant), "%s", k->name.account);
 	snprintf(ret->region, sizeof(ret->region), "%s", k->name.region);
-	refuse(k, ret->type, &ret->refusal);
+	refuse_place(k, of, &ret->refusal);
+	if (!ret->refusal.code)
+		refuse(k, ret->type, &ret->refusal);
 }

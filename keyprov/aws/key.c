@@ -45,6 +45,8 @@ int aws_key_setup(struct kp *kp, const struct kp_context *ctx, struct kp_error *
 	else
 		snprintf(kp->url, sizeof(kp->url), "https://kms.%s.%s/", kp->login.key_region,
 			 aws_domain(kp->login.key_region));
+	snprintf(kp->place.tenant, sizeof(kp->place.tenant), "%s", ctx->tenant ? ctx->tenant : "");
+	snprintf(kp->place.region, sizeof(kp->place.region), "%s", ctx->region ? ctx->region : "");
 	if (ctx->binding) {
 		kp->binding = strdup(ctx->binding);
 		if (!kp->binding)

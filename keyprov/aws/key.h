@@ -14,6 +14,7 @@ struct kp {
 	struct aws_login login;
 	struct http *http;
 	char url[320];
+	struct aws_place place;
 	char *binding; /* volume ‖ zone in hex; NULL: none */
 	/* Of the key that was described last: by which name, which it is, its kind. */
 	char name[AWS_NAME_MAX], arn[AWS_NAME_MAX];

@@ -10,8 +10,8 @@
  * keys, which take none, are accepted too: that a blob is another zone's is then
  * seen by the key check of the keyring alone.
  *
- * Deadline of a call: that of aws_call(), three times where the kind of the key or its alias
- * is asked for as well.
+ * Deadline of a call: that of aws_call(), twice where the kind of the key or what
+ * its alias names is asked for as well.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -174,7 +174,7 @@ static int describe(struct kp *kp, const char *kid, struct kp_info *ret, struct 
 	if (r)
 		return r;
 	note_kind(kp, name, &k);
-	aws_info(&k, &info);
+	aws_info(&k, &kp->place, &info);
 	snprintf(info.vault, sizeof(info.vault), "%.*s", (int)sizeof(info.vault) - 1,
 		 kp->url + strlen("https://"));
 	info.vault[strcspn(info.vault, "/")] = '\0';

@@ -52,6 +52,7 @@ static void try_json(const char *text, size_t n)
 {
 	_cleanup_json_ json_t *answer = NULL;
 	struct kp_error e = { 0 };
+	static const struct aws_place anywhere;
 	struct aws_creds creds;
 	struct kp_info info;
 	struct aws_key key;
@@ -62,7 +63,7 @@ static void try_json(const char *text, size_t n)
 		return;
 	if (!aws_key_take(answer, &key, &e)) {
 		assert(key.name.account[0] && !aws_is_alias(&key.name));
-		aws_info(&key, &info);
+		aws_info(&key, &anywhere, &info);
 		assert(info.refusal.code || info.enabled);
 	}
 	memset(&creds, 0, sizeof(creds));

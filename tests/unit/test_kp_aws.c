@@ -247,12 +247,20 @@ static int take(const char *text, struct aws_key *ret)
 	return r;
 }
 
-static void info_of(const char *text, struct kp_info *ret)
+static void info_for(const char *text, const char *tenant, const char *region, struct kp_info *ret)
 {
+	struct aws_place place = { .tenant = "" };
 	struct aws_key k;
 
+	snprintf(place.tenant, sizeof(place.tenant), "%s", tenant);
+	snprintf(place.region, sizeof(place.region), "%s", region);
 	assert_int_equal(take(text, &k), 0);
-	aws_info(&k, ret);
+	aws_info(&k, &place, ret);
+}
+
+static void info_of(const char *text, struct kp_info *ret)
+{
+	info_for(text, "", "", ret);
 }
 
 static void key_is_described_in_the_words_of_all_providers(void **state)
@@ -310,6 +318,22 @@ static void keys_that_cannot_protect_are_refused_with_the_way_back(void **state)
 	info_of("{\"KeyMetadata\": {\"Arn\": \"" ARN "key/" ID "\", " SYMMETRIC
 		"\"KeyManager\": \"AWS\", \"KeyState\": \"Enabled\"}}", &i);
 	assert_int_equal(i.refusal.code, -EKEYREJECTED);
+}
+
+static void key_of_another_account_or_region_is_refused(void **state)
+{
+	static const char key[] = KEY(SYMMETRIC "\"KeyState\": \"Enabled\"");
+	struct kp_info i;
+
+	(void)state;
+	info_for(key, "111122223333", "EU-West-1", &i);
+	assert_int_equal(i.refusal.code, 0);
+	info_for(key, "444455556666", "eu-west-1", &i);
+	assert_int_equal(i.refusal.code, -EKEYREJECTED);
+	assert_non_null(strstr(i.refusal.message, "tenant 444455556666"));
+	info_for(key, "", "us-east-1", &i);
+	assert_int_equal(i.refusal.code, -EKEYREJECTED);
+	assert_non_null(strstr(i.refusal.hint, "create-key --region us-east-1"));
 }
 
 static void description_that_is_not_whole_is_unintelligible(void **state)
@@ -403,6 +427,7 @@ int main(void)
 		cmocka_unit_test(plain_text_of_xml_is_found_and_nothing_else),
 		cmocka_unit_test(key_is_described_in_the_words_of_all_providers),
 		cmocka_unit_test(keys_that_cannot_protect_are_refused_with_the_way_back),
+		cmocka_unit_test(key_of_another_account_or_region_is_refused),
 		cmocka_unit_test(description_that_is_not_whole_is_unintelligible),
 		cmocka_unit_test(credentials_of_a_role_are_taken_whole_or_not_at_all),
 		cmocka_unit_test(errors_are_found_in_json_xml_and_the_header),
