@@ -174,8 +174,10 @@ static int set_by_fd(struct object *o, int fd, const struct stat *st, unsigned i
 	if (what & (SET_UID | SET_GID))
 		r = backing_chown(fd, NULL, what & SET_UID ? st->st_uid : (uid_t)-1,
 				  what & SET_GID ? st->st_gid : (gid_t)-1);
+	if (r == 0 && (what & (SET_UID | SET_GID)) && S_ISREG(o->type))
+		object_set_caps(o, fd, NULL, 0, 0); /* the kernel takes them away, too */
 	if (r == 0 && (what & SET_MODE))
-		r = backing_chmod(fd, NULL, st->st_mode & 07777);
+		r = object_chmod(o, fd, st->st_mode & 07777);
 	if (r == 0 && (what & SET_TIMES))
 		r = set_times(o, fd, st, what);
 	return r;

@@ -462,49 +462,6 @@ static int batch_write(struct batch *b, struct header *h, bool header)
 	return 0;
 }
 
-void keep_mtime(struct loaded *l)
-{
-	struct stat st;
-
-	if (l->h.type != OBJECT_FILE)
-		return;
-	pthread_rwlock_wrlock(&l->lock);
-	if (l->mtime.tv_nsec == UTIME_OMIT && !backing_fstat(l->o->fd, &st))
-		l->mtime = st.st_mtim;
-	l->mtime_moved = true;
-	pthread_rwlock_unlock(&l->lock);
-}
-
-void restore_mtime(struct loaded *l)
-{
-	struct timespec ts[2] = { { .tv_nsec = UTIME_OMIT } };
-
-	pthread_rwlock_wrlock(&l->lock);
-	ts[1] = l->mtime;
-	if (l->mtime_moved && !backing_utimens(l->o->fd, NULL, ts))
-		l->mtime_moved = false;
-	pthread_rwlock_unlock(&l->lock);
-}
-
-int object_utimens(struct object *o, int fd, const struct timespec ts[2])
-{
-	struct loaded *l;
-	struct stat st;
-	int r;
-
-	pthread_mutex_lock(&o->lock);
-	l = o->l;
-	if (l)
-		pthread_rwlock_wrlock(&l->lock);
-	r = backing_utimens(fd, NULL, ts);
-	if (l && !r && ts[1].tv_nsec != UTIME_OMIT && !backing_fstat(fd, &st))
-		l->mtime = st.st_mtim;
-	if (l)
-		pthread_rwlock_unlock(&l->lock);
-	pthread_mutex_unlock(&o->lock);
-	return r;
-}
-
 int batch_locked(struct loaded *l, bool sync)
 {
 	struct batch b = { .l = l };
@@ -518,14 +475,14 @@ int batch_locked(struct loaded *l, bool sync)
 	if (!r && (header || b.ngroups))
 		r = loaded_touch(l);
 	if (header || b.ngroups)
-		keep_mtime(l);
+		keep_attrs(l);
 	if (!r)
 		r = batch_write(&b, &h, header);
 	release_held(&b, r);
 	if (!r && (header || b.ngroups))
 		r = length_fix(l);
 	if (!r)
-		restore_mtime(l);
+		restore_attrs(l);
 	if (r && header) {
 		pthread_rwlock_wrlock(&l->lock);
 		l->header_dirty = true;

@@ -242,6 +242,27 @@ int place_write(struct loaded *l, const void *p, size_t n, uint64_t place);
 /* Let the backing file be as long as its size asks for; what lies beyond only truncate.c cuts off. */
 int length_fix(struct loaded *l);
 
+/* ---- preserve.c ---- */
+
+/*
+ * A change of ours is no change of the file: the time of its last write stays,
+ * its set-id bits and its capabilities.  Before one: remember them, unless they
+ * are known.  After it, and by each flush: give them back.
+ */
+void keep_attrs(struct loaded *l);
+void restore_attrs(struct loaded *l);
+/* Mode bits 07777.  FD: of O. */
+int object_chmod(struct object *o, int fd, mode_t mode);
+#define XATTR_CAPS "security.capability"
+/*
+ * XATTR_CAPS, which writes of ours may have taken from the backing file until
+ * they are given back.  Get: -EBADF, O is not open.  Set: VALUE NULL removes
+ * it; FD: of O.  Show: it is in the backing file now, for a list.
+ */
+ssize_t object_get_caps(struct object *o, void *buf, size_t cap);
+int object_set_caps(struct object *o, int fd, const void *value, size_t n, int flags);
+void object_show_caps(struct object *o);
+
 /* ---- batch.c ---- */
 
 /* Write what is dirty by the rules W1–W5; with SYNC, a barrier at the end.  loaded.flush is held. */
@@ -255,13 +276,6 @@ int barrier_raw(struct loaded *l);
  * there is a newer one by now, that is durable.  loaded.flush is held.
  */
 bool header_synced(struct loaded *l, uint64_t gen);
-/*
- * A change of ours is no change of the file: the time of its last write stays.
- * Before one: remember mtime, unless it is known.  After it, and by each flush:
- * give it back.
- */
-void keep_mtime(struct loaded *l);
-void restore_mtime(struct loaded *l);
 uint64_t loaded_size(struct loaded *l);
 /* Descriptor for the header: the file's own, or a directory's .D (to be closed: *RET_CLOSE). */
 int header_fd(struct loaded *l, int *ret_close);

@@ -403,7 +403,9 @@ struct loaded {
 	_Atomic bool new_names;	/* directories: perhaps a name's header (of a directory) or sidecar is not on disk */
 	_Atomic bool xattr_finished; /* no attribute is on record only (xattr_rekey.c); written under lock */
 	struct timespec mtime;	/* what the file is to have; tv_nsec UTIME_OMIT: what the backing file has */
-	bool mtime_moved;	/* writes of ours have, or will have, moved the backing file's */
+	bool attrs_moved;	/* writes of ours have, or will have, changed it and these of the backing file */
+	mode_t setid;		/* then, else 0: set-id bits */
+	uint8_t ncaps, caps[24];/* then, else 0: its XATTR_CAPS, of NCAPS bytes */
 	_Atomic uint64_t length; /* backing length as we left it */
 	struct seen seen;	 /* protected by o->lock */
 	_Atomic uint64_t hopeless; /* ms: when reading again and again was last in vain; 0: never */

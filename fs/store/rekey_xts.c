@@ -165,7 +165,7 @@ static int next_window(struct loaded *l, uint64_t *ret_bytes)
 	if (!r && !w.new)
 		r = -ENOMEM;
 	if (!r) {
-		keep_mtime(l);
+		keep_attrs(l);
 		r = window_do(&w);
 	}
 	if (!r)

@@ -250,6 +250,7 @@ bool object_loaded_attr(struct object *o, struct stat *sb)
 		sb->st_size = (off_t)l->h.size;
 		if (l->mtime.tv_nsec != UTIME_OMIT)
 			sb->st_mtim = l->mtime;
+		sb->st_mode |= l->setid;
 		pthread_rwlock_unlock(&l->lock);
 	}
 	known |= o->unborn;

@@ -100,7 +100,7 @@ static void set_size(struct loaded *l, uint64_t size)
 	l->h.xts_done = (uint32_t)MIN(l->h.xts_done, chunk_count(size));
 	l->header_dirty = true;
 	clock_gettime(CLOCK_REALTIME, &l->mtime);
-	l->mtime_moved = true;
+	l->attrs_moved = true;
 	pthread_rwlock_unlock(&l->lock);
 	loaded_mark_dirty(l);
 }
@@ -195,10 +195,10 @@ void length_correct(struct loaded *l)
 	if (pthread_rwlock_trywrlock(&l->resize))
 		return;
 	if (l->stale_length) {
-		keep_mtime(l);
+		keep_attrs(l);
 		if (!length_correct_locked(l))
 			l->stale_length = false;
-		restore_mtime(l);
+		restore_attrs(l);
 	}
 	pthread_rwlock_unlock(&l->resize);
 }
@@ -262,8 +262,8 @@ static int end_change(struct loaded *l, int r)
 		l->stale_length = true;
 		loaded_mark_dirty(l);
 	} else { /* what was discarded after the batch has moved it again */
-		keep_mtime(l);
-		restore_mtime(l);
+		keep_attrs(l);
+		restore_attrs(l);
 	}
 	pthread_mutex_unlock(&l->flush);
 	pthread_rwlock_unlock(&l->resize);

@@ -122,7 +122,7 @@ static void grown(struct loaded *l, uint64_t end, bool times)
 	}
 	if (times)
 		clock_gettime(CLOCK_REALTIME, &l->mtime);
-	l->mtime_moved = true;
+	l->attrs_moved = true;
 	pthread_rwlock_unlock(&l->lock);
 	loaded_mark_dirty(l);
 }
@@ -169,7 +169,7 @@ static int write_object(struct object *o, uint8_t *buf, size_t n, uint64_t off, 
 		return r;
 	}
 	if (!times)
-		keep_mtime(l);
+		keep_attrs(l);
 	if (l->header_settle)
 		r = loaded_settle(l);
 	if (!r)

@@ -18,6 +18,10 @@ static ssize_t get_clear(struct object *o, const char *name, void *buf, size_t c
 	_cleanup_close_ int fd = -1;
 	ssize_t n = -EBADF;
 
+	if (!strcmp(name, XATTR_CAPS))
+		n = object_get_caps(o, buf, cap);
+	if (n != -EBADF)
+		return n;
 	pthread_mutex_lock(&o->lock);
 	if (o->fd >= 0)
 		n = backing_getxattr(o->fd, NULL, name, buf, cap);
@@ -99,7 +103,11 @@ static int set_clear(struct object *o, const char *name, const void *value, size
 {
 	_cleanup_close_ int fd = object_attr_fd(o);
 
-	return fd < 0 ? fd : backing_setxattr(fd, NULL, name, value, n, flags);
+	if (fd < 0)
+		return fd;
+	if (!strcmp(name, XATTR_CAPS))
+		return object_set_caps(o, fd, value, n, flags);
+	return backing_setxattr(fd, NULL, name, value, n, flags);
 }
 
 int object_setxattr(struct object *o, const char *name, const void *value, size_t n, int flags)
@@ -135,7 +143,11 @@ int object_removexattr(struct object *o, const char *name)
 		return -EROFS;
 	if (xattr_is_clear(name)) {
 		fd = object_attr_fd(o);
-		return fd < 0 ? fd : backing_removexattr(fd, NULL, name);
+		if (fd < 0)
+			return fd;
+		if (!strcmp(name, XATTR_CAPS))
+			return object_set_caps(o, fd, NULL, 0, 0);
+		return backing_removexattr(fd, NULL, name);
 	}
 	if (!xattr_is_user(name))
 		return -EOPNOTSUPP;

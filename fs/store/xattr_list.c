@@ -120,6 +120,7 @@ ssize_t object_listxattr(struct object *o, char *buf, size_t cap)
 	bool has_user = S_ISREG(o->type) || S_ISDIR(o->type);
 	uint64_t keys = has_user && o->st->opt.read_only ? attribute_keys(o) : 0;
 
+	object_show_caps(o);
 	for (int i = 0;; i++) {
 		struct list l = { .buf = buf, .cap = cap };
 		int r = has_user ? list_user(o, &l) : list_clear(o, &l);

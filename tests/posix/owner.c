@@ -126,6 +126,59 @@ static void cleared(const struct user *u, int how)
 	}
 }
 
+/* What is no write leaves set-id bits where they are, though something was written before. */
+static void set_id_stays(void)
+{
+	int fd = must(open("s", O_RDWR | O_CREAT, 0755));
+
+	must(write(fd, "data", 4));
+	close(fd);
+	must(chmod("s", 06755));
+	say("set-id", "set after a write: %04o", mode_of("s"));
+	must(rename("s", "renamed"));
+	must(link("renamed", "linked"));
+	must(unlink("renamed"));
+	fd = must(open("linked", O_RDONLY));
+	must(fsync(fd));
+	close(fd);
+	say("set-id", "after rename, link and fsync: %04o", mode_of("linked"));
+	clear("linked");
+}
+
+/* What a change that is no write leaves of file capabilities, beside what was written before. */
+static void capability_stays(const void *cap, size_t n)
+{
+	static const struct timespec times[2] = { { 5, 6 }, { 7, 8 } };
+	char buf[64], list[256];
+	int fd = must(open("stays", O_RDWR | O_CREAT, 0755));
+
+	must(write(fd, "data", 4));
+	close(fd);
+	say("capability", "set after a write: %s",
+	    gave(setxattr("stays", "security.capability", cap, n, 0)));
+	must(utimensat(AT_FDCWD, "stays", times, 0));
+	say("capability", "after utimensat: %s",
+	    gave(getxattr("stays", "security.capability", buf, sizeof(buf))));
+	must(chmod("stays", 0711));
+	must(rename("stays", "renamed"));
+	say("capability", "after chmod and rename: %s",
+	    gave(getxattr("renamed", "security.capability", buf, sizeof(buf))));
+	must(link("renamed", "linked"));
+	must(unlink("renamed"));
+	fd = must(open("linked", O_RDONLY));
+	must(fsync(fd));
+	close(fd);
+	say("capability", "after link and fsync: %s",
+	    gave(getxattr("linked", "security.capability", buf, sizeof(buf))));
+	say("capability", "listed: %d", listxattr("linked", list, sizeof(list)) > 0);
+	fd = must(open("linked", O_WRONLY));
+	must(pwrite(fd, "D", 1, 0));
+	close(fd);
+	say("capability", "after a write at last: %s",
+	    gave(getxattr("linked", "security.capability", buf, sizeof(buf))));
+	clear("linked");
+}
+
 /* File capabilities go the same way. */
 static void capability(void)
 {
@@ -148,6 +201,7 @@ static void capability(void)
 	say("capability", "after chown: %s",
 	    gave(getxattr("cap", "security.capability", buf, sizeof(buf))));
 	clear("cap");
+	capability_stays(cap, sizeof(cap));
 }
 
 /* Whose is what one makes, in a directory of MODE and of a group that is not his. */
@@ -204,6 +258,7 @@ static void as_root(void)
 	}
 	links_owned();
 	capability();
+	set_id_stays();
 }
 
 void area_owner(void)
@@ -220,4 +275,5 @@ void area_owner(void)
 	say("chown", "to a group not mine: %s", gave(chown("f", -1, 0)));
 	say("chown", "to what it is: %s", gave(chown("f", getuid(), getgid())));
 	say("chown", "to nobody else: %s", gave(chown("f", -1, -1)));
+	set_id_stays();
 }
