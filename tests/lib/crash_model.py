@@ -192,6 +192,7 @@ class Model:
         self.nodes = {0: Node("d", 0)}
         self.next = 1
         self.lost = set()    # (directory, name) of directories that never reached the disk
+        self.unsynced = set()    # paths of what need not have reached the disk: a check may say so
 
     def new(self, kind, target=None):
         node = Node(kind, self.next, target)
@@ -289,6 +290,8 @@ class Model:
         found.setdefault(d, []).append(path)
         here = os.path.join(top, path)
         entries = self.nodes[d].entries
+        if d and not self.nodes[d].must:
+            self.unsynced.add(here)
         try:
             names = set(os.listdir(here))
         except OSError as e:
@@ -369,6 +372,8 @@ class Model:
 
     def check_file(self, node, full, final, complaints, counts):
         counts["files"] += 1
+        if not node.synced:
+            self.unsynced.add(full)
         try:
             wrong, got, size, bad, value = node.compare(full)
         except OSError as e:
@@ -390,5 +395,6 @@ class Model:
     def remove(self, node, full):
         """What gives errors, because it never reached the disk, can be removed."""
         os.unlink(full)
+        self.unsynced.add(full)
         node.must = False
         return "gone"

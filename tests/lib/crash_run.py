@@ -42,6 +42,18 @@ class Volume:
         if self.slowest > MOUNT_LIMIT:
             raise SystemExit("mounting took %.1f s" % self.slowest)
 
+    def damaged(self):
+        """Path → kind of what a check finds damaged in the volume as the crash left it.
+
+        What has no name any more is no file of ours: those whose name was acknowledged are listed.
+        """
+        done = subprocess.run(["cmkfs", "verify", "--json", "--progress", "none", self.dir],
+                              check=False, stdout=subprocess.PIPE)
+        if done.returncode not in (0, 7):
+            raise SystemExit("verify ended with %d" % done.returncode)
+        return {self.mnt + f["path"]: f["kind"] for f in json.loads(done.stdout)["findings"]
+                if f["path"] and f["level"] != "note"}
+
     def pid(self):
         return json.loads(cmkfs("status", "--json", self.mnt))["pid"]
 
@@ -151,6 +163,7 @@ class Crash:
                 self.totals["operations"] += sum('"end"' in line for line in file)
         if cut:
             v.power_on()
+        damaged = v.damaged()
         v.mount()
         bad, wrong_all = set(), []
         for k in range(WORKERS):
@@ -161,6 +174,12 @@ class Crash:
             for what in wrong:
                 bad |= {(k, int(n)) for n in re.findall(r"node (\d+)", what)}
                 print("round %d (%s), w%d/%s" % (number, "cut" if cut else "kill", k, what))
+        for path in sorted(set(damaged) - set().union(*(m.unsynced for m in self.models))):
+            wrong_all.append(path)
+            print("round %d: verify finds a damaged %s at %s, which was synced" %
+                  (number, damaged[path], path))
+        for m in self.models:
+            m.unsynced.clear()
         if wrong_all:
             for k, node in sorted(bad):
                 print("w%d, node %d, this round:\n  %s" %
@@ -181,6 +200,8 @@ def main():
     for number in range(int(rounds)):
         crash.round(number)
     cmkfs("umount", mnt)
+    if volume.damaged():
+        raise SystemExit("verify finds damage at the end: %s" % volume.damaged())
     t = crash.totals
     print("%s rounds, %d operations, %d files checked, %d never-synced files and %d never-synced "
           "chunks gave an error, slowest mount %.0f ms" %
