@@ -83,10 +83,10 @@ mkvol iam --key "$uri"
 domount iam mnt -o lease=1s,grace=1h
 cp -a /usr/share/common-licenses mnt/data
 user_may kms:DescribeKey kms:Encrypt
-_until EKEYREVOKED mnt 5000 >/dev/null || fail "a policy without kms:Decrypt does not lock"
+_until EKEYREVOKED mnt 5000 "$(_now_ms)" >/dev/null || fail "a policy without kms:Decrypt does not lock"
 cmkfs status mnt | grep -q AccessDenied || fail "no word of the policy"
 user_may kms:DescribeKey kms:Encrypt kms:Decrypt
-_until ok mnt 20000 >/dev/null || fail "the policy does not bring it back"
+_until ok mnt 20000 "$(_now_ms)" >/dev/null || fail "the policy does not bring it back"
 
 # A key that is replaced in its file is taken up without a remount, before the
 # old one ends and after.
