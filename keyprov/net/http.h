@@ -58,7 +58,10 @@ struct http_request {
 	const char *const *headers;
 	const void *body; /* of BODY_LEN bytes, or NULL */
 	size_t body_len;
-	/* Signature of AWS: "aws:amz:REGION:SERVICE" and "KEY-ID:SECRET"; or NULL. */
+	/*
+	 * Signature of AWS: "aws:amz:REGION:SERVICE" and "KEY-ID:SECRET"; or
+	 * NULL.  The connection is not kept then, lest the secret stay in it.
+	 */
 	const char *sigv4, *credentials;
 	/* An answer 500 is the server's last word.  502, 503, 504 and 429 never are. */
 	bool final_500;

@@ -143,6 +143,8 @@ static CURLcode set_common(struct http *h, const struct http_options *opt)
 
 	r |= curl_easy_setopt(c, CURLOPT_ERRORBUFFER, h->error);
 	r |= curl_easy_setopt(c, CURLOPT_USERAGENT, "cmkfs/" CMKFS_VERSION);
+	/* HTTP/2 would keep tokens in a table of headers that nobody wipes. */
+	r |= curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	r |= curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
 	r |= curl_easy_setopt(c, CURLOPT_PATH_AS_IS, 1L);
 	r |= curl_easy_setopt(c, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);

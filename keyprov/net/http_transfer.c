@@ -142,13 +142,23 @@ static CURLcode set_request(struct http *h, const struct http_request *q, int64_
 	return r;
 }
 
-/* Nothing of the request stays in the handle. */
-static void forget_request(struct http *h)
+/*
+ * Nothing of the request stays in the handle.  Of what it signs with, libcurl
+ * keeps copies in handle and connection: both are given up.
+ */
+static void forget_request(struct http *h, const struct http_request *q)
 {
+	CURL *fresh;
+
 	curl_easy_setopt(h->curl, CURLOPT_HTTPHEADER, NULL);
 	curl_easy_setopt(h->curl, CURLOPT_POSTFIELDS, NULL);
 	curl_easy_setopt(h->curl, CURLOPT_USERPWD, NULL);
 	h->reply = NULL;
+	if (!q->credentials)
+		return;
+	fresh = curl_easy_duphandle(h->curl);
+	curl_easy_cleanup(h->curl);
+	h->curl = fresh; /* NULL: no memory, as the next call says */
 }
 
 int http_transfer(struct http *h, const struct http_request *q, int64_t ms,
@@ -159,7 +169,7 @@ int http_transfer(struct http *h, const struct http_request *q, int64_t ms,
 	CURLcode c;
 
 	ret->body = secret_alloc(HTTP_BODY_MAX + 1);
-	if (!ret->body || take_headers(q, &headers))
+	if (!ret->body || !h->curl || take_headers(q, &headers))
 		return kp_fail(e, -EAGAIN, NULL, "no memory for an answer");
 	h->reply = ret;
 	h->header_bytes = 0;
@@ -172,7 +182,7 @@ int http_transfer(struct http *h, const struct http_request *q, int64_t ms,
 		pipe_release(&guard);
 	}
 	curl_easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, &ret->status);
-	forget_request(h);
+	forget_request(h, q);
 	curl_slist_free_all(headers);
 	if (c)
 		return fail_transfer(h, c, q, e);

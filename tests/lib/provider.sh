@@ -250,6 +250,22 @@ life_secrets() {
 	done < <(server_secrets)
 }
 
+# Between two calls credentials lie in memory for secrets alone.  Needs root.
+life_memory() {
+	local pid
+	_without server_secrets "looking for secrets in memory" && return
+	[ "$(id -u)" = 0 ] || { echo "left out: looking into memory (needs root)"; return; }
+	domount vol mnt -o "lease=${LEASE_MS}ms,grace=1h"
+	pid=$(cmkfs status --json mnt | json 'd["pid"]')
+	# While a call is under way they are in the buffers that go out.
+	wait_for 15 _kept_in "$pid"
+	doumount mnt
+}
+
+_kept_in() { # PID
+	server_secrets | python3 -I "$TOP/tests/lib/memory.py" "$1"
+}
+
 provider_life() {
 	need_fuse
 	life_begin
@@ -263,5 +279,6 @@ provider_life() {
 	life_tenant
 	life_unwraps
 	provider_leases
+	life_memory
 	life_secrets
 }
