@@ -6,6 +6,7 @@
 #define CMKFS_NET_HTTP_PRIV_H
 
 #include <curl/curl.h>
+#include <signal.h>
 
 #include "http.h"
 
@@ -35,6 +36,18 @@ int http_global_init(void);
 curl_socket_t http_open_near(void *arg, curlsocktype purpose, struct curl_sockaddr *a);
 /* The options that never change. */
 int http_setup(struct http *h, const struct http_options *opt, struct kp_error *e);
+
+/* Around what may raise SIGPIPE: only what this thread raises itself is swallowed. */
+struct pipe_guard {
+	sigset_t old;
+	bool was_pending;
+};
+
+void http_pipe_hold(struct pipe_guard *g);
+void http_pipe_release(struct pipe_guard *g);
+
+/* What it means that C came of asking URL.  -EAGAIN, -EPROTO, -EIO, -EINVAL. */
+int http_fail(const struct http *h, CURLcode c, const char *url, struct kp_error *e);
 
 /* One try of at most MS. */
 int http_transfer(struct http *h, const struct http_request *q, int64_t ms,

@@ -3,7 +3,6 @@
  * One try of a request, and what its failure means.
  */
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <strings.h>
 
@@ -12,12 +11,7 @@
 
 /* ---- SIGPIPE: only what this thread raises itself is swallowed -------------------- */
 
-struct pipe_guard {
-	sigset_t old;
-	bool was_pending;
-};
-
-static void pipe_hold(struct pipe_guard *g)
+void http_pipe_hold(struct pipe_guard *g)
 {
 	sigset_t pipe_only, pending;
 
@@ -28,7 +22,7 @@ static void pipe_hold(struct pipe_guard *g)
 	pthread_sigmask(SIG_BLOCK, &pipe_only, &g->old);
 }
 
-static void pipe_release(struct pipe_guard *g)
+void http_pipe_release(struct pipe_guard *g)
 {
 	const struct timespec now = { 0, 0 };
 	sigset_t pipe_only, pending;
@@ -50,11 +44,10 @@ static int fail_trust(struct kp_error *e, const char *host, int n, const char *w
 		       "%.*s is not who it should be: %.120s", n, host, why);
 }
 
-static int fail_transfer(struct http *h, CURLcode c, const struct http_request *q,
-			 struct kp_error *e)
+int http_fail(const struct http *h, CURLcode c, const char *url, struct kp_error *e)
 {
 	size_t len;
-	const char *host = http_host(q->url, &len);
+	const char *host = http_host(url, &len);
 	const char *why = h->error[0] ? h->error : curl_easy_strerror(c);
 	int n = (int)MIN(len, 100U);
 
@@ -177,14 +170,14 @@ int http_transfer(struct http *h, const struct http_request *q, int64_t ms,
 	h->error[0] = 0;
 	c = set_request(h, q, ms, headers);
 	if (!c) {
-		pipe_hold(&guard);
+		http_pipe_hold(&guard);
 		c = curl_easy_perform(h->curl);
-		pipe_release(&guard);
+		http_pipe_release(&guard);
 	}
 	curl_easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, &ret->status);
 	forget_request(h, q);
 	curl_slist_free_all(headers);
 	if (c)
-		return fail_transfer(h, c, q, e);
+		return http_fail(h, c, q->url, e);
 	return ret->status / 100 == 3 ? fail_redirect(q, ret->status, e) : 0;
 }
