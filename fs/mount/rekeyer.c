@@ -23,6 +23,7 @@
 
 #define RETRY_MS 500 /* while the zone is locked */
 #define LEFT_MAX 20u
+#define LOW_NICE 10 /* not the lowest: who reads may wait for a lock of ours */
 #define SLICE_MS 5   /* of a pause: a lock must not wait for one */
 
 enum state { NONE, RUNNING, WAITING, DONE, STOPPED, FAILED };
@@ -175,7 +176,7 @@ static void *rekeyer_main(void *arg)
 	int r;
 
 	prctl(PR_SET_NAME, "cmkfs-rekeyer");
-	setpriority(PRIO_PROCESS, 0, 19); /* of this thread, on Linux */
+	setpriority(PRIO_PROCESS, 0, LOW_NICE); /* of this thread, on Linux */
 	r = work(k);
 	crypto_forget();
 	tell_end(k, r);

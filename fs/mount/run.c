@@ -116,6 +116,7 @@ static int open_store(struct mount *m, const char *state_dir, struct mount_failu
 		.state_dir = state_dir,
 		.event = mount_event,
 		.event_arg = m,
+		.brings_keys = true,
 		.holder = holder,
 	};
 	struct store_error err = { "", "" };

@@ -81,7 +81,7 @@ static bool generation_comes(struct object *o, uint32_t g)
 	struct zone *z = o->zone;
 	uint64_t begin = now_ms(), vain = z->waited_in_vain;
 
-	if (vain && begin - vain < GENERATION_MS)
+	if (!o->st->opt.brings_keys || (vain && begin - vain < GENERATION_MS))
 		return false;
 	store_event(o->st, EVENT_GENERATION, o, 0, 0, "a new generation of the vault key");
 	while (!zone_kek(z, g)) {

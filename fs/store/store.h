@@ -61,6 +61,7 @@ struct store_options {
 	bool accept_rollback;
 	bool adopt;	       /* go on though the list of unclean sessions is full: only to settle */
 	const char *state_dir; /* host state: pins; NULL: none kept */
+	bool brings_keys;      /* EVENT_GENERATION is heeded: the key is on its way then */
 	const char *holder;    /* who has it, for others' -EBUSY: "mounted at /mnt"; may be NULL */
 	/* Called from any thread, with locks held: must not call back into the store. */
 	void (*event)(void *arg, const struct store_event *e);

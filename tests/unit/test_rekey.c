@@ -615,6 +615,62 @@ static void a_header_alone_of_the_new_key_is_read(void **state)
 	free(buf);
 }
 
+/* ---- a read-only store beside a new generation -------------------------------------------------- */
+
+struct waits {
+	struct fixture g;
+	_Atomic bool asked;
+};
+
+static void ask(void *arg, const struct store_event *e)
+{
+	struct waits *w = arg;
+
+	if (e->kind == EVENT_GENERATION)
+		w->asked = true;
+	else
+		fixture_event(&w->g, e);
+}
+
+/* The key comes when it has been asked for. */
+static void *bring_key(void *arg)
+{
+	struct waits *w = arg;
+	struct zone_vk vk = { .g = 2 };
+	struct store_error err;
+
+	while (!w->asked)
+		usleep(1000);
+	memcpy(vk.vk, new_vk, KEY_LEN);
+	assert_int_equal(zone_take_generation(store_root_zone(w->g.st), &vk, &err), 0);
+	return NULL;
+}
+
+static void a_read_only_store_waits_for_the_key(void **state)
+{
+	struct fixture *f = *state;
+	struct waits w = { .asked = false };
+	struct store_options opt = { .read_only = true, .binding = -1, .crash = -1, .event = ask,
+				     .event_arg = &w, .brings_keys = true };
+	struct store_error err = { .message = "" };
+	pthread_t t;
+
+	mkfile(f, "file", "text");
+	remount(f);
+	assert_int_equal(store_open(f->dir, &opt, &w.g.st, &err), 0);
+	assert_int_equal(zone_unlock(store_root_zone(w.g.st), f->vk, &err), 0);
+	enter(&w.g);
+	second_generation(f);
+	assert_int_equal(bring(f, false), 0);
+	assert_int_equal(pthread_create(&t, NULL, bring_key, &w), 0);
+	check_text(&w.g, "file", "text");
+	pthread_join(t, NULL);
+	assert_true(w.asked);
+	assert_int_equal(w.g.events[EVENT_INTEGRITY], 0);
+	leave(&w.g);
+	store_close(w.g.st);
+}
+
 /* ---- the keyring ------------------------------------------------------------------------------ */
 
 static void a_key_of_another_zone_is_not_taken(void **state)
@@ -669,6 +725,7 @@ int main(void)
 		T(an_attribute_without_room_is_never_lost),
 		T(what_could_not_be_undone_is_when_it_can_be),
 		T(a_header_alone_of_the_new_key_is_read),
+		T(a_read_only_store_waits_for_the_key),
 		T(a_key_of_another_zone_is_not_taken),
 		T(the_active_generation_is_not_destroyed),
 		X(all_keys_are_wrapped_anew),
