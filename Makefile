@@ -51,7 +51,7 @@ PKGS := fuse3 libssl libcrypto sqlite3 jansson inih
 # rooms under keyprov/ and their tests (test_kp_ROOM*, fuzz_kp_ROOM*) with it, and the program is built with
 # the rest.  keyprov/providers.c asks for HAVE_LIBCURL and the like.
 optional := libcurl p11-kit-1
-rooms_libcurl := net azure vault aws
+rooms_libcurl := net azure vault aws kmip
 rooms_p11-kit-1 := pkcs11
 have := $(foreach p,$(filter-out $(WITHOUT),$(optional)),$(shell $(PKG_CONFIG) --exists $(p) && echo $(p)))
 left_out := $(foreach p,$(filter-out $(have),$(optional)),$(rooms_$(p)))

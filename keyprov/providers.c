@@ -10,6 +10,7 @@
 #ifdef HAVE_LIBCURL
 #include "aws/aws.h"
 #include "azure/azure.h"
+#include "kmip/kmip.h"
 #include "vault/hashivault.h"
 #endif
 #ifdef HAVE_P11_KIT_1
@@ -22,6 +23,7 @@ const struct kp_ops *const kp_providers[] = {
 	&kp_azure,
 	&kp_vault,
 	&kp_aws,
+	&kp_kmip,
 #endif
 #ifdef HAVE_P11_KIT_1
 	&kp_pkcs11,

@@ -11,7 +11,9 @@
 #   [server_again]      start it again after it has ended, with what it had
 #   [server_rotate]     a new version of the key
 #   revocations         (array) the ways in which access is taken away
-#   server_revoke WAY   return when the server has said that it is done
+#   server_revoke WAY   return when the server has said that it is done; sets
+#                       $begin, in ms since 1970, to when that was, if the
+#                       tool that does it is slow
 #   server_restore WAY
 #   [revoked_errno WAY] at the application; EKEYREVOKED where there is none
 #   [server_throttle on|off]  refuse everything as too much
@@ -79,6 +81,7 @@ life_begin() {
 	[ "$(cmkfs key show --json vol | json 'd[0]["role"]')" = customer ] || fail "whose key is it?"
 	domount vol mnt -o "lease=${LEASE_MS}ms,grace=1h"
 	cp -a "$_data" mnt/data
+	find mnt/data -type f -exec sync {} + # lest a first lock drains all of it
 	_whole mnt "after writing"
 }
 
