@@ -126,6 +126,16 @@ static void page_lost(struct mount *m, struct inode *i, uint64_t off, size_t n, 
 			  strerror(-r));
 }
 
+/* The kernel, which has not been told by its own request, asks for the mode before it is used again. */
+static int write_kills_setid(struct mount *m, struct inode *i)
+{
+	int r = kill_setid(i->object);
+
+	if (r > 0)
+		fuse_lowlevel_notify_inval_inode(m->se, i->id, -1, 0);
+	return MIN(r, 0);
+}
+
 static int write_to(struct mount *m, struct inode *i, const char *buf, size_t size, off_t off)
 {
 	uint8_t *own = (uint8_t *)(uintptr_t)buf; /* the worker's (worker.c) */
@@ -135,7 +145,7 @@ static int write_to(struct mount *m, struct inode *i, const char *buf, size_t si
 	r = m->writeback ? object_write_pages(i->object, own, size, (uint64_t)off) :
 			   object_write(i->object, own, size, (uint64_t)off);
 	if (!r && this_request.write_flags & FUSE_WRITE_KILL_SUIDGID)
-		r = kill_setid(i->object);
+		r = write_kills_setid(m, i);
 	return r;
 }
 
@@ -198,7 +208,7 @@ void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off, off_t len
 	r = object_fallocate(i->object, mode, (uint64_t)off, (uint64_t)len);
 	/* The kernel says nothing of set-id bits here. */
 	if (!r && fuse_req_ctx(req)->uid)
-		r = kill_setid(i->object);
+		r = write_kills_setid(mount_of(req), i);
 	reply_err(req, r);
 	request_leave(ZONE_NORMAL);
 }

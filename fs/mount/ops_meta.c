@@ -125,7 +125,7 @@ static int set_attributes(struct object *o, const struct stat *st, int to_set)
 		r = object_truncate(o, (uint64_t)st->st_size);
 	/* FATTR_KILL_SUIDGID of the protocol: the kernel leaves it to us, see session.c. */
 	if (!r && to_set & FUSE_SET_ATTR_KILL_SUID && !(what & SET_MODE))
-		r = kill_setid(o);
+		r = MIN(kill_setid(o), 0);
 	if (!r && what)
 		r = object_setattr(o, st, what);
 	return r;
@@ -158,6 +158,7 @@ int kill_setid(struct object *o)
 {
 	struct stat st;
 	mode_t mode;
+	bool had;
 	int r = object_getattr(o, &st);
 
 	if (r < 0)
@@ -165,17 +166,18 @@ int kill_setid(struct object *o)
 	mode = st.st_mode & ~(mode_t)S_ISUID;
 	if (mode & S_IXGRP)
 		mode &= ~(mode_t)S_ISGID;
-	if (mode != st.st_mode) {
+	had = mode != st.st_mode;
+	if (had) {
 		st.st_mode = mode;
 		r = object_setattr(o, &st, SET_MODE);
 		if (r < 0)
 			return r;
 	}
 	if (object_getxattr(o, CAPABILITY, NULL, 0) < 0)
-		return 0;
+		return had;
 	/* A daemon without privileges may not: then the backing filesystem does it. */
 	r = object_removexattr(o, CAPABILITY);
-	return r == -EPERM || r == -ENODATA ? 0 : r;
+	return r == -EPERM || r == -ENODATA || !r ? had : r;
 }
 
 void op_statfs(fuse_req_t req, fuse_ino_t ino)

@@ -124,7 +124,7 @@ void tell_stale(fuse_req_t req, bool on);
 /* What ST says of a file's contents: another number when they are others; never 0. */
 uint64_t attr_stamp(const struct stat *st);
 
-/* Clear what a write or a change of owner takes away: set-id bits, file capabilities. */
+/* Clear what a write or a change of owner takes away: set-id bits, file capabilities.  1: there were bits. */
 int kill_setid(struct object *o);
 
 /* ---- session.c -------------------------------------------------------------- */

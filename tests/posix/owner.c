@@ -95,6 +95,7 @@ static void cleared(const struct user *u, int how)
 		must(chmod("s", modes[m]));
 		become(u);
 		fd = open("s", how == 4 ? O_RDWR | O_TRUNC : how == 6 ? O_RDWR | O_APPEND : O_RDWR);
+		fstat(fd, &st); /* so that the mode is known before it changes */
 		switch (how) {
 		case 0:
 		case 6:
