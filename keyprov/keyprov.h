@@ -117,7 +117,11 @@ struct kp_conf_key {
 	const char *name;	/* "client-id" */
 	/* A path is absolute; seconds are a whole number from 1 to 600. */
 	enum { KP_CONF_TEXT, KP_CONF_PATH, KP_CONF_CHOICE, KP_CONF_SECONDS } type;
-	const char *choices;	/* of KP_CONF_CHOICE: words with single spaces between */
+	/*
+	 * Of KP_CONF_CHOICE: words with single spaces between, the default first.
+	 * Of others what holds where it is not set, for people; NULL: nothing.
+	 */
+	const char *choices;
 };
 
 struct kp; /* an opened key; defined by the provider */

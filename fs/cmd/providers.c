@@ -18,13 +18,36 @@ static const struct column columns[] = {
 	{ .key = "summary", .heading = "SUMMARY" },
 };
 
+static const char *const types[] = {
+	[KP_CONF_TEXT] = "text",
+	[KP_CONF_PATH] = "path",
+	[KP_CONF_CHOICE] = "choice",
+	[KP_CONF_SECONDS] = "seconds",
+};
+
+/* Of a choice the first word is the default. */
+static json_t *conf_key(const struct kp_conf_key *k)
+{
+	json_t *choices = k->type == KP_CONF_CHOICE ? json_array() : NULL;
+	const char *s = k->choices;
+	size_t n = s ? strlen(s) : 0;
+
+	if (choices) {
+		n = strcspn(s, " ");
+		for (const char *p = s; *p; p += strcspn(p, " "), p += strspn(p, " "))
+			json_array_append_new(choices, json_stringn(p, strcspn(p, " ")));
+	}
+	return json_pack("{ss ss so so}", "name", k->name, "type", types[k->type], "choices",
+			 choices ? choices : json_null(), "default",
+			 s ? json_stringn(s, n) : json_null());
+}
+
 static json_t *row(const struct kp_ops *ops)
 {
 	json_t *schemes = json_array(), *keys = json_array();
 
 	for (const struct kp_conf_key *k = ops->conf_keys; k && k->name; k++)
-		json_array_append_new(keys, json_string(k->name));
-
+		json_array_append_new(keys, conf_key(k));
 	for (const char *const *s = ops->schemes; *s; s++)
 		json_array_append_new(schemes, json_string(*s));
 	return json_pack("{ss so sb so ss}", "provider", ops->name, "schemes", schemes, "watched",

@@ -286,18 +286,18 @@ static int unwrap(struct kp *kp, const char *kid, const uint8_t *blob, size_t n,
 }
 
 static const struct kp_conf_key conf_keys[] = {
-	{ "region", KP_CONF_TEXT, NULL },
-	{ "profile", KP_CONF_TEXT, NULL },
+	{ "region", KP_CONF_TEXT, "AWS_REGION, AWS_DEFAULT_REGION, else the profile's" },
+	{ "profile", KP_CONF_TEXT, "AWS_PROFILE, else default" },
 	{ "credentials", KP_CONF_CHOICE,
 	  "auto environment web-identity profile container instance" },
-	{ "credentials-file", KP_CONF_PATH, NULL },
-	{ "config-file", KP_CONF_PATH, NULL },
-	{ "role-arn", KP_CONF_TEXT, NULL },
-	{ "role-session-name", KP_CONF_TEXT, NULL },
-	{ "web-identity-token-file", KP_CONF_PATH, NULL },
-	{ "sts-endpoint", KP_CONF_TEXT, NULL },
-	{ "metadata-endpoint", KP_CONF_TEXT, NULL },
-	{ "ca-file", KP_CONF_PATH, NULL },
+	{ "credentials-file", KP_CONF_PATH, "~/.aws/credentials" },
+	{ "config-file", KP_CONF_PATH, "~/.aws/config" },
+	{ "role-arn", KP_CONF_TEXT, "AWS_ROLE_ARN" },
+	{ "role-session-name", KP_CONF_TEXT, "cmkfs" },
+	{ "web-identity-token-file", KP_CONF_PATH, "AWS_WEB_IDENTITY_TOKEN_FILE" },
+	{ "sts-endpoint", KP_CONF_TEXT, "that of the key's region" },
+	{ "metadata-endpoint", KP_CONF_TEXT, "http://169.254.169.254" },
+	{ "ca-file", KP_CONF_PATH, "the system's authorities" },
 	{ NULL, KP_CONF_TEXT, NULL },
 };
 

@@ -11,16 +11,16 @@
 
 const struct kp_conf_key az_conf_keys[] = {
 	{ "identity", KP_CONF_CHOICE, KINDS },
-	{ "tenant-id", KP_CONF_TEXT, NULL },
-	{ "client-id", KP_CONF_TEXT, NULL },
+	{ "tenant-id", KP_CONF_TEXT, "AZURE_TENANT_ID, else any" },
+	{ "client-id", KP_CONF_TEXT, "AZURE_CLIENT_ID" },
 	{ "identity-resource-id", KP_CONF_TEXT, NULL },
 	{ "client-secret-file", KP_CONF_PATH, NULL },
-	{ "client-certificate", KP_CONF_PATH, NULL },
-	{ "federated-token-file", KP_CONF_PATH, NULL },
-	{ "authority", KP_CONF_TEXT, NULL },
+	{ "client-certificate", KP_CONF_PATH, "AZURE_CLIENT_CERTIFICATE_PATH" },
+	{ "federated-token-file", KP_CONF_PATH, "AZURE_FEDERATED_TOKEN_FILE" },
+	{ "authority", KP_CONF_TEXT, "that of the vault's cloud" },
 	{ "vault-suffix", KP_CONF_TEXT, NULL },
-	{ "metadata-endpoint", KP_CONF_TEXT, NULL },
-	{ "ca-file", KP_CONF_PATH, NULL },
+	{ "metadata-endpoint", KP_CONF_TEXT, "http://169.254.169.254" },
+	{ "ca-file", KP_CONF_PATH, "the system's authorities" },
 	{ "connect-to", KP_CONF_TEXT, NULL },
 	{ 0 },
 };

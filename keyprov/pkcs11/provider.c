@@ -286,12 +286,12 @@ static void close_key(struct kp *kp)
 }
 
 static const struct kp_conf_key conf_keys[] = {
-	{ "module", KP_CONF_TEXT, NULL },
+	{ "module", KP_CONF_TEXT, "p11-kit-proxy.so" },
 	{ "module-arguments", KP_CONF_TEXT, NULL },
 	{ "pin-file", KP_CONF_PATH, NULL },
 	{ "pin-prompt", KP_CONF_CHOICE, "no yes" },
 	{ "imported-keys", KP_CONF_CHOICE, "no yes" },
-	{ "timeout", KP_CONF_SECONDS, NULL },
+	{ "timeout", KP_CONF_SECONDS, "10" },
 	{ NULL, KP_CONF_TEXT, NULL },
 };
 

@@ -18,19 +18,19 @@
 #define KUBERNETES_TOKEN "/var/run/secrets/kubernetes.io/serviceaccount/token"
 
 const struct kp_conf_key hv_conf_keys[] = {
-	{ .name = "address", .type = KP_CONF_TEXT },
-	{ .name = "namespace", .type = KP_CONF_TEXT },
-	{ .name = "ca-file", .type = KP_CONF_PATH },
-	{ .name = "client-certificate", .type = KP_CONF_PATH },
-	{ .name = "client-key", .type = KP_CONF_PATH },
-	{ .name = "auth", .type = KP_CONF_CHOICE, .choices = "token approle kubernetes jwt cert" },
-	{ .name = "auth-mount", .type = KP_CONF_TEXT },
-	{ .name = "token-file", .type = KP_CONF_PATH },
-	{ .name = "role", .type = KP_CONF_TEXT },
-	{ .name = "role-id", .type = KP_CONF_TEXT },
-	{ .name = "secret-id-file", .type = KP_CONF_PATH },
-	{ .name = "jwt-file", .type = KP_CONF_PATH },
-	{ .name = NULL },
+	{ "address", KP_CONF_TEXT, "VAULT_ADDR" },
+	{ "namespace", KP_CONF_TEXT, "VAULT_NAMESPACE" },
+	{ "ca-file", KP_CONF_PATH, "VAULT_CACERT, else the system's authorities" },
+	{ "client-certificate", KP_CONF_PATH, "VAULT_CLIENT_CERT" },
+	{ "client-key", KP_CONF_PATH, "VAULT_CLIENT_KEY" },
+	{ "auth", KP_CONF_CHOICE, "token approle kubernetes jwt cert" },
+	{ "auth-mount", KP_CONF_TEXT, "the word of auth" },
+	{ "token-file", KP_CONF_PATH, "VAULT_TOKEN, else ~/.vault-token" },
+	{ "role", KP_CONF_TEXT, NULL },
+	{ "role-id", KP_CONF_TEXT, NULL },
+	{ "secret-id-file", KP_CONF_PATH, NULL },
+	{ "jwt-file", KP_CONF_PATH, KUBERNETES_TOKEN },
+	{ 0 },
 };
 
 /* What each way to log in cannot do without. */
