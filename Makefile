@@ -107,7 +107,8 @@ units := cmkfs@.service cmkfs-maintain.service cmkfs-maintain.timer
 man_pages := $(wildcard man/*.[1578])
 
 .PHONY: all tests help deps fuse deps-demo deps-lint demo check check-unit \
-	check-mount check-long asan lint layers bench install uninstall clean version FORCE
+	check-mount check-providers check-long servers asan lint layers bench install \
+	uninstall clean version FORCE
 .DELETE_ON_ERROR:
 
 all: $(O)/cmkfs $(helpers)
@@ -203,16 +204,22 @@ demo: deps-demo ## two minutes' tour with real files (DATA=folder)
 run_tests = +@$(MAKE) --no-print-directory -j$(JOBS) tests && \
 	O='$(abspath $(O))' TEST_WRAPPER='$(TEST_WRAPPER)' CASES='$(CASES)' tests/run.sh
 
-check: deps ## unit tests, vectors, corpus and mount cases
+servers: ## install the key servers that the provider cases start, under O
+	@O='$(abspath $(O))' tests/servers/install.sh
+
+check: deps servers ## unit tests, vectors, corpus and mount cases
 	$(run_tests) unit fuzz cases
 
 check-unit: deps ## unit tests, vectors and corpus: no mount, no root
 	$(run_tests) unit fuzz
 
-check-mount: deps ## cases with real mounts
+check-mount: deps servers ## cases with real mounts
 	$(run_tests) cases
 
-check-long: deps ## all of check, and the long cases
+check-providers: deps servers ## a volume's life on every key server, and the table of it
+	+@$(MAKE) --no-print-directory -j$(JOBS) tests && O='$(abspath $(O))' tests/providers.sh
+
+check-long: deps servers ## all of check, and the long cases
 	$(run_tests) unit fuzz cases long
 
 asan: deps ## check under the address and undefined-behaviour sanitizers

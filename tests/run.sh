@@ -10,7 +10,8 @@
 #        it may be left
 # long   tests/cases/long-*.sh
 #
-# CASES=GLOB takes only these cases; KEEP=1 keeps the logs of what passed.
+# CASES=GLOB takes only these cases; KEEP=1 keeps the logs of what passed, LOGS=DIR
+# puts copies of all there.
 # The last line is `N passed, N failed, N skipped`.
 set -u
 cd "$(dirname "$0")/.." || exit 2
@@ -20,7 +21,7 @@ unset CMKFS_STATE_DIR CMKFS_CONFIG XDG_STATE_HOME
 suspicious='Sanitizer|runtime error:|Assertion .* failed|stack smashing'
 passed=0 failed=0 skipped=0
 logs=$(mktemp -d "${TMPDIR:-/tmp}/cmkfs-check.XXXXXX") || exit 2
-trap 'rm -rf "$logs/tmp"; [ "$failed" = 0 ] && [ -z "${KEEP:-}" ] && rm -rf "$logs"' EXIT
+trap 'rm -rf "$logs/tmp"; [ -z "${LOGS:-}" ] || cp "$logs"/*.log "$LOGS"; [ "$failed" = 0 ] && [ -z "${KEEP:-}" ] && rm -rf "$logs"' EXIT
 trap 'echo "interrupted"; exit 130' INT TERM
 
 say() { # WORD NAME NOTE

@@ -45,9 +45,10 @@ _now_ms() {
 	echo $(($(date +%s%N) / 1000000))
 }
 
-# Until DIR gives ERRNO ("ok" for none), in ms since BEGIN; fails after LIMIT ms.
-_until() { # ERRNO DIR LIMIT BEGIN
-	python3 -I - "$@" <<-'PY'
+# Until DIR gives ERRNO ("ok" for none), in ms since BEGIN, by default now; fails
+# after LIMIT ms.
+_until() { # ERRNO DIR LIMIT [BEGIN]
+	python3 -I - "$1" "$2" "$3" "${4:-$(_now_ms)}" <<-'PY'
 		import errno, os, sys, time
 		want, path, limit, begin = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 		while True:

@@ -15,7 +15,8 @@ in_venv() { # NAME REQUIREMENT…
 	shift
 	[ -e "$v/.done" ] && return 0
 	rm -rf "$v"
-	python3 -m venv "$v" && "$v/bin/pip" -q install --disable-pip-version-check "$@" &&
+	python3 -m venv "$v" && "$v/bin/pip" -q install --disable-pip-version-check \
+		--retries 1 --timeout 20 "$@" &&
 		touch "$v/.done"
 }
 

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# What `make check-providers` runs once servers are installed and all is built:
+# the cases of every key provider, each with its own servers, and what they
+# measured as a table.  The last line is `N passed, N failed, N skipped`.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 2
+export O=${O:-$PWD/build} LOGS=${O:-$PWD/build}/providers
+rm -rf "$LOGS"
+mkdir -p "$LOGS"
+CASES='provider-*' tests/run.sh cases | tee "$LOGS/summary"
+rc=$?
+echo
+python3 tests/lib/provider_table.py "$LOGS" | tee "$LOGS/table"
+python3 tests/lib/provider_table.py --mdoc "$LOGS" >"$LOGS/table.mdoc"
+echo
+tail -n 1 "$LOGS/summary"
+exit "$rc"
