@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Bringing a zone to its newest generation while it is mounted, in a thread of
- * its own, of a low priority: `cmkfs key rotate --generation` and `--reencrypt`.
+ * its own, of the lowest priority: `cmkfs key rotate --generation` and `--reencrypt`.
  * One zone at a time.  Nothing is kept of it on disk: what is interrupted is begun
  * again, and finds what is left to do.
  */

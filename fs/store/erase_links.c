@@ -177,7 +177,7 @@ static int search_below(struct eraser *x, struct object *dir, const char *stored
 		r = depth ? search(x, o, depth - 1) : -ELOOP;
 	object_put(o);
 	/* What went has no names any more; in what is damaged nothing can be named. */
-	return r == -ENOENT || r == -ESTALE || r == -EIO ? 0 : r;
+	return r == -ENOENT || r == -ESTALE || r == -EBADMSG || r == -EIO ? 0 : r;
 }
 
 static int search(struct eraser *x, struct object *dir, unsigned int depth)

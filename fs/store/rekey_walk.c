@@ -44,12 +44,14 @@ static int stopped(const struct walk *w)
 /* What cannot be read is left; what went is no loss, or was moved, and so queued. */
 static int unless_gone(struct walk *w, struct object *o, int r)
 {
-	if (r == -EIO || r == -EACCES) {
+	bool damaged = r == -EIO || r == -EACCES || r == -EBADMSG;
+
+	if (damaged) {
 		w->k->failed++;
 		if (w->k->left)
 			w->k->left(w->k->arg, o);
 	}
-	return r == -EIO || r == -EACCES || r == -ENOENT || r == -ESTALE ? 0 : r;
+	return damaged || r == -ENOENT || r == -ESTALE ? 0 : r;
 }
 
 static int write_one(struct walk *w, const struct waiting *i)

@@ -144,7 +144,8 @@ static int walk_name(struct object *dir, const char *stored, const _Atomic bool 
 	if (!r)
 		r = walk_object(o, stop);
 	object_put(o);
-	return r == -ENOENT || r == -ESTALE ? 0 : r; /* it went meanwhile, or moved: then it is queued */
+	/* It went meanwhile, or moved: then it is queued.  Or it is no name of ours. */
+	return r == -ENOENT || r == -ESTALE || r == -EBADMSG ? 0 : r;
 }
 
 static int walk_dir(struct object *dir, const _Atomic bool *stop)

@@ -77,8 +77,6 @@ int tree_object(struct object *dir, const char *stored, struct object **ret)
 		return r;
 	r = entry_plain_name(dir, dl, stored, name, &n);
 	secret_wipe(name, sizeof(name));
-	if (r == -EBADMSG)
-		r = -ENOENT; /* no name of ours; a listing reports it */
 	pthread_rwlock_rdlock(&dir->ns);
 	if (!r)
 		r = backing_stat(dir->fd, stored, &sb);

@@ -26,7 +26,11 @@ bool tree_is_name(const struct store *st, const struct dirent64 *d);
 int tree_names(struct object *dir, bool (*wanted)(void *arg, const char *stored), void *arg,
 	       struct tree_names *ret);
 
-/* What lies at STORED of DIR, a reference.  -ENOENT: nothing, or nothing with a header; -ESTALE, -ENOMEM. */
+/*
+ * What lies at STORED of DIR, a reference.  -ENOENT: nothing, or nothing with a
+ * header; -EBADMSG: the name does not authenticate, which a listing reports;
+ * -ESTALE, -ENOMEM.
+ */
 int tree_object(struct object *dir, const char *stored, struct object **ret);
 
 #endif

@@ -117,7 +117,7 @@ static int survey_name(struct taking *t, struct object *dir, const char *stored)
 	if (!r)
 		r = survey_object(t, o, &sb);
 	object_put(o);
-	return r == -ENOENT || r == -ESTALE ? 0 : r; /* it went */
+	return r == -ENOENT || r == -ESTALE || r == -EBADMSG ? 0 : r; /* it went, or has no name of ours */
 }
 
 static int survey_dir(struct taking *t, struct object *dir)

@@ -368,6 +368,26 @@ static void what_is_damaged_keeps_its_key(void **state)
 	free(buf);
 }
 
+/* Nobody can tell what is there, nor may its key go. */
+static void what_has_a_damaged_name_keeps_its_key(void **state)
+{
+	struct fixture *f = *state;
+	struct zone_rekey k = { .stop = &never, .pace = go_on };
+	char path[4096], other[4096];
+	size_t n;
+
+	make_tree(f);
+	remount(f);
+	backing_path(f, "dir/sub/a", path);
+	strcpy(other, path);
+	n = strlen(other) - 9;
+	other[n] = other[n] == 'A' ? 'B' : 'A';
+	assert_int_equal(rename(path, other), 0);
+	second_generation(f);
+	assert_int_equal(zone_rekey(store_root_zone(f->st), &k), -EUCLEAN);
+	assert_int_equal(k.failed, 1);
+}
+
 /* ---- beside readers and writers ------------------------------------------------------------ */
 
 struct busy {
@@ -721,6 +741,7 @@ int main(void)
 		T(an_interrupted_one_reads_and_goes_on),
 		T(attributes_change_while_it_is_half_done),
 		T(what_is_damaged_keeps_its_key),
+		T(what_has_a_damaged_name_keeps_its_key),
 		T(readers_and_writers_go_on),
 		T(an_attribute_without_room_is_never_lost),
 		T(what_could_not_be_undone_is_when_it_can_be),
