@@ -6,10 +6,13 @@
 #include <errno.h>
 #include <stdio.h>
 #include <strings.h>
+#include <time.h>
 
 #include "azure.h"
 #include "keyprov/net/json.h"
 #include "words.h"
+
+#define CLOCK_OFF_S 240
 
 /* What the service says: {"error":{"code","message","innererror":{"code"}}} */
 struct said {
@@ -136,6 +139,10 @@ int az_sign_in_refusal(const struct http_reply *r, const char *who, struct kp_er
 	if (r->status / 100 != 4 || !*word)
 		return kp_fail(e, -EPROTO, "is it the sign-in service that answers there?",
 			       "unintelligible answer of %.100s (%ld)", who, r->status);
+	if (r->date && llabs((long long)(time(NULL) - r->date)) > CLOCK_OFF_S) /* a statement is dated */
+		return kp_fail(e, -EKEYREJECTED, "set the clock right: timedatectl set-ntp true",
+			       "%.100s refuses the identity: %.60s; this machine's clock is off by "
+			       "%lld s", who, word, (long long)(time(NULL) - r->date));
 	return kp_fail(e, -EKEYREJECTED,
 		       "look at tenant-id, client-id and the credential in [azure]: does it exist, "
 		       "has it expired, is the identity enabled?",

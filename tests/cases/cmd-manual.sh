@@ -39,6 +39,15 @@ for k in $keys; do
 	has " $k = " "$conf"
 done
 
+# Of each provider: its section, and its keys in it.
+while read -r provider keys; do
+	has "In [$provider]:" "$conf"
+	for k in $keys; do
+		has " $k = " "${conf#*In \[$provider\]:}"
+	done
+done < <(cmkfs providers --json |
+	json '"\n".join(" ".join([p["provider"]] + p["configuration"]) for p in d if p["configuration"])')
+
 for page in "$TOP"/man/*.[1-8]; do
 	out=$(mandoc -T lint "$page" 2>&1) || true
 	[ -z "$out" ] || fail "$page: $out"

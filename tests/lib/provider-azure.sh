@@ -38,7 +38,7 @@ server_start() {
 	need curl openssl
 	python3 -Ic 'import cryptography' 2>/dev/null || skip "python3-cryptography is not installed"
 	make_ca tls
-	make_cert tls azure 'DNS:*.vault.azure.net,DNS:*.managedhsm.azure.net,DNS:login.microsoftonline.com,DNS:localhost,IP:127.0.0.1'
+	make_cert tls azure 'DNS:*.vault.azure.net,DNS:*.managedhsm.azure.net,DNS:login.microsoftonline.com,DNS:*.vault.azure.cn,DNS:login.partner.microsoftonline.cn,DNS:localhost,IP:127.0.0.1'
 	server_again
 	azure_set '"create":{"name":"cmk"}' >/dev/null
 	azure_settings
@@ -103,6 +103,10 @@ server_throttle() { # on|off
 
 server_calls() {
 	azure_set "" | json 'd["calls"]["all"]'
+}
+
+server_unwraps_fail() { # on|off
+	azure_set "\"answers\":{$([ "$1" = off ] || echo '"keys.unwrapkey":[503,""]')}" >/dev/null
 }
 
 server_unwraps() {

@@ -37,7 +37,8 @@ class Handler(BaseHTTPRequestHandler):
     timeout = 60
 
     def log_message(self, form, *args):
-        sys.stderr.write("%.3f %s\n" % (time.time(), (form % args).split("?")[0]))
+        sys.stderr.write("%.3f %s %s\n" % (time.time(), self.headers.get("Host"),
+                                           (form % args).split("?")[0]))
 
     def answer(self, status, body=None, headers=()):
         data = body.encode() if isinstance(body, str) else json.dumps(body).encode() if body else b""

@@ -9,6 +9,18 @@
 #include <cmocka.h>
 
 #include "fs/lib/config.h"
+#include "keyprov/keyprov.h"
+
+/* A list of our own: one that has a section, one that has none. */
+static const struct kp_conf_key cloud_keys[] = {
+	{ "kind", KP_CONF_CHOICE, "one two" },
+	{ "token-file", KP_CONF_PATH, NULL },
+	{ "name", KP_CONF_TEXT, NULL },
+	{ 0 },
+};
+static const struct kp_ops cloud = { .name = "cloud", .conf_keys = cloud_keys };
+static const struct kp_ops bare = { .name = "bare" };
+const struct kp_ops *const kp_providers[] = { &bare, &cloud, NULL };
 
 static struct conf_error err;
 
@@ -189,6 +201,37 @@ static void durations_have_units_and_limits(void **state)
 	}
 }
 
+static void section_of_a_provider_has_the_keys_of_its_table(void **state)
+{
+	struct conf *c;
+
+	(void)state;
+	assert_int_equal(parse("[cloud]\nkind = two\ntoken-file = /run/t\n[mount]\nlease = 5s\n", &c), 0);
+	assert_string_equal(conf_provider(c, "cloud", "kind"), "two");
+	assert_string_equal(conf_provider(c, "cloud", "token-file"), "/run/t");
+	assert_null(conf_provider(c, "cloud", "name"));
+	assert_null(conf_provider(c, "bare", "kind"));
+	assert_int_equal(c->lease_ms, 5000);
+	/* A later file goes over an earlier one. */
+	assert_int_equal(conf_parse(c, "g", "[cloud]\nkind = one\n", 19, &err), 0);
+	assert_string_equal(conf_provider(c, "cloud", "kind"), "one");
+	assert_string_equal(conf_provider(c, "cloud", "token-file"), "/run/t");
+	conf_free(c);
+}
+
+static void what_a_provider_has_no_key_for_is_refused(void **state)
+{
+	(void)state;
+	refused("[cloud]\nsecret = x\n", "f:2: unknown key 'secret' in section [cloud]");
+	refused("[bare]\nkind = one\n", "f:1: unknown section [bare]");
+	refused("[cloud]\nkind = one\nkind = one\n", "f:3: kind in [cloud] is repeated");
+	refused("[cloud]\nkind = three\n", "kind is one of: one two");
+	refused("[cloud]\ntoken-file = run/t\n", "token-file is an absolute path");
+	refused("[cloud]\nname =\n", "name is a text");
+	refused("[cloud]\nlease = 5s\n", "unknown key 'lease'");
+	refused("[mount]\nkind = one\n", "unknown key 'kind'");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -203,6 +246,8 @@ int main(void)
 		cmocka_unit_test(bad_values_are_refused_and_say_what_is_good),
 		cmocka_unit_test(binary_junk_is_refused),
 		cmocka_unit_test(missing_file_is_an_error_only_when_it_was_named),
+		cmocka_unit_test(section_of_a_provider_has_the_keys_of_its_table),
+		cmocka_unit_test(what_a_provider_has_no_key_for_is_refused),
 		cmocka_unit_test(durations_have_units_and_limits),
 	};
 

@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <cmocka.h>
 
 #include "azure_certificate.h"
@@ -401,6 +402,21 @@ static void who_gives_tokens_refuses_or_is_busy(void **state)
 	}
 }
 
+static void a_wrong_clock_is_told_where_a_statement_is_refused(void **state)
+{
+	char body[] = "{\"error\":\"invalid_client\"}";
+	struct http_reply r = { .status = 401, .body = body, .body_len = strlen(body),
+				.date = time(NULL) - 3600 };
+	struct kp_error e;
+
+	(void)state;
+	assert_int_equal(az_sign_in_refusal(&r, "login", &e), -EKEYREJECTED);
+	assert_non_null(strstr(e.message, "clock is off by 360"));
+	r.date = time(NULL);
+	assert_int_equal(az_sign_in_refusal(&r, "login", &e), -EKEYREJECTED);
+	assert_null(strstr(e.message, "clock"));
+}
+
 static int judged(struct az_key k, const char *wanted, const char *words)
 {
 	struct kp_error e;
@@ -645,6 +661,7 @@ int main(void)
 		cmocka_unit_test(a_token_that_cannot_be_used_is_refused),
 		cmocka_unit_test(each_refusal_has_its_code_and_its_words),
 		cmocka_unit_test(who_gives_tokens_refuses_or_is_busy),
+		cmocka_unit_test(a_wrong_clock_is_told_where_a_statement_is_refused),
 		cmocka_unit_test(keys_that_may_not_protect_are_told),
 		cmocka_unit_test(a_statement_says_who_and_for_whom_and_is_signed),
 		cmocka_unit_test(a_file_that_is_no_certificate_makes_no_statement),
