@@ -24,8 +24,8 @@ p11key make twice 09 2048
 p11key make dated 0a 2048 start=20200101
 p11key make dated 0b 2048 start=20210101
 p11key make dated 0c 2048 start=29990101
-[ "$(cmkfs key test "$key=k")" = "pkcs11:token=$NSS_TOKEN;id=%01;object=k can protect a volume" ] ||
-	fail "$(cmkfs key test "$key=k")"
+cmkfs key test "$key=k" >out
+grep -qx "pkcs11:token=$NSS_TOKEN;id=%01;object=k can protect a volume" out || fail "$(cat out)"
 expect_error 4 '1024 bits' cmkfs key test "$key=small"
 expect_error 4 'can leave its token .CKA_EXTRACTABLE' cmkfs key test "$key=copied"
 expect_error 4 'can leave its token .not CKA_SENSITIVE' cmkfs key test "$key=plain"
@@ -34,7 +34,8 @@ expect_error 4 'not valid yet' cmkfs key test "$key=future"
 expect_error 4 'may not decrypt' cmkfs key test "$key=barred"
 expect_error 4 '2 keys .* have this name' cmkfs key test "$key=twice"
 cmkfs key test "$key=twice;id=%09" >/dev/null
-cmkfs key test "$key=dated" | grep -q 'id=%0B' || fail "not the newest that has begun"
+cmkfs key test "$key=dated" >out
+grep -q 'id=%0B' out || fail "not the newest that has begun"
 expect_error 4 'no such private key' cmkfs key test "$key=none"
 expect_error 5 'token other.* not there' cmkfs key test 'pkcs11:token=other;object=k'
 expect_error 2 'PIN in it' cmkfs key test "$key=k?pin-value=$TOKEN_PIN"
@@ -67,11 +68,27 @@ mkdir cred
 cp away cred/cmkfs-pkcs11-pin
 CREDENTIALS_DIRECTORY=$PWD/cred cmkfs key test "$key=k" >/dev/null
 expect_error 4 'PIN of token NSS Certificate DB is needed' setsid -w cmkfs key test "$key=k"
+python3 -I "$TOP/tests/lib/tty.py" $TOKEN_PIN cmkfs key test "$key=k" >/dev/null ||
+	fail "no PIN from a terminal"
+expect_error 4 'PIN is wrong' python3 -I "$TOP/tests/lib/tty.py" 4321 cmkfs key test "$key=k"
+
+# A mount asks before it is in the background, and then knows it.
+need_fuse
+printf '[pkcs11]\nmodule = %s\npin-file = %s\n' "$O/p11shim.so" "$PWD/away" >"$CMKFS_CONFIG"
+mkvol asked --key "$key=k"
+printf '[pkcs11]\nmodule = %s\npin-prompt = yes\n' "$O/p11shim.so" >"$CMKFS_CONFIG"
+mkdir place
+_mounts+=("$CASE_DIR/place")
+expect_error 4 'no terminal' setsid -w cmkfs mount asked place
+python3 -I "$TOP/tests/lib/tty.py" $TOKEN_PIN cmkfs mount -o lease=1s asked place >/dev/null ||
+	fail "no mount from a terminal"
+sleep 1.5
+echo data >place/file || fail "locked without a terminal"
+doumount place
 mv away pin
 token_conf "$O/p11shim.so" 'timeout = 1'
 
 # ---- a mount under such a key, behind a server
-need_fuse
 token_server
 token_conf "$module" 'timeout = 1'
 mkvol vol --key "$key=k"

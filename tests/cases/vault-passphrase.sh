@@ -59,39 +59,15 @@ sleep 1.5
 doumount mnt
 unset CMKFS_VAULT_PASSPHRASE_FD
 expect_error 4 'no terminal' setsid -w cmkfs mount vol mnt
-cat >tty.py <<'PY'
-import os, pty, sys, time
-pid, fd = pty.fork()
-if not pid:
-    os.execvp(sys.argv[2], sys.argv[2:])
-said = b""
-for line in sys.argv[1].split("|"):
-    end = time.monotonic() + 10
-    while b": " not in said.split(b"\n")[-1] and time.monotonic() < end:
-        said += os.read(fd, 1000)
-    os.write(fd, line.encode() + b"\n")
-    said += b"\n"
-while True:
-    try:
-        got = os.read(fd, 1000)
-    except OSError:
-        break
-    if not got:
-        break
-    said += got
-assert b"else" not in said, said # no echo
-sys.stdout.buffer.write(said)
-sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-PY
 _mounts+=("$CASE_DIR/mnt")
-python3 -I tty.py 'something else' cmkfs mount -o lease=1s vol mnt || fail "no mount from a terminal"
+python3 -I "$TOP/tests/lib/tty.py" 'something else' cmkfs mount -o lease=1s vol mnt || fail "no mount from a terminal"
 sleep 1.5
 [ "$(cat mnt/file)" = data ] || fail "locked without a terminal"
 doumount mnt
-expect_exit 2 python3 -I tty.py 'something new|something odd' cmkfs vault master set
+expect_exit 2 python3 -I "$TOP/tests/lib/tty.py" 'something new|something odd' cmkfs vault master set
 echo "$out" >said
 grep -q 'not the same' said || fail "$(cat said)"
-expect_exit 4 python3 -I tty.py 'wrong else' cmkfs vault list
+expect_exit 4 python3 -I "$TOP/tests/lib/tty.py" 'wrong else' cmkfs vault list
 
 # ---- plain again: the same key as before
 CMKFS_VAULT_PASSPHRASE_FD=9 cmkfs vault master set --plain 9<other
