@@ -57,8 +57,8 @@ uint64_t rnd_offset(struct rng *r)
 
 uint64_t rnd_length(struct rng *r, uint64_t off, uint64_t most)
 {
-	static const uint32_t upto[] = { 16, 16, 4096, 4096, 8192, 8192, 20000, 20000, 60000, 600000 };
-	uint64_t n = 1 + rnd(r, upto[rnd(r, sizeof(upto) / sizeof(upto[0]))]);
+	static const uint32_t longest[] = { 16, 16, 4096, 4096, 8192, 8192, 20000, 20000, 60000, 600000 };
+	uint64_t n = 1 + rnd(r, longest[rnd(r, sizeof(longest) / sizeof(longest[0]))]);
 
 	if (n > most)
 		n = most;
