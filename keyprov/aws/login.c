@@ -73,7 +73,8 @@ static const struct {
 	{ "instance", aws_from_instance, 0 },
 };
 
-static int life_of(const struct aws_creds *c, int64_t otherwise, int64_t *ret_ms, struct kp_error *e)
+static int life_of(const struct aws_creds *c, int64_t otherwise, int64_t *ret_ms,
+		   struct kp_error *e)
 {
 	int64_t now = time(NULL);
 
@@ -101,6 +102,9 @@ static int fetch(void *arg, char *ret, int64_t *ret_life_ms, struct kp_error *e)
 		r = sources[i].fetch(l, c, e);
 		if (!r)
 			return life_of(c, sources[i].life_ms, ret_life_ms, e);
+		if (r == -EAGAIN && !l->only && i == ARRAY_SIZE(sources) - 1)
+			kp_hint(e, r, "%s", "if this is no EC2 instance, it has no credentials: "
+				"cmkfs-providers(7) tells where they are looked for");
 		if (r != -ENOENT)
 			return r;
 	}

@@ -137,6 +137,10 @@ cmkfs key test "$uri" >/dev/null
 settings "metadata-endpoint = $endpoint"
 cmkfs key test "$uri" >/dev/null
 AWS_EC2_METADATA_DISABLED=true expect_error 5 'no credentials' cmkfs key test "$uri"
+settings "metadata-endpoint = http://127.0.0.1:1"
+expect_error 5 'cannot be reached' cmkfs key test "$uri"
+grep -q 'if this is no EC2 instance' <<<"$out" || fail "no word of where to look: $out"
+settings "metadata-endpoint = $endpoint"
 echo "Bearer of-this-container" >meta/authorization
 AWS_EC2_METADATA_DISABLED=true AWS_CONTAINER_CREDENTIALS_FULL_URI=$endpoint/container \
 	AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=$CASE_DIR/meta/authorization cmkfs key test "$uri" >/dev/null
