@@ -48,7 +48,7 @@ start_server() { # DIR COMMAND…
 	rm -f "$dir/port"
 	background "$@" >>"$dir/log" 2>&1
 	server_pid=$!
-	wait_for 15 _port_or_end "$dir/port" "$server_pid"
+	wait_for 60 _port_or_end "$dir/port" "$server_pid"
 	[ -s "$dir/port" ] || fail "the server ended: $(tail -n 3 "$dir/log")"
 	# shellcheck disable=SC2034 # for the case
 	server_port=$(cat "$dir/port")
