@@ -117,6 +117,19 @@ def shadow(mnt, seed, stop):
     return n
 
 
+def put(path, data):
+    """A new file; that a lock refused what was not written yet, close(2) can only call EIO."""
+    f = open(path, "wb", buffering=0)
+    try:
+        f.write(data)
+    finally:
+        try:
+            f.close()
+        except OSError as e:
+            if e.errno != errno.EIO:
+                raise
+
+
 def tree(mnt, seed, stop):
     """Names come and go, with attributes, links and renames."""
     rng, top, n = random.Random(seed), "%s/tree%d" % (mnt, seed), 0
@@ -126,8 +139,7 @@ def tree(mnt, seed, stop):
                 sub = "%s/%d/%d" % (top, rng.randrange(4), rng.randrange(4))
                 os.makedirs(sub, exist_ok=True)
                 name = "%s/%s" % (sub, "n" * rng.choice((1, 20, 200)) + str(k))
-                with open(name, "wb") as f:
-                    f.write(block(rng, rng.choice((0, 10, 5000))))
+                put(name, block(rng, rng.choice((0, 10, 5000))))
                 os.setxattr(name, "user.k", b"%d" % k)
                 if k % 3 == 0:
                     os.rename(name, name + ".r")
