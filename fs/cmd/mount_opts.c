@@ -20,6 +20,9 @@ enum kind { FLAG, UNFLAG, DURATION, NUMBER, WORD };
 	X("nonempty", NULL, FLAG, nonempty, 0, 0, NULL, "mount over a directory that is not empty") \
 	X("locked", NULL, FLAG, locked_ok, 0, 0, NULL, "mount even if the key is denied: locked")  \
 	X("nowriteback", NULL, UNFLAG, writeback, 0, 0, NULL, "no writeback cache in the kernel")  \
+	X("io_uring", NULL, FLAG, io_uring, 0, 0, NULL,                                            \
+	  "requests over io_uring, where the kernel offers it")                                    \
+	X("no_io_uring", NULL, UNFLAG, io_uring, 0, 0, NULL, "requests over /dev/fuse (default)")  \
 	X("noacl", NULL, FLAG, no_acl, 0, 0, NULL, "decide by modes alone, not by POSIX ACLs")     \
 	X("accept-rollback", NULL, FLAG, accept_rollback, 0, 0, NULL,                              \
 	  "take a volume older than the one seen last")                                            \

@@ -34,6 +34,7 @@ static const struct column columns[] = {
 	{ .key = "vol_id", .heading = "ID" },
 	{ .key = "cipher", .heading = "cipher" },
 	{ .key = "mode", .heading = "mode" },
+	{ .key = "transport", .heading = "transport" },
 	{ .key = "state", .heading = "state" },
 	{ .key = "errno", .heading = "errno" },
 	{ .key = "reason", .heading = "reason" },

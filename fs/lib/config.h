@@ -34,7 +34,8 @@ enum conf_type { CONF_TEXT, CONF_PATH, CONF_DURATION, CONF_NUMBER, CONF_BOOL, CO
 	X("mount", "drain", CONF_DURATION, drain_ms, 0, 60000, "5s", NULL)                         \
 	X("mount", "threads", CONF_NUMBER, threads, 0, 256, "0", NULL)                             \
 	X("mount", "allow-other", CONF_BOOL, allow_other, 0, 0, "no", NULL)                        \
-	X("mount", "allow-deployments", CONF_BOOL, allow_deployments, 0, 0, "no", NULL)
+	X("mount", "allow-deployments", CONF_BOOL, allow_deployments, 0, 0, "no", NULL)            \
+	X("mount", "io-uring", CONF_BOOL, io_uring, 0, 0, "no", NULL)
 
 struct conf {
 	char *state_dir, *tenant, *region; /* NULL: not set */
@@ -46,7 +47,7 @@ struct conf {
 	unsigned int crash;		   /* enum crash_mode */
 	unsigned int lease_ms, grace_ms, drain_ms;
 	unsigned int threads; /* 0: by the number of processors */
-	unsigned int allow_other, allow_deployments;
+	unsigned int allow_other, allow_deployments, io_uring;
 	struct conf_setting *provider; /* what is set in the sections of key providers */
 };
 

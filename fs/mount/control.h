@@ -19,7 +19,7 @@
  *
  * The answer of `status`:
  *   mountpoint, dir, device ("0:41"), vol_id, cipher, mode ("rw" | "ro"), writeback, pid,
- *   janitor (its pid), transport ("dev"), memory_locked, zones, nodes,
+ *   janitor (its pid), transport ("dev" or "io_uring"), memory_locked, zones, nodes,
  *   objects, loaded, open_files, pending_bytes, requests, refused, lost,
  *   locks, last_lock {ms, refused, lost, timed_out}
  * and of each of zones: zone, parent (null of the root's), path (null: not seen yet), state ("unlocked" | "draining" | "locked" |

@@ -13,6 +13,7 @@
 #include "fs/mount/deploy.h"
 #include "fs/mount/grant.h"
 #include "fs/mount/janitor.h"
+#include "fs/mount/uring.h"
 
 static const char *errno_name(int e)
 {
@@ -194,7 +195,7 @@ json_t *control_status(struct mount *m)
 	set(o, "writeback", json_boolean(m->writeback));
 	set(o, "pid", json_integer(getpid()));
 	set(o, "janitor", json_integer(janitor_pid(m->janitor)));
-	set_text(o, "transport", "dev");
+	set_text(o, "transport", uring_active(m->uring) ? "io_uring" : "dev");
 	set(o, "memory_locked", json_boolean(secret_locked()));
 	for (struct mzone *z = m->zones; z; z = z->next)
 		if (!z->gone)

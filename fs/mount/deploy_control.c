@@ -13,6 +13,7 @@
 #include "fs/mount/audit.h"
 #include "fs/mount/control_answer.h"
 #include "fs/mount/deploy_priv.h"
+#include "fs/mount/uring.h"
 
 #define AGAIN_US 10000 /* for what is on its way into the kernel's cache */
 
@@ -112,6 +113,7 @@ static void end_one(struct mount *m, struct deployment *d, const json_t *req)
 		usleep(AGAIN_US);
 		throw_out(m, d);
 		pool_wipe(m->pool);
+		uring_wipe(m->uring);
 	}
 	deployment_free(d);
 }

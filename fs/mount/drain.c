@@ -8,6 +8,7 @@
 #include "fs/mount/audit.h"
 #include "fs/mount/deploy.h"
 #include "fs/mount/drain.h"
+#include "fs/mount/uring.h"
 #include "fs/mount/zones.h"
 
 #define SETTLE_MS 150	    /* for what is on its way into the kernel's cache */
@@ -76,6 +77,7 @@ static void wipe(struct mount *m, struct sweeper *s, struct zone *z)
 {
 	zone_wipe(z);
 	pool_wipe(m->pool);
+	uring_wipe(m->uring);
 	if (sweep(s, z, SWEEP_LAST, LAST_SWEEP_MS) < 0)
 		log_warning("look at the processes that use the mount",
 			    "the kernel is still writing what it must throw out");

@@ -53,6 +53,7 @@ struct inode {
 struct inode_shared {
 	_Atomic uint32_t high_water; /* largest number ever used */
 	_Atomic int lock_errno;	     /* positive: what the janitor answers */
+	_Atomic bool uring;	     /* requests come over io_uring (uring.h) */
 	_Atomic uint32_t reach[];    /* by number: MiB that may have pages, rounded up */
 };
 

@@ -169,8 +169,14 @@ static void clean_up(struct cleanup *c)
 	log_error("mount it again; data that was not yet written out is lost, and fsync(2) said so",
 		  "the daemon of %s died: throwing out what the kernel has cached",
 		  c->mountpoint);
-	/* Requests that died with the daemon come again, so that no page stays locked. */
-	notify(c->fd, NOTIFY_RESEND, NULL, 0);
+	/*
+	 * Requests that died with the daemon come again, so that no page stays locked.
+	 * Those that it had over io_uring do not: they are ended.
+	 */
+	if (atomic_load(&c->shared->uring))
+		abort_connection(c);
+	else
+		notify(c->fd, NOTIFY_RESEND, NULL, 0);
 	pthread_create(&t, NULL, answer_all, c);
 	atomic_store(&c->sweeping, SWEEPERS);
 	for (int i = 0; i < SWEEPERS; i++)

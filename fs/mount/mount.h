@@ -17,6 +17,7 @@ struct mount_options {
 	bool read_only;
 	bool allow_other;
 	bool writeback;	      /* kernel's writeback cache; ignored (off) when read_only */
+	bool io_uring;	      /* requests over io_uring, where the kernel offers it */
 	bool no_acl;	      /* the kernel decides by modes alone */
 	bool nonempty;	      /* mount over a directory that has something in it */
 	bool locked_ok;	      /* mount although the key is denied: locked */

@@ -84,20 +84,20 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse
 	(void)fi;
 	if (!i)
 		return;
-	buf = pool_get(m->pool);
+	buf = request_buffer(m, n + 2 * CHUNK);
 	r = object_read(i->object, buf, POOL_SIZE, n, (uint64_t)off, &p);
 	inode_touch_pages(m->inodes, i, (uint64_t)off + n);
 	if (m->aside && this_request.zone && atomic_load_explicit(&i->stale_size, memory_order_relaxed) &&
 	    !aside_take(m->aside, &(struct aside_job){ .run = aside_resize, .req = req, .i = i,
 						       .off = (uint64_t)off, .n = n })) {
-		pool_put(m->pool, buf, n + 2 * CHUNK);
+		request_buffer_put(m, buf, n + 2 * CHUNK);
 		return;
 	}
 	if (r < 0)
 		reply_err(req, (int)r);
 	else
 		fuse_reply_buf(req, (char *)p, (size_t)r);
-	pool_put(m->pool, buf, n + 2 * CHUNK);
+	request_buffer_put(m, buf, n + 2 * CHUNK);
 	request_leave(ZONE_NORMAL);
 }
 
@@ -138,7 +138,7 @@ static int write_kills_setid(struct mount *m, struct inode *i)
 
 static int write_to(struct mount *m, struct inode *i, const char *buf, size_t size, off_t off)
 {
-	uint8_t *own = (uint8_t *)(uintptr_t)buf; /* the worker's (worker.c) */
+	uint8_t *own = (uint8_t *)(uintptr_t)buf; /* the worker's or the lane's own (worker.c, uring_lane.c) */
 	int r;
 
 	this_request.sealed = true;

@@ -3,11 +3,40 @@
  * How a request passes the zone's gate, and how it is answered.
  */
 #include <errno.h>
+#include <linux/fuse.h>
 
 #include "fs/mount/deploy.h"
 #include "fs/mount/session.h"
+#include "fs/mount/uring.h"
 
 _Thread_local struct request this_request;
+
+void request_note(const void *mem, size_t n)
+{
+	const struct fuse_in_header *h = mem;
+	const struct fuse_write_in *w = (const void *)(h + 1);
+	const struct fuse_init_in *init = (const void *)(h + 1);
+
+	this_request = (struct request){ .opcode = h->opcode };
+	if (h->opcode == FUSE_WRITE && n >= sizeof(*h) + sizeof(*w))
+		this_request.write_flags = w->write_flags;
+	else if (h->opcode == FUSE_INIT && n >= sizeof(*h) + offsetof(struct fuse_init_in, unused))
+		this_request.init_flags = init->flags |
+					  (init->flags & FUSE_INIT_EXT ? (uint64_t)init->flags2 << 32 : 0);
+}
+
+uint8_t *request_buffer(struct mount *m, size_t used)
+{
+	uint8_t *buf = uring_payload(used);
+
+	return buf ? buf : pool_get(m->pool);
+}
+
+void request_buffer_put(struct mount *m, uint8_t *buf, size_t used)
+{
+	if (buf != uring_payload(0))
+		pool_put(m->pool, buf, used);
+}
 
 void reply_err(fuse_req_t req, int r)
 {

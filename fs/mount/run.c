@@ -23,6 +23,7 @@
 #include "fs/mount/mountinfo.h"
 #include "fs/mount/rekeyer.h"
 #include "fs/mount/supervise.h"
+#include "fs/mount/uring.h"
 #include "fs/mount/zones.h"
 
 #define SECRET_BYTES (32u << 20) /* keys of what is open; touched as needed */
@@ -37,6 +38,7 @@ void mount_options_init(struct mount_options *o, const struct conf *conf)
 		.conf = conf,
 		.allow_other = conf->allow_other,
 		.allow_deployments = conf->allow_deployments,
+		.io_uring = conf->io_uring,
 		.writeback = true,
 		.binding = -1,
 		.crash = -1,
@@ -243,6 +245,7 @@ static void wind_up(struct mount *m)
 	if (m->store)
 		store_close(m->store);
 	pool_free(m->pool);
+	uring_free(m->uring);
 }
 
 static int run(struct mount *m, const char *state_dir, int report_fd, struct mount_failure *f)

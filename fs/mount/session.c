@@ -16,8 +16,10 @@
 #include "fs/mount/mountinfo.h"
 #include "fs/mount/ops.h"
 #include "fs/mount/session.h"
+#include "fs/mount/uring.h"
 
 #define NOTIFY_INC_EPOCH 8 /* FUSE_NOTIFY_INC_EPOCH, protocol 7.44 */
+#define OVER_IO_URING (1ULL << 41) /* FUSE_OVER_IO_URING, protocol 7.42 */
 #define BACKGROUND 64	   /* requests that the kernel sends ahead */
 
 extern char **environ;
@@ -105,7 +107,7 @@ static const struct fuse_lowlevel_ops ops = {
  * INIT reply as it goes out.  What it means: set-id bits and capabilities are ours
  * to clear when a WRITE or SETATTR says so (kill_setid()).
  */
-static void patch_init(const struct iovec *iov, int count)
+static void patch_init(const struct mount *m, const struct iovec *iov, int count, bool *ret_uring)
 {
 	const struct fuse_out_header *h = iov[0].iov_base;
 	struct fuse_init_out *out;
@@ -113,15 +115,29 @@ static void patch_init(const struct iovec *iov, int count)
 	if (count < 2 || h->error || iov[1].iov_len < offsetof(struct fuse_init_out, flags2))
 		return;
 	out = iov[1].iov_base;
-	out->flags |= this_request.init_flags & FUSE_HANDLE_KILLPRIV_V2;
+	out->flags |= (uint32_t)this_request.init_flags & FUSE_HANDLE_KILLPRIV_V2;
+	if (m->uring && this_request.init_flags & OVER_IO_URING &&
+	    iov[1].iov_len >= offsetof(struct fuse_init_out, unused)) {
+		out->flags |= FUSE_INIT_EXT;
+		out->flags2 |= (uint32_t)(OVER_IO_URING >> 32);
+		*ret_uring = true;
+	}
 }
 
 static ssize_t io_writev(int fd, struct iovec *iov, int count, void *userdata)
 {
-	(void)userdata;
+	struct mount *m = userdata;
+	bool over = false;
+	ssize_t n;
+
 	if (this_request.opcode == FUSE_INIT)
-		patch_init(iov, count);
-	return writev(fd, iov, count);
+		patch_init(m, iov, count, &over);
+	else if (uring_reply(m->uring, iov, count))
+		return (ssize_t)((const struct fuse_out_header *)iov[0].iov_base)->len;
+	n = writev(fd, iov, count);
+	if (this_request.opcode == FUSE_INIT && m->uring)
+		uring_go(m->uring, over && n > 0);
+	return n;
 }
 
 static ssize_t io_read(int fd, void *buf, size_t n, void *userdata)
@@ -188,6 +204,7 @@ static int send_by_hand(struct mount *m)
 	fuse_set_log_func(log_nothing);
 	r = fuse_session_custom_io(m->se, &io, m->fd);
 	fuse_set_log_func(log_fuse);
+	m->by_hand = !r;
 #ifdef FUSE_CAP_HANDLE_KILLPRIV_V2
 	return r == -ENOTSUP ? 0 : r;
 #else

@@ -19,6 +19,7 @@ struct mzone;
 struct recovery;
 struct control;
 struct workers;
+struct uring;
 struct flusher;
 struct aside;
 struct audit;
@@ -35,6 +36,8 @@ struct mount {
 	struct zone *zone;	/* the root's */
 	struct inode_table *inodes;
 	struct pool *pool;
+	struct uring *uring;	/* if the kernel offers it and it is asked for; or NULL */
+	bool by_hand;		/* libfuse sends by io_writev() */
 	struct fuse_session *se;
 	int fd;			/* of the device */
 	bool writeback;
@@ -76,13 +79,16 @@ int mount_fail(struct mount_failure *f, int exit_code, int r, const char *hint, 
 struct request {
 	uint32_t opcode;
 	uint32_t write_flags; /* FUSE_WRITE_*, of a WRITE */
-	uint32_t init_flags;  /* FUSE_*, offered by an INIT */
+	uint64_t init_flags;  /* FUSE_*, offered by an INIT; the upper half: flags2 */
 	struct zone *zone;    /* whose gate was passed; NULL: it is locked, and that by a deployment */
 	struct deploys *deploys; /* then: which let it in */
 	bool way;	      /* then: the node is only on the way to what is deployed */
 	bool sealed;	      /* the payload of this WRITE was encrypted in place */
 };
 extern _Thread_local struct request this_request;
+
+/* Fill it from the N bytes of a request as the kernel gave it. */
+void request_note(const void *mem, size_t n);
 
 static inline struct mount *mount_of(fuse_req_t req)
 {
@@ -123,6 +129,13 @@ void tell_stale(fuse_req_t req, bool on);
 
 /* What ST says of a file's contents: another number when they are others; never 0. */
 uint64_t attr_stamp(const struct stat *st);
+
+/*
+ * A buffer of POOL_SIZE bytes for an answer of which USED are written: where it
+ * is sent from if it may be, else of the pool.  Put back after the reply.
+ */
+uint8_t *request_buffer(struct mount *m, size_t used);
+void request_buffer_put(struct mount *m, uint8_t *buf, size_t used);
 
 /* Clear what a write or a change of owner takes away: set-id bits, file capabilities.  1: there were bits. */
 int kill_setid(struct object *o);

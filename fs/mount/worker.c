@@ -16,6 +16,7 @@
 #include "fs/lib/log.h"
 #include "fs/mount/leader.h"
 #include "fs/mount/session.h"
+#include "fs/mount/uring.h"
 
 #define HEADER_ROOM 4096u /* libfuse's: what a request may have beside its payload */
 #define RECEIVE_SIZE (POOL_IO + HEADER_ROOM)
@@ -38,18 +39,6 @@ struct workers {
 	unsigned int n;
 	struct worker w[];
 };
-
-static void note_request(const uint8_t *mem, size_t n)
-{
-	const struct fuse_in_header *h = (const void *)mem;
-	const void *arg = h + 1;
-
-	this_request = (struct request){ .opcode = h->opcode };
-	if (h->opcode == FUSE_WRITE && n >= WRITE_HEADER)
-		this_request.write_flags = ((const struct fuse_write_in *)arg)->write_flags;
-	else if (h->opcode == FUSE_INIT && n >= sizeof(*h) + offsetof(struct fuse_init_in, unused))
-		this_request.init_flags = ((const struct fuse_init_in *)arg)->flags;
-}
 
 static bool takes_long(const uint8_t *mem, size_t n)
 {
@@ -75,7 +64,7 @@ static void handle(struct worker *w, size_t n)
 {
 	struct fuse_buf buf = { .size = n, .mem = w->mem };
 
-	note_request(w->mem, n);
+	request_note(w->mem, n);
 	if (takes_long(w->mem, n))
 		leader_call(w->all->leader);
 	fuse_session_process_buf(w->all->m->se, &buf);
@@ -158,6 +147,8 @@ int workers_start(struct mount *m, unsigned int n, struct workers **ret)
 		r = -errno;
 	if (!r)
 		r = leader_new(m->fd, &all->leader);
+	if (!r && m->opt->io_uring)
+		r = uring_start(m, &m->uring); /* before INIT is read */
 	for (; !r && all->n < n; all->n++) {
 		r = start_one(all, &all->w[all->n]);
 		if (r < 0) {
@@ -178,6 +169,7 @@ void workers_stop(struct workers *all)
 	if (!all)
 		return;
 	atomic_store(&all->stop, true);
+	uring_stop(all->m->uring);
 	if (all->leader)
 		leader_stop(all->leader);
 	for (unsigned int i = 0; i < all->n; i++) {

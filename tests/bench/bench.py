@@ -5,11 +5,12 @@
   bench.py [--quick] [--runs N] [--systems LIST] [--peer NAME=PROGRAM]... [--loads LIST]
            [--on tmpfs,disk] [--options LIST] [--size MIB] [--files N] [--json FILE]
 
-Systems: raw, cmkfs (AES-256-GCM), cmkfs-xts, and those of gocryptfs, encfs, securefs, cryfs and
-libfuse's passthrough_ll that are installed or given by --peer.  They run in turn, load by load, so
-that what else the machine does hits all of them; printed are medians, the spread, and ratios to
-the best of the others, which passthrough, since it encrypts nothing, is not one of; then the
-processor time of the daemon and of the whole machine, the daemon's memory and what is stored.
+Systems: raw, cmkfs (AES-256-GCM), cmkfs-xts, cmkfs-uring (where the kernel has it enabled), and
+those of gocryptfs, encfs, securefs, cryfs and libfuse's passthrough_ll that are installed or given
+by --peer.  They run in turn, load by load, so that what else the machine does hits all of them;
+printed are medians, the spread, and ratios to the best of the others, which passthrough, since it
+encrypts nothing, is not one of; then the processor time of the daemon and of the whole machine,
+the daemon's memory and what is stored.
 Compare ratios of one run, never figures of two.
 
 'cold' is: unmounted, the page cache dropped (which needs root), mounted again.  --options go to

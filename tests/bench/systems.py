@@ -129,6 +129,7 @@ class Raw(System):
 
 class Cmkfs(System):
     cipher = "gcm"
+    transport = ()
 
     def init(self):
         self.env = dict(os.environ, CMKFS_STATE_DIR=os.path.join(self.top, "state"),
@@ -137,7 +138,8 @@ class Cmkfs(System):
         run(CMKFS, "init", "--cipher", self.cipher, self.backing, env=self.env)
 
     def mount(self):
-        extra = ["-o", self.options.options] if self.options.options else []
+        words = [*self.transport, *filter(None, [self.options.options])]
+        extra = ["-o", ",".join(words)] if words else []
         run(CMKFS, "mount", *extra, self.backing, self.mnt, env=self.env)
 
     def umount(self):
@@ -146,6 +148,16 @@ class Cmkfs(System):
 
 class CmkfsXts(Cmkfs):
     cipher = "xts"
+
+
+class CmkfsUring(Cmkfs):
+    transport = ("io_uring",)
+
+    def init(self):
+        with open("/sys/module/fuse/parameters/enable_uring", encoding="ascii") as file:
+            if file.read(1) != "Y":
+                raise OSError("FUSE over io_uring is not enabled")
+        super().init()
 
 
 class Gocryptfs(System):
@@ -200,9 +212,10 @@ class Passthrough(System):
         self.wait(True)
 
 
-SYSTEMS = {"raw": Raw, "cmkfs": Cmkfs, "cmkfs-xts": CmkfsXts, "gocryptfs": Gocryptfs,
+SYSTEMS = {"raw": Raw, "cmkfs": Cmkfs, "cmkfs-xts": CmkfsXts, "cmkfs-uring": CmkfsUring,
+           "gocryptfs": Gocryptfs,
            "encfs": Encfs, "securefs": Securefs, "cryfs": Cryfs, "passthrough": Passthrough}
-OURS = ("cmkfs", "cmkfs-xts")
+OURS = ("cmkfs", "cmkfs-xts", "cmkfs-uring")
 NO_PEERS = OURS + ("raw", "passthrough")
 
 

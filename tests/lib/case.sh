@@ -17,11 +17,12 @@ if [ -z "${CASE_DIR:-}" ]; then
 	_own_dir=$CASE_DIR
 fi
 export TOP O CMKFS PATH CASE_DIR CMKFS_STATE_DIR="$CASE_DIR/state"
-# A configuration file of its own, so that the host's is not read.
+# A configuration file of its own, so that the host's is not read.  What is in
+# CASE_CONFIG is in it: CASE_CONFIG=$'[mount]\nio-uring = yes' tries a case so.
 export CMKFS_CONFIG="$CASE_DIR/cmkfs.conf"
 mkdir -p "$CMKFS_STATE_DIR"
 chmod 0700 "$CMKFS_STATE_DIR"
-: >"$CMKFS_CONFIG"
+printf '%s\n' "${CASE_CONFIG:-}" >"$CMKFS_CONFIG"
 cd "$CASE_DIR"
 
 # mountpoint(1) stats, which a locked mount refuses.

@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How a lane serves.  A request comes in pieces: libfuse's header, the
+ * operation's, and the payload.  The first two are copied in front of the
+ * payload, which makes it what the device gives; the answer goes into the
+ * payload and is sent by the reply itself, since the gate is left after it.
+ */
+#include "fs/mount/uring_lane.h"
+
+#include <errno.h>
+#include <linux/fuse.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+
+#include "crypto/mac.h"
+#include "crypto/secret.h"
+#include "fs/lib/log.h"
+
+#define HEADERS 4096u /* in front of the payload */
+#define SLOT_SIZE (HEADERS + POOL_SIZE)
+#define SLOTS_MAX 64u
+#define BULK (64u << 10)  /* what is better done on another processor than the asker's */
+#define SMALL_IN_A_ROW 16u
+
+enum { FILE_DEVICE, FILE_WAKE };
+enum { CMD_REGISTER = 1, CMD_COMMIT_AND_FETCH = 2 }; /* enum fuse_uring_cmd */
+
+struct command { /* struct fuse_uring_cmd_req */
+	uint64_t flags, commit_id;
+	uint16_t qid;
+	uint8_t padding[6];
+};
+
+static _Thread_local struct slot *serving;
+
+struct slot *lane_serving(void)
+{
+	return serving;
+}
+
+/* ---- slots ------------------------------------------------------------------------ */
+
+static struct ring_headers *headers(const struct slot *s)
+{
+	return (struct ring_headers *)(void *)s->map;
+}
+
+static void command(struct slot *s, uint32_t op)
+{
+	struct lane *l = s->lane;
+	struct io_uring_sqe *sqe = ring_next(&l->ring, IORING_OP_URING_CMD, FILE_DEVICE, s);
+	struct command c = { .commit_id = s->commit_id, .qid = (uint16_t)l->cpu };
+
+	sqe->cmd_op = op;
+	if (op == CMD_REGISTER) {
+		sqe->addr = (uintptr_t)s->iov;
+		sqe->len = 2;
+	}
+	memcpy(sqe->cmd, &c, sizeof(c));
+	s->sent = true;
+	l->nsent++;
+}
+
+/* One more for the kernel, which the next ring_wait() gives to it. */
+static int add_slot(struct lane *l)
+{
+	struct slot *s = l->n < SLOTS_MAX ? calloc(1, sizeof(*s)) : NULL;
+
+	if (s)
+		s->map = pool_map(SLOT_SIZE);
+	if (!s || !s->map) {
+		free(s);
+		return -ENOMEM;
+	}
+	s->lane = l;
+	s->payload = s->map + HEADERS;
+	s->iov[0] = (struct iovec){ s->map, sizeof(struct ring_headers) };
+	s->iov[1] = (struct iovec){ s->payload, POOL_IO };
+	s->wiped = atomic_load(&l->u->wipes);
+	s->next = l->slots;
+	atomic_store(&l->slots, s);
+	l->n++;
+	command(s, CMD_REGISTER);
+	return 0;
+}
+
+void lane_free(struct lane *l)
+{
+	struct slot *s = l->slots;
+
+	while (s) {
+		struct slot *next = s->next;
+
+		pool_unmap(s->map, SLOT_SIZE);
+		free(s);
+		s = next;
+	}
+	if (l->wake_fd >= 0)
+		close(l->wake_fd);
+}
+
+/* ---- answers ------------------------------------------------------------------------ */
+
+/* Into the payload; nothing else of the request or of an answer before it stays. */
+static void fill(struct slot *s, const struct iovec *iov, int count, bool sealed)
+{
+	uint64_t wipes = atomic_load(&s->lane->u->wipes);
+	struct fuse_out_header out;
+	size_t n = 0;
+
+	memcpy(&out, iov[0].iov_base, sizeof(out));
+	for (int i = 1; i < count && !out.error; i++) {
+		if (iov[i].iov_len > POOL_IO - n) {
+			out.error = -EIO;
+			break;
+		}
+		memmove(s->payload + n, iov[i].iov_base, iov[i].iov_len);
+		n += iov[i].iov_len;
+	}
+	if (!sealed && s->asked > n)
+		secret_wipe(s->payload + n, s->asked - n);
+	s->dirty = MAX(s->dirty, n);
+	if (s->wiped != wipes && s->dirty > n)
+		secret_wipe(s->payload + n, s->dirty - n);
+	if (s->wiped != wipes)
+		s->dirty = n;
+	s->wiped = wipes;
+	memcpy(headers(s)->in_out, &out, sizeof(out));
+	headers(s)->entry.payload_size = (uint32_t)n;
+}
+
+void lane_answer(struct slot *s, const struct iovec *iov, int count)
+{
+	fill(s, iov, count, this_request.sealed);
+	atomic_store(&s->unique, 0);
+	command(s, CMD_COMMIT_AND_FETCH);
+	ring_submit(&s->lane->ring);
+}
+
+void lane_return(struct slot *s, const struct iovec *iov, int count)
+{
+	struct lane *l = s->lane;
+	uint64_t unique = atomic_load(&s->unique);
+
+	fill(s, iov, count, false);
+	pthread_mutex_lock(&l->u->lock);
+	s->next_back = l->back;
+	l->back = s;
+	lane_wake(l);
+	while (atomic_load(&s->unique) == unique && !atomic_load(&l->u->stop))
+		pthread_cond_wait(&l->u->change, &l->u->lock);
+	pthread_mutex_unlock(&l->u->lock);
+}
+
+/* What others have answered. */
+static void send_back(struct lane *l)
+{
+	struct slot *s, *first;
+
+	pthread_mutex_lock(&l->u->lock);
+	first = l->back;
+	l->back = NULL;
+	pthread_mutex_unlock(&l->u->lock);
+	if (!first)
+		return;
+	for (s = first; s; s = s->next_back)
+		command(s, CMD_COMMIT_AND_FETCH);
+	ring_submit(&l->ring);
+	pthread_mutex_lock(&l->u->lock);
+	for (s = first; s; s = s->next_back)
+		atomic_store(&s->unique, 0);
+	pthread_cond_broadcast(&l->u->change);
+	pthread_mutex_unlock(&l->u->lock);
+}
+
+/* What the kernel has, it does not write to now (ring.h). */
+static void wipe(struct lane *l)
+{
+	uint64_t wipes = atomic_load(&l->u->wipes);
+
+	if (l->wiped == wipes)
+		return;
+	for (struct slot *s = l->slots; s; s = s->next) {
+		if (!s->sent || s->wiped == wipes || ring_has(&l->ring, s))
+			continue;
+		secret_wipe(s->payload, s->dirty);
+		s->dirty = 0;
+		s->wiped = wipes;
+	}
+	pthread_mutex_lock(&l->u->lock);
+	atomic_store(&l->wiped, wipes);
+	pthread_cond_broadcast(&l->u->change);
+	pthread_mutex_unlock(&l->u->lock);
+}
+
+/* ---- requests ------------------------------------------------------------------------- */
+
+/* Where the asker is: waking us there costs least, and bulk is done beside him. */
+static void settle_on_cpu(struct lane *l, size_t bytes)
+{
+	bool pin = l->pinned;
+	cpu_set_t own;
+
+	l->small = bytes >= BULK ? 0 : l->small + 1;
+	if (bytes >= BULK)
+		pin = false;
+	else if (l->small >= SMALL_IN_A_ROW)
+		pin = true;
+	if (pin == l->pinned || !CPU_ISSET(l->cpu, &l->allowed))
+		return;
+	CPU_ZERO(&own);
+	CPU_SET(l->cpu, &own);
+	sched_setaffinity(0, sizeof(own), pin ? &own : &l->allowed);
+	l->pinned = pin;
+}
+
+static size_t bytes_of(const struct fuse_in_header *in, const void *arg, size_t payload)
+{
+	return in->opcode == FUSE_READ ? ((const struct fuse_read_in *)arg)->size : payload;
+}
+
+static int serve(struct slot *s)
+{
+	const struct ring_headers *h = headers(s);
+	const struct fuse_in_header *in = (const void *)h->in_out;
+	size_t payload = h->entry.payload_size, op;
+	struct fuse_buf buf = { .size = in->len };
+
+	if (in->len < sizeof(*in) + payload || in->len > sizeof(*in) + FUSE_HEADER_ROOM + payload ||
+	    payload > POOL_IO)
+		return -EPROTO;
+	op = in->len - sizeof(*in) - payload;
+	s->asked = payload;
+	s->dirty = MAX(s->dirty, payload);
+	s->commit_id = h->entry.commit_id;
+	s->taken = true;
+	atomic_store(&s->unique, in->unique);
+	settle_on_cpu(s->lane, bytes_of(in, h->op_in, payload));
+	memcpy(s->payload - op, h->op_in, op);
+	buf.mem = memcpy(s->payload - op - sizeof(*in), in, sizeof(*in));
+	request_note(buf.mem, buf.size);
+	serving = s;
+	fuse_session_process_buf(s->lane->u->m->se, &buf);
+	serving = NULL;
+	crypto_forget();
+	return 0;
+}
+
+static void watch_wake(struct lane *l)
+{
+	struct io_uring_sqe *sqe = ring_next(&l->ring, IORING_OP_POLL_ADD, FILE_WAKE, l);
+
+	sqe->poll32_events = POLLIN;
+}
+
+/* 0; -errno: the kernel has ended the session, or something is very wrong. */
+static int take(struct lane *l)
+{
+	int32_t res;
+	void *what;
+	int r = 0;
+
+	while (!r && ring_take(&l->ring, &what, &res)) {
+		eventfd_t n;
+
+		if (what == l) {
+			eventfd_read(l->wake_fd, &n);
+			watch_wake(l);
+			continue;
+		}
+		((struct slot *)what)->sent = false;
+		l->nsent--;
+		r = res < 0 ? res : serve(what);
+	}
+	return r;
+}
+
+static int serve_all(struct lane *l)
+{
+	int r = 0;
+
+	watch_wake(l);
+	while (!r && !atomic_load(&l->u->stop)) {
+		send_back(l);
+		wipe(l);
+		/* A request that waits for another one keeps its buffer: what it waits for needs one. */
+		if (!l->nsent && add_slot(l) < 0)
+			log_error(NULL, "no memory for requests");
+		r = ring_wait(&l->ring);
+		if (r == -EINTR || r == -EAGAIN || r == -EBUSY)
+			r = 0;
+		if (!r)
+			r = take(l);
+	}
+	return r;
+}
+
+static enum uring_phase wait_go(struct lane *l, int r)
+{
+	struct uring *u = l->u;
+	enum uring_phase phase;
+
+	pthread_mutex_lock(&u->lock);
+	u->ready++;
+	u->failed += r < 0;
+	pthread_cond_broadcast(&u->change);
+	while (u->phase == URING_WAITING)
+		pthread_cond_wait(&u->change, &u->lock);
+	phase = u->phase;
+	pthread_mutex_unlock(&u->lock);
+	return r < 0 ? URING_END : phase;
+}
+
+void lane_wake(struct lane *l)
+{
+	eventfd_write(l->wake_fd, 1);
+}
+
+/* A buffer that was not taken leaves all to the device; a request that is lost ends the mount. */
+static void give_up(struct lane *l, int r)
+{
+	bool taken = false;
+
+	for (struct slot *s = l->slots; s; s = s->next)
+		taken |= s->taken;
+	log_error("mount it without -o io_uring", "FUSE over io_uring: %s%s", strerror(-r),
+		  taken ? ": unmounting" : ": using the device");
+	if (taken)
+		eventfd_write(l->u->m->end_fd, 1);
+}
+
+void *lane_main(void *arg)
+{
+	struct lane *l = arg;
+	const int fds[] = { [FILE_DEVICE] = l->u->m->fd, [FILE_WAKE] = l->wake_fd };
+	int r = ring_open(&l->ring, fds, ARRAY_SIZE(fds));
+
+	prctl(PR_SET_NAME, "cmkfs-lane");
+	sched_getaffinity(0, sizeof(l->allowed), &l->allowed);
+	settle_on_cpu(l, 0);
+	if (wait_go(l, r) == URING_GO) {
+		r = serve_all(l);
+		atomic_store(&l->u->active, false);
+		if (r < 0 && r != -ENOTCONN && r != -ECONNABORTED)
+			give_up(l, r);
+	}
+	pthread_mutex_lock(&l->u->lock);
+	atomic_store(&l->wiped, UINT64_MAX); /* nobody waits for it any more */
+	pthread_cond_broadcast(&l->u->change);
+	pthread_mutex_unlock(&l->u->lock);
+	ring_close(&l->ring);
+	return NULL;
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A lane: a thread, its ring and its buffers (uring.h).
+ */
+#ifndef CMKFS_MOUNT_URING_LANE_H
+#define CMKFS_MOUNT_URING_LANE_H
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+
+#include "fs/mount/ring.h"
+#include "fs/mount/session.h"
+#include "fs/mount/uring.h"
+
+#define FUSE_HEADER_ROOM 128u /* of each of the two headers */
+
+/* As include/uapi/linux/fuse.h of Linux 6.14 has it; Debian 12's has not. */
+struct ring_headers {
+	uint8_t in_out[FUSE_HEADER_ROOM]; /* struct fuse_in_header; struct fuse_out_header */
+	uint8_t op_in[FUSE_HEADER_ROOM];
+	struct {
+		uint64_t flags, commit_id;
+		uint32_t payload_size, padding;
+		uint64_t reserved;
+	} entry;
+};
+_Static_assert(sizeof(struct ring_headers) == 288, "the kernel's layout");
+
+/* A buffer, which the kernel has or a handler. */
+struct slot {
+	struct lane *lane;
+	struct slot *next, *next_back;
+	uint8_t *map, *payload;	/* the headers are at the beginning of MAP */
+	struct iovec iov[2];
+	_Atomic uint64_t unique; /* of the request that is not answered; 0: none */
+	uint64_t commit_id;
+	bool sent;	 /* the kernel has it */
+	bool taken;	 /* it has had a request: the kernel took it as a buffer */
+	size_t asked;	 /* bytes of the request's payload */
+	size_t dirty;	 /* bytes written since the last wipe */
+	uint64_t wiped;	 /* uring.wipes at that time */
+};
+
+struct lane {
+	struct uring *u;
+	pthread_t thread;
+	unsigned int cpu; /* the kernel's queue */
+	bool pinned;
+	cpu_set_t allowed; /* without pinning */
+	unsigned int small; /* requests in a row */
+	int wake_fd;
+	struct ring ring;
+	struct slot *_Atomic slots; /* grows */
+	unsigned int n, nsent;
+	_Atomic uint64_t wiped;
+	struct slot *back; /* answered by another thread; protected by uring.lock */
+};
+
+enum uring_phase { URING_WAITING, URING_GO, URING_END };
+
+struct uring {
+	struct mount *m;
+	pthread_mutex_t lock;
+	pthread_cond_t change; /* of ready, failed, phase; a commit; a wipe */
+	enum uring_phase phase;
+	unsigned int ready, failed;
+	_Atomic bool stop, active;
+	_Atomic uint64_t wipes;
+	unsigned int n;
+	struct lane lanes[];
+};
+
+void *lane_main(void *arg);
+/* Another thread's answer in IOV to the request in S: waits until it is out. */
+void lane_return(struct slot *s, const struct iovec *iov, int count);
+/* The same by the lane's own thread. */
+void lane_answer(struct slot *s, const struct iovec *iov, int count);
+/* What this thread handles: NULL if it is no lane or handles nothing. */
+struct slot *lane_serving(void);
+void lane_wake(struct lane *l);
+void lane_free(struct lane *l); /* after its thread's end: wipes */
+
+#endif

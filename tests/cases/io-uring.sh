@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Requests over io_uring: where the kernel does not offer it the device serves,
+# and the log says why; where it does, everything gives what it gives on a plain
+# directory, a revocation cuts off what is held, no write is lost by it, and
+# each end of the mount, SIGKILL too, leaves nothing behind.
+. "$(dirname "$0")/../lib/case.sh"
+need_fuse
+need_root
+switch=/sys/module/fuse/parameters/enable_uring
+[ -w $switch ] || skip "this kernel has no FUSE over io_uring"
+mount | grep -q /sys/fs/fuse/connections || mount -t fusectl none /sys/fs/fuse/connections ||
+	skip "there is no fusectl"
+was=$(cat $switch)
+# shellcheck disable=SC2154 # rc is assigned in the trap
+trap 'rc=$?; echo "$was" >$switch; (exit $rc); _cleanup' EXIT
+lib="$TOP/tests/lib"
+
+transport() { # MNT
+	cmkfs status --json "$1" | json 'd["transport"]'
+}
+
+echo N >$switch
+mkvol vol
+mkdir mnt
+_mounts+=("$PWD/mnt")
+background cmkfs mount -f vol mnt -o io_uring 2>log
+wait_for 20 is_mounted "$PWD/mnt"
+wait_for 20 cmkfs status mnt
+[ "$(transport mnt)" = dev ] || fail "io_uring although the kernel does not offer it"
+grep -q 'not enabled in this kernel: using the device' log || fail "no word why: $(cat log)"
+doumount mnt
+
+echo Y >$switch
+domount vol mnt
+[ "$(transport mnt)" = dev ] || fail "io_uring without being asked"
+doumount mnt
+domount vol mnt -o io_uring,allow_other
+if [ "$(transport mnt)" = dev ]; then
+	build=$(cmkfs version | sed -n 's/^libfuse: *//p')
+	skip "libfuse $build was built without custom io"
+fi
+[ "$(transport mnt)" = io_uring ] || fail "not over io_uring"
+
+chmod 0755 mnt
+mkdir plain mnt/f mnt/p
+python3 "$lib/fsops.py" "$PWD/plain" >plain.txt
+python3 "$lib/fsops.py" "$PWD/mnt/f" >mnt.txt
+python3 "$lib/fsops.py" compare plain.txt mnt.txt || fail "answers differ"
+python3 "$lib/parallel.py" "$PWD/mnt/p" 1
+python3 "$lib/tree.py" save mnt mnt.json
+doumount mnt
+domount vol mnt # what came over io_uring is read over the device
+python3 "$lib/tree.py" compare mnt mnt.json || fail "something else after a remount"
+doumount mnt
+
+# Read by whoever mounts below.
+printf '[host]\ntenant = acme\n[mount]\nio-uring = yes\n' >"$CMKFS_CONFIG"
+cmkfs vault create prod --purge-protection --tenant acme >/dev/null
+cmkfs vault create other --purge-protection >/dev/null
+cmkfs vault key create local://prod/keys/k >/dev/null
+cmkfs vault key create local://other/keys/z >/dev/null
+mkvol held --key local://prod/keys/k
+domount held mnt-held -o lease=1h
+[ "$(transport mnt-held)" = io_uring ] || fail "not over io_uring by the configuration"
+python3 "$lib/lock_ways.py" "$PWD/held" "$PWD/mnt-held" local://prod/keys/k prod local://other/keys/z
+doumount mnt-held
+
+mkvol killed
+mkdir mnt-killed
+_mounts+=("$PWD/mnt-killed")
+python3 "$lib/kill_ways.py" "$PWD/killed" "$PWD/mnt-killed"
