@@ -23,7 +23,7 @@
 
 #define RETRY_MS 500 /* while the zone is locked */
 #define LEFT_MAX 20u
-#define LOW_NICE 19 /* measured: with 10, who reads loses a fifth on a busy host */
+#define LOW_NICE 19
 #define SLICE_MS 5   /* of a pause: a lock must not wait for one */
 
 enum state { NONE, RUNNING, WAITING, DONE, STOPPED, FAILED };

@@ -446,6 +446,68 @@ static void readers_and_writers_go_on(void **state)
 	free(p);
 }
 
+/* ---- while names move -------------------------------------------------------------------------- */
+
+struct mover {
+	struct fixture *f;
+	_Atomic bool stop;
+	_Atomic unsigned int moves;
+};
+
+/* Each directory between two others, so that a walk passes where it is not. */
+static void *move_about(void *arg)
+{
+	struct mover *m = arg;
+	char from[20], to[20];
+
+	for (unsigned int n = 0; !m->stop; n++) {
+		snprintf(from, sizeof(from), "%s/d%u", n / 16 % 2 ? "two" : "one", n % 16);
+		snprintf(to, sizeof(to), "%s/d%u", n / 16 % 2 ? "one" : "two", n % 16);
+		assert_int_equal(try_rename(m->f, from, to, 0), 0);
+		m->moves++;
+	}
+	return NULL;
+}
+
+static void it_misses_nothing_and_ends_while_names_move(void **state)
+{
+	struct fixture *f = *state;
+	struct mover m = { .f = f };
+	struct store_error err = { .message = "" };
+	char path[30];
+	pthread_t t;
+
+	try_mkdir(f, "one");
+	try_mkdir(f, "two");
+	for (unsigned int i = 0; i < 16; i++) {
+		snprintf(path, sizeof(path), "one/d%u", i);
+		assert_int_equal(try_mkdir(f, path), 0);
+		for (unsigned int k = 0; k < 8; k++) {
+			snprintf(path, sizeof(path), "one/d%u/f%u", i, k);
+			mkfile(f, path, path);
+		}
+	}
+	remount(f);
+	second_generation(f);
+	assert_int_equal(pthread_create(&t, NULL, move_about, &m), 0);
+	while (m.moves < 100)
+		usleep(100);
+	assert_int_equal(bring(f, false), 0);
+	m.stop = true;
+	pthread_join(t, NULL);
+	count(f);
+	assert_int_equal(old_slots, 0);
+	assert_int_equal(zone_edit_keyring(f->st->zone, destroy_first, NULL, &err), 0);
+	remount_with(f, false, true);
+	for (unsigned int i = 0; i < 16 * 8; i++) {
+		char text[30];
+
+		snprintf(text, sizeof(text), "one/d%u/f%u", i / 8, i % 8);
+		snprintf(path, sizeof(path), "two/d%u/f%u", i / 8, i % 8);
+		check_text(f, there(f, text) ? text : path, text);
+	}
+}
+
 /* ---- attributes without room for two ---------------------------------------------------------- */
 
 struct no_room {
@@ -743,6 +805,7 @@ int main(void)
 		T(what_is_damaged_keeps_its_key),
 		T(what_has_a_damaged_name_keeps_its_key),
 		T(readers_and_writers_go_on),
+		T(it_misses_nothing_and_ends_while_names_move),
 		T(an_attribute_without_room_is_never_lost),
 		T(what_could_not_be_undone_is_when_it_can_be),
 		T(a_header_alone_of_the_new_key_is_read),
