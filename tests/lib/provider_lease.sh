@@ -13,8 +13,8 @@ life_only_an_unwrap_extends() {
 	local begin ms
 	_without server_unwraps_fail "only a successful unwrap extends a lease" && return
 	domount vol mnt -o "lease=${LEASE_MS}ms,grace=0"
-	begin=$(_now_ms)
 	server_unwraps_fail on
+	begin=$(_now_ms)
 	for _ in 1 2 3 4 5; do
 		cmkfs status mnt >/dev/null
 		expect_exit 5 cmkfs key test "$uri"
