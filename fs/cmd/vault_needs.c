@@ -156,8 +156,8 @@ void needs_tell_policy(const struct vault_session *s, const char *vault, const c
 	find(s, vault, &t);
 	json_array_foreach(t.found, i, f)
 		if (is_last(f) && asks_as(s, f, principal))
-			cmd_note("zone %s of %s still needs %s: locked until cmkfs vault policy set %s %s use",
-				 word(f, "zone"), word(f, "dir"), word(f, "kid"), vault, principal);
+			cmd_note("zone %s of %s still needs %s: locked until "
+				 "cmkfs vault policy set %s %s use", word(f, "zone"), word(f, "dir"), word(f, "kid"), vault, principal);
 	json_decref(t.found);
 }
 

@@ -20,6 +20,9 @@ json_t *answer_no_zone(const char *name);
 /* control_zone.c */
 json_t *answer_zones(struct mount *m, const json_t *req);
 json_t *answer_zone_create(struct mount *m, const json_t *req);
+/* The kernel may know NAME in DIR as what it was. */
+void zone_forget_name(struct mount *m, const struct object *dir, const char *name);
+/* control_zone_end.c */
 json_t *answer_zone_destroy(struct mount *m, const json_t *req);
 /* control_status.c: as it is in the answer of `status`. */
 json_t *zone_json(struct mzone *z);

@@ -11,14 +11,7 @@
 #include "fs/mount/follow.h"
 #include "fs/mount/grant_set.h"
 
-#define DAY 86400
-
 /* ---- what the leases say --------------------------------------------------------- */
-
-static bool usable(const struct part *p)
-{
-	return p->told && (p->status.state == LEASE_GRANTED || p->status.state == LEASE_GRACE);
-}
 
 enum way_state { WAY_OPEN, WAY_GRACE, WAY_PENDING, WAY_CLOSED };
 
@@ -31,7 +24,7 @@ static enum way_state state_of(const struct grant_set *s, unsigned int way)
 
 		if (p->way != way)
 			continue;
-		if (p->told && !usable(p))
+		if (p->told && !part_usable(p))
 			return WAY_CLOSED;
 		if (!p->told)
 			r = WAY_PENDING;
@@ -75,50 +68,11 @@ static const struct part *refusal(const struct grant_set *s)
 	for (unsigned int i = 0; i < s->n; i++) {
 		const struct part *p = &s->parts[i];
 
-		if (p->told && !usable(p) &&
+		if (p->told && !part_usable(p) &&
 		    (!r || (r->status.state == LEASE_DENIED && p->status.state == LEASE_LOST)))
 			r = p;
 	}
 	return r;
-}
-
-/* ---- what is told ------------------------------------------------------------------- */
-
-static void tell_near(const struct part *p)
-{
-	const char *label = zones_label(p->set->g->z);
-	intmax_t days = (intmax_t)((p->status.expires - (int64_t)time(NULL)) / DAY);
-
-	if (p->status.state == LEASE_GRANTED && p->status.expiry_near)
-		log_warning("give the key another expiry, or the volume another key, before that",
-			    "%sthe key %s expires in %jd days: access ends then", label,
-			    p->status.kid, days);
-}
-
-/* One of several is lost, or is back. */
-static void tell_loss(struct part *p, const struct grant_set *s)
-{
-	struct grant *g = s->g;
-	bool lost = !usable(p);
-
-	if (lost == p->said || !p->told || s->n < 2)
-		return;
-	p->said = lost;
-	if (lost)
-		log_warning(p->status.error.hint, "%sslot %u (%s) is lost: %s", zones_label(g->z),
-			    p->slot->id, p->slot->kid, p->status.error.message);
-	else
-		log_notice("%sslot %u (%s) is back", zones_label(g->z), p->slot->id, p->slot->kid);
-	audit_note_key(g->z->m->audit, "key.slot", p->slot->kid, lost ? "lost" : "ok",
-		       "zone %s, slot %u", g->z->id, p->slot->id);
-}
-
-static void tell_grace(const struct part *p)
-{
-	log_warning(p->status.error.hint,
-		    "%sthe key's provider cannot be asked: %s; access ends in %jd s",
-		    zones_label(p->set->g->z), p->status.error.message,
-		    (intmax_t)(p->status.grace_left_ms / 1000));
 }
 
 /* ---- judgement ------------------------------------------------------------------------ */
@@ -238,13 +192,13 @@ int grant_set_judge(struct grant_set *s, struct part *by)
 	if (atomic_exchange(&s->g->suspended, false))
 		s->g->granted = false;
 	for (unsigned int i = 0; way < s->nways && i < s->n; i++)
-		tell_loss(&s->parts[i], s);
+		grant_tell_loss(&s->parts[i], s);
 	if (way < s->nways && (!s->g->granted || is_behind(s)))
 		return open_by(s, way);
 	if (way < s->nways) {
 		forget_secrets(s);
 		if (by && by->status.state == LEASE_GRACE && state_of(s, way) == WAY_GRACE)
-			tell_grace(by);
+			grant_tell_grace(by);
 	} else if (!pending) {
 		deny(s);
 	}
@@ -253,26 +207,9 @@ int grant_set_judge(struct grant_set *s, struct part *by)
 
 /* ---- leases -------------------------------------------------------------------------------- */
 
-/* For the record: the first answer, and what is another one. */
-static void note_answer(const struct part *p, const struct lease_status *new)
-{
-	static const char *const what[] = { "lease.confirm", "lease.grace", "lease.deny", "lease.lost" };
-	const struct lease_status *old = &p->status;
-	struct mzone *z = p->set->g->z;
-
-	if (p->told && old->state == new->state && old->error.code == new->error.code &&
-	    !strcmp(old->newest, new->newest) && old->expiry_near == new->expiry_near)
-		return;
-	audit_note_key(z->m->audit, what[new->state], p->slot->kid,
-		       new->error.code ? kp_error_row(new->error.code)->name : "ok",
-		       "zone %s, slot %u%s%s%s", z->id, p->slot->id,
-		       new->error.code ? ": " : "", new->error.message,
-		       !new->error.code && new->expiry_near ? ", the key expires soon" : "");
-}
-
 static void take(struct part *p, const struct lease_status *status, const uint8_t *secret)
 {
-	note_answer(p, status);
+	grant_note_answer(p, status);
 	p->told = true;
 	p->status = *status;
 	p->have = status->state == LEASE_GRANTED && secret;
@@ -280,7 +217,7 @@ static void take(struct part *p, const struct lease_status *status, const uint8_
 		memcpy(p->secret, secret, KEY_LEN);
 	else
 		secret_wipe(p->secret, KEY_LEN);
-	tell_near(p);
+	grant_tell_near(p);
 }
 
 /* A lease_fn: called by the part's own thread. */

@@ -57,6 +57,18 @@ struct grant {
 	uint64_t stamp;
 };
 
+static inline bool part_usable(const struct part *p)
+{
+	return p->told && (p->status.state == LEASE_GRANTED || p->status.state == LEASE_GRACE);
+}
+
+/* grant_tell.c, under apply. */
+void grant_tell_near(const struct part *p); /* its key ends soon */
+void grant_tell_loss(struct part *p, const struct grant_set *s); /* one of several is lost, or is back */
+void grant_tell_grace(const struct part *p);
+/* For the record: the first answer, and what is another one. */
+void grant_note_answer(const struct part *p, const struct lease_status *new);
+
 /* grant_set.c: the set of RING (taken over) with its leases running; not in force yet.  0, -errno. */
 int grant_set_new(struct grant *g, struct keyring *ring, struct grant_set **ret,
 		  struct store_error *err);

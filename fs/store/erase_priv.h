@@ -44,6 +44,15 @@ struct eraser {
  */
 int object_erase(struct object *o, unsigned int links, struct erased *ret);
 
+/* ---- erase_walk.c ---- */
+
+/* Fill the error of X about PATH, and return R. */
+int erase_fail(struct eraser *x, int r, const char *hint, const char *path, const char *why);
+/* What lies at NAME in DIR, a reference. */
+int erase_look(struct object *dir, const char *name, struct object **ret, struct stat *sb);
+/* NAME in DIR, and what is below it, by the pass that X is in. */
+int erase_one(struct eraser *x, struct object *dir, const char *name, const char *path);
+
 /* ---- erase_links.c ---- */
 
 /* PATH, which is NAME in DIR, is a name of the file SB.  0, -ENOMEM. */

@@ -14,7 +14,7 @@
 
 #define TRIES 8 /* of a directory in which others make files meanwhile */
 
-static int fail(struct eraser *x, int r, const char *hint, const char *path, const char *why)
+int erase_fail(struct eraser *x, int r, const char *hint, const char *path, const char *why)
 {
 	if (!hint)
 		hint = x->destroy ? "what was erased stays so; the same command again goes on with it" :
@@ -33,8 +33,7 @@ static void let_go(struct eraser *x, struct object *o)
 		x->e->let_go(x->e->arg, o);
 }
 
-/* What lies at NAME in DIR, a reference. */
-static int look(struct object *dir, const char *name, struct object **ret, struct stat *sb)
+int erase_look(struct object *dir, const char *name, struct object **ret, struct stat *sb)
 {
 	int r = object_enter(dir, ZONE_NORMAL);
 
@@ -80,7 +79,7 @@ static int survey_file(struct eraser *x, struct object *dir, const char *name, c
 		       const struct object *o, const struct stat *sb)
 {
 	if (o->deployed)
-		return fail(x, -EBUSY, "cmkfs deploy delete it first", path, "it is deployed");
+		return erase_fail(x, -EBUSY, "cmkfs deploy delete it first", path, "it is deployed");
 	if (sb->st_nlink > 1) {
 		if (!linked_find(x, sb)) {
 			x->e->all_files++;
@@ -123,23 +122,22 @@ static int erase_file(struct eraser *x, struct object *dir, const char *name, co
 	if (!r)
 		r = destroy_key(x, o, n, &e);
 	if (r == -EMLINK)
-		return fail(x, r, "the same command again finds it", path, "it got another name meanwhile");
+		return erase_fail(x, r, "the same command again finds it", path,
+				  "it got another name meanwhile");
 	if (r)
-		return r == -EINTR ? r : fail(x, r, NULL, path, strerror(-r));
+		return r == -EINTR ? r : erase_fail(x, r, NULL, path, strerror(-r));
 	r = report_file(x, &e, v, n);
 	/* The one that was given goes last: by it the others are found again. */
 	while (!r && n--) {
 		r = drop_name(x, o, v[n].dir, v[n].name);
 		if (r)
-			fail(x, r, "its key is gone; the same command again takes the name away",
+			erase_fail(x, r, "its key is gone; the same command again takes the name away",
 			     v[n].path, strerror(-r));
 	}
 	return r;
 }
 
 /* ---- directories --------------------------------------------------------------------- */
-
-static int one(struct eraser *x, struct object *dir, const char *name, const char *path);
 
 struct listing {
 	struct tree_names names;
@@ -195,8 +193,8 @@ static int each_in(struct eraser *x, struct object *o, const char *path)
 	int r = list(o, &names);
 
 	if (r)
-		return fail(x, r, r == -EIO ? "cmkfs fsck says what is damaged" : NULL, path,
-			    strerror(-r));
+		return erase_fail(x, r, r == -EIO ? "cmkfs fsck says what is damaged" : NULL, path,
+				  strerror(-r));
 	for (size_t i = 0; i < names.n && !r; i++) {
 		_cleanup_free_ char *below = NULL;
 
@@ -206,7 +204,7 @@ static int each_in(struct eraser *x, struct object *o, const char *path)
 			r = -ENOMEM;
 		}
 		if (!r)
-			r = one(x, o, names.v[i], below);
+			r = erase_one(x, o, names.v[i], below);
 		if (r == -ENOENT)
 			r = 0;
 	}
@@ -228,14 +226,15 @@ static int erase_directory(struct eraser *x, struct object *dir, const char *nam
 			r = destroy_key(x, o, 1, &e);
 	}
 	if (r == -ENOTEMPTY)
-		return fail(x, r, "cmkfs fsck says what it is", path, "there is something in it without a name");
+		return erase_fail(x, r, "cmkfs fsck says what it is", path,
+				  "there is something in it without a name");
 	if (r)
-		return r == -EINTR || *x->err->message ? r : fail(x, r, NULL, path, strerror(-r));
+		return r == -EINTR || *x->err->message ? r : erase_fail(x, r, NULL, path, strerror(-r));
 	x->e->dirs++;
 	if (x->e->done)
 		x->e->done(x->e->arg, &e, &path, 1);
 	r = drop_name(x, o, dir, name);
-	return r ? fail(x, r, "its key is gone; the same command again takes the name away", path,
+	return r ? erase_fail(x, r, "its key is gone; the same command again takes the name away", path,
 			strerror(-r)) : 0;
 }
 
@@ -243,28 +242,28 @@ static int directory(struct eraser *x, struct object *dir, const char *name, con
 		     struct object *o)
 {
 	if (o->zone != dir->zone)
-		return fail(x, -EXDEV, "cmkfs zone destroy erases a zone as a whole", path,
-			    "a zone begins there");
+		return erase_fail(x, -EXDEV, "cmkfs zone destroy erases a zone as a whole", path,
+				  "a zone begins there");
 	if (!x->e->recursive)
-		return fail(x, -EISDIR, "-r erases it with all that is in it", path,
-			    "it is a directory");
+		return erase_fail(x, -EISDIR, "-r erases it with all that is in it", path,
+				  "it is a directory");
 	if (x->destroy)
 		return erase_directory(x, dir, name, path, o);
 	if (o->deployed)
-		return fail(x, -EBUSY, "cmkfs deploy delete it first", path, "it is deployed");
+		return erase_fail(x, -EBUSY, "cmkfs deploy delete it first", path, "it is deployed");
 	return each_in(x, o, path);
 }
 
 /* ---- both ---------------------------------------------------------------------------- */
 
-static int one(struct eraser *x, struct object *dir, const char *name, const char *path)
+int erase_one(struct eraser *x, struct object *dir, const char *name, const char *path)
 {
 	struct object *o;
 	struct stat sb;
-	int r = look(dir, name, &o, &sb);
+	int r = erase_look(dir, name, &o, &sb);
 
 	if (r)
-		return r == -ENOENT || *x->err->message ? r : fail(x, r, NULL, path, strerror(-r));
+		return r == -ENOENT || *x->err->message ? r : erase_fail(x, r, NULL, path, strerror(-r));
 	if (S_ISDIR(o->type))
 		r = directory(x, dir, name, path, o);
 	else if (S_ISREG(o->type))
@@ -273,84 +272,5 @@ static int one(struct eraser *x, struct object *dir, const char *name, const cha
 	else if (x->destroy)
 		r = drop_name(x, o, dir, name); /* its text goes with the key of the directory */
 	object_put(o);
-	return r;
-}
-
-/* PATH, as it was given; *RET_DIR is a reference. */
-static int at_path(struct eraser *x, const char *path)
-{
-	_cleanup_free_ char *copy = strdup(path);
-	struct object *dir, *o;
-	struct stat sb;
-	char *slash;
-	int r;
-
-	if (!copy)
-		return -ENOMEM;
-	slash = strrchr(copy, '/');
-	if (!*copy)
-		return fail(x, -EINVAL, "cmkfs volume destroy erases a volume as a whole", "",
-			    "it is the root of the volume");
-	if (slash)
-		*slash = 0;
-	r = store_resolve(x->st, slash ? copy : "", &dir);
-	if (r)
-		return fail(x, r, NULL, path, strerror(-r));
-	r = look(dir, slash ? slash + 1 : copy, &o, &sb);
-	if (!r) {
-		if (!S_ISREG(o->type) && !S_ISDIR(o->type))
-			r = fail(x, -EINVAL, "rm removes it; erase its directory to erase its target",
-				 path, "it has no key of its own");
-		object_put(o);
-	}
-	if (!r)
-		r = one(x, dir, slash ? slash + 1 : copy, path);
-	else if (!*x->err->message && (r != -ENOENT || !x->destroy))
-		fail(x, r, NULL, path, strerror(-r));
-	object_put(dir);
-	return r == -ENOENT && x->destroy ? 0 : r; /* it went with another one */
-}
-
-static int lacking(struct eraser *x, const struct linked *f)
-{
-	return store_fail(x->err, -EMLINK,
-			  "find -samefile in the volume's directory and beside it finds the others; nothing was erased",
-			  "%s: it has %ju names, of which %u are in the volume (inode %ju)",
-			  f->v[0].path, (uintmax_t)f->nlink, f->n, (uintmax_t)f->ino);
-}
-
-static int survey(struct eraser *x, const char *const *paths, unsigned int n)
-{
-	const struct linked *f;
-	int r = 0;
-
-	for (unsigned int i = 0; i < n && !r; i++)
-		r = at_path(x, paths[i]);
-	if (!r)
-		r = linked_search(x);
-	f = r ? NULL : linked_lacking(x);
-	return f ? lacking(x, f) : r;
-}
-
-int store_erase(struct store *st, const char *const *paths, unsigned int n, struct erasure *e,
-		struct store_error *err)
-{
-	struct eraser *x = calloc(1, sizeof(*x));
-	int r = -EROFS;
-
-	if (!x)
-		return store_fail(err, -ENOMEM, NULL, "out of memory");
-	*x = (struct eraser){ .st = st, .e = e, .err = err };
-	if (!st->opt.read_only)
-		r = survey(x, paths, n);
-	x->destroy = true;
-	for (unsigned int i = 0; i < n && !r; i++)
-		r = at_path(x, paths[i]);
-	if (e->files || e->dirs)
-		backing_syncfs(st->root_fd); /* the names, too */
-	linked_free(x);
-	free(x);
-	if (r && !*err->message)
-		store_fail(err, r, NULL, "%s", r == -EINTR ? "stopped" : strerror(-r));
 	return r;
 }

@@ -88,6 +88,7 @@ int zone_enter_within(struct zone *z, enum zone_use use);
  */
 int zone_hold(struct zone *z, unsigned int timeout_ms);
 void zone_release(struct zone *z);
+void zone_pause(void); /* between two looks at who is in a gate */
 
 /*
  * zones.c: the zone of what lies at STORED in PARENT (its descriptor is open;

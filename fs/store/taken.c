@@ -41,7 +41,8 @@ int taken_tag(const struct zone *z, const uint8_t dir[static ID_LEN], const char
 	return from ? binding_tag(from->bk, dir, name, n, ret) : -ENOENT;
 }
 
-bool tag_take(struct loaded *l, const uint8_t old[static TAG_LEN], const uint8_t tag[static TAG_LEN])
+bool tag_take(struct loaded *l, const uint8_t old[static TAG_LEN],
+	      const uint8_t tag[static TAG_LEN])
 {
 	bool found = false;
 

@@ -10,7 +10,6 @@
 #include "fs/store/volume.h"
 
 #define WIPE_FLUSH_MS 200 /* for what came between zone_commit() and zone_wipe() */
-#define POLL_NS 200000 /* while requests in flight are waited for */
 
 struct zone *zone_new(struct store *st, const struct zone_id *id, struct zone *parent,
 		      const uint8_t *fingerprint)
@@ -146,113 +145,7 @@ int zone_keys_set(struct zone *z, const struct root_keys *rk, const struct zone_
 	return 0;
 }
 
-/* ---- the gate ---------------------------------------------------------------------- */
-
-static void pause_short(void)
-{
-	const struct timespec ts = { 0, POLL_NS };
-
-	nanosleep(&ts, NULL);
-}
-
-static _Atomic unsigned int *uses(struct zone *z, enum zone_use use)
-{
-	return use == ZONE_DRAIN ? &z->drain : &z->normal;
-}
-
-/* It is counted. */
-static int enter(struct zone *z, enum zone_use use)
-{
-	int state = z->state;
-
-	if (state == ZONE_UNLOCKED || (state == ZONE_DRAINING && use == ZONE_DRAIN))
-		return 0;
-	atomic_fetch_sub(uses(z, use), 1);
-	atomic_fetch_add_explicit(&z->counts.refused, 1, memory_order_relaxed);
-	return -z->lock_errno;
-}
-
-/* The count goes up before the state is looked at: who sees it zero after a change sees all. */
-int zone_enter(struct zone *z, enum zone_use use)
-{
-	for (;;) {
-		atomic_fetch_add(uses(z, use), 1);
-		if (!z->held)
-			return enter(z, use);
-		atomic_fetch_sub(uses(z, use), 1);
-		pause_short();
-	}
-}
-
-int zone_enter_within(struct zone *z, enum zone_use use)
-{
-	atomic_fetch_add(uses(z, use), 1);
-	return enter(z, use);
-}
-
-void zone_leave(struct zone *z, enum zone_use use)
-{
-	atomic_fetch_sub(uses(z, use), 1);
-}
-
-int object_enter(struct object *o, enum zone_use use)
-{
-	for (;;) {
-		struct zone *z = o->zone;
-		int r = zone_enter(z, use);
-
-		if (z == o->zone)
-			return r;
-		if (r == 0)
-			zone_leave(z, use);
-	}
-}
-
-void object_leave(struct object *o, enum zone_use use)
-{
-	zone_leave(o->zone, use);
-}
-
-int zone_hold(struct zone *z, unsigned int timeout_ms)
-{
-	uint64_t end = now_ms() + timeout_ms;
-
-	z->held = true;
-	while (z->normal || z->drain) {
-		if (now_ms() >= end) {
-			z->held = false;
-			return -EBUSY;
-		}
-		pause_short();
-	}
-	return 0;
-}
-
-void zone_release(struct zone *z)
-{
-	z->held = false;
-}
-
-bool zone_takes(struct zone *z)
-{
-	bool takes = !zone_enter(z, ZONE_NORMAL);
-
-	if (takes) {
-		takes = zone_taken_keys(z);
-		zone_leave(z, ZONE_NORMAL);
-	}
-	return takes;
-}
-
-enum zone_state zone_state(const struct zone *z)
-{
-	return (enum zone_state)z->state;
-}
-
-int zone_errno(const struct zone *z)
-{
-	return z->state == ZONE_UNLOCKED ? 0 : z->lock_errno;
-}
+/* ---- what it is ---------------------------------------------------------------------- */
 
 const struct zone_id *zone_id(const struct zone *z)
 {
@@ -306,7 +199,7 @@ int zone_quiesce(struct zone *z, unsigned int timeout_ms)
 	while (z->normal) {
 		if (now_ms() >= end)
 			return -ETIMEDOUT;
-		pause_short();
+		zone_pause();
 	}
 	return 0;
 }
@@ -345,7 +238,7 @@ void zone_wipe(struct zone *z)
 	pthread_mutex_lock(&z->unlock_lock);
 	z->state = ZONE_LOCKED;
 	while (z->normal || z->drain) /* they hold the keys */
-		pause_short();
+		zone_pause();
 	if (z->keys) {
 		/* A page that came after zone_commit() was acknowledged as well. */
 		store_flush_zone(z, now_ms() + WIPE_FLUSH_MS);

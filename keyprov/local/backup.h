@@ -35,6 +35,8 @@ struct backup_version {
 
 /* ---- backup_body.c ----------------------------------------------------------------- */
 
+enum record { R_VAULT = 1, R_POLICY, R_KEY, R_VERSION, R_END };
+
 struct backup_body { /* being written */
 	uint8_t *p;
 	size_t n, cap;

@@ -20,11 +20,12 @@ cmkfs vault key rotation local://prod/keys/k --after 30d
 cmkfs vault policy set prod "$principal" use
 cmkfs vault policy set prod someone get,list 2>/dev/null
 cmkfs key set vol local://prod/keys/k >/dev/null
-shown() { # everything about it
+shown() { # everything about it; but who needs it, the host knows
 	cmkfs vault show --json prod
 	cmkfs vault key list --json prod
 	cmkfs vault key list --json --deleted prod
-	cmkfs vault key show --json local://prod/keys/k
+	cmkfs vault key show --json local://prod/keys/k |
+		json '[v.pop("needed_by") for v in d["versions"]] and d'
 	cmkfs vault policy list --json prod
 }
 shown >before
