@@ -20,7 +20,7 @@ start_openbao() { # [PORT]
 bao() { # METHOD PATH [JSON] [curl options…]: the answer on stdout
 	local method=$1 path=$2 body=${3:-}
 	shift $(($# < 3 ? $# : 3))
-	curl -sS --fail-with-body --max-time 10 --cacert "$CASE_DIR/tls/ca.pem" -X "$method" \
+	curl -sS --fail-with-body --max-time 60 --cacert "$CASE_DIR/tls/ca.pem" -X "$method" \
 		-H "X-Vault-Token: ${BAO_TOKEN:-$(cat "$CASE_DIR/bao/root")}" ${body:+-d "$body"} "$@" \
 		"https://127.0.0.1:$bao_port/v1/$path"
 }
