@@ -6,7 +6,7 @@
 . "$(dirname "$0")/../lib/case.sh"
 need_fuse
 
-kills=${KILLS:-50} files=${FILES:-5000} big=$((${BIG:-200} << 20))
+kills=${KILLS:-50} files=${FILES:-1000} big=$((${BIG:-60} << 20))
 rekey() { python3 "$TOP/tests/lib/rekey.py" "$@"; }
 live() { # how many generations there are
 	cmkfs key show --json vol | json 'len({s["generation"] for s in d})'
@@ -18,7 +18,7 @@ same() {
 }
 
 rounds() { # WHAT: until it is done, with a kill at a random moment of each run
-	local what=$1 n=0 runs=0 begin pid mover run whole=8
+	local what=$1 n=0 runs=0 begin pid mover run whole=5
 	while :; do
 		domount vol mnt
 		[ $n = 0 ] || same "kill $n of $what"
