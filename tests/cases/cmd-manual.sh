@@ -46,7 +46,7 @@ while read -r provider keys; do
 		has " $k = " "${conf#*In \[$provider\]:}"
 	done
 done < <(cmkfs providers --json |
-	json '"\n".join(" ".join([p["provider"]] + p["configuration"]) for p in d if p["configuration"])')
+	json '"\n".join(" ".join([p["provider"]] + [k["name"] for k in p["configuration"]]) for p in d if p["configuration"])')
 
 for page in "$TOP"/man/*.[1-8]; do
 	out=$(mandoc -T lint "$page" 2>&1) || true
