@@ -29,7 +29,7 @@ static bool first_line(const char *path, char *buf, size_t n)
 	return r > 0;
 }
 
-/* The kernel has a queue for each processor that there could be, and uses none before all have a lane. */
+/* The kernel has a queue for each that there could be, and uses none before all have a lane. */
 static unsigned int possible_cpus(void)
 {
 	char buf[256];
@@ -44,7 +44,7 @@ static unsigned int possible_cpus(void)
 	return (unsigned int)strtoul(last, NULL, 10) + 1;
 }
 
-/* Requests that die with the daemon are ended by nothing but an abort: the janitor must be able to. */
+/* Requests that die with the daemon are ended by an abort alone: the janitor must be able to. */
 static bool can_abort(const struct mount *m)
 {
 	char path[64];
@@ -70,7 +70,7 @@ static bool possible(const struct mount *m, unsigned int cpus)
 		log_warning(NULL, "too many processors for FUSE over io_uring: using the device");
 	else if (!m->by_hand)
 		log_warning("build cmkfs with make deps FUSE=3.18 and make FUSE=3.18",
-			    "this libfuse was built without custom io, which FUSE over io_uring needs: using the device");
+			    "this libfuse was built without custom io: using the device");
 	else
 		return true;
 	return false;

@@ -3,7 +3,8 @@
 # Requests over io_uring: where the kernel does not offer it the device serves,
 # and the log says why; where it does, everything gives what it gives on a plain
 # directory, a revocation cuts off what is held, no write is lost by it, and
-# each end of the mount, SIGKILL too, leaves nothing behind.
+# each end of the mount, SIGKILL too, leaves nothing behind; what was read stays
+# in none of the daemon's buffers after a lock.
 . "$(dirname "$0")/../lib/case.sh"
 need_fuse
 need_root
@@ -52,6 +53,38 @@ python3 "$lib/tree.py" save mnt mnt.json
 doumount mnt
 domount vol mnt # what came over io_uring is read over the device
 python3 "$lib/tree.py" compare mnt mnt.json || fail "something else after a remount"
+doumount mnt
+
+canaries() { # PID: how often what CANARY holds is in its memory
+	python3 - "$1" <<-'PY'
+		import sys
+		found = 0
+		with open("/proc/%s/maps" % sys.argv[1], encoding="utf-8") as maps, \
+		     open("/proc/%s/mem" % sys.argv[1], "rb", 0) as mem:
+		    for line in maps:
+		        begin, end = (int(n, 16) for n in line.split()[0].split("-"))
+		        if "[v" in line or line.split()[1][0] != "r":
+		            continue
+		        try:
+		            mem.seek(begin)
+		            found += mem.read(end - begin).count(b"canary of the plaintext")
+		        except OSError:
+		            pass
+		print(found)
+	PY
+}
+head -c 4M < <(yes "a canary of the plaintext") >canary
+domount vol mnt -o io_uring
+cp canary mnt/canary
+doumount mnt
+domount vol mnt -o io_uring
+cmp canary mnt/canary
+pid=$(cmkfs status --json mnt | json 'd["pid"]')
+[ "$(canaries "$pid")" -gt 0 ] || fail "no buffer holds what was just read: nothing is tested"
+cmkfs lock mnt >/dev/null
+[ "$(canaries "$pid")" = 0 ] || fail "plaintext in the daemon's memory after a lock"
+cmkfs unlock mnt >/dev/null
+cmp canary mnt/canary
 doumount mnt
 
 # Read by whoever mounts below.
