@@ -5,7 +5,8 @@
 # measured as a table.  The last line is `N passed, N failed, N skipped`.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
-export O=${O:-$PWD/build} LOGS=${O:-$PWD/build}/providers
+export O=${O:-$PWD/build}
+export LOGS=$O/providers
 rm -rf "$LOGS"
 mkdir -p "$LOGS"
 CASES='provider-*' tests/run.sh cases | tee "$LOGS/summary"

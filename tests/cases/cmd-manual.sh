@@ -40,13 +40,14 @@ for k in $keys; do
 done
 
 # Of each provider: its section, and its keys in it.
+settings=$(cmkfs providers --json |
+	json '"\n".join(" ".join([p["provider"]] + [k["name"] for k in p["configuration"]]) for p in d if p["configuration"])')
 while read -r provider keys; do
 	has "In [$provider]:" "$conf"
 	for k in $keys; do
 		has " $k = " "${conf#*In \[$provider\]:}"
 	done
-done < <(cmkfs providers --json |
-	json '"\n".join(" ".join([p["provider"]] + [k["name"] for k in p["configuration"]]) for p in d if p["configuration"])')
+done <<<"$settings"
 
 for page in "$TOP"/man/*.[1-8]; do
 	out=$(mandoc -T lint "$page" 2>&1) || true
