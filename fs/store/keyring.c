@@ -151,7 +151,9 @@ int keyring_open(const struct keyring *k, const uint8_t vk[static KEY_LEN], cons
 		return store_fail(err, -EBADMSG, RESTORE, "%s has no active generation", shown);
 	r = keyring_take(k, gen, vk, ret->zik);
 	if (r == -EKEYREJECTED)
-		return store_fail(err, r, NULL, "the key is not the one of this volume");
+		return store_fail(err, r, "cmkfs key check tells which slot gives it; was the vault restored, "
+					  "or does another server answer?",
+				  "the key is not the one of this volume");
 	if (r == 0)
 		r = keyring_verify(k, ret->zik);
 	if (r < 0)
