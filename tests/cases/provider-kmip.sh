@@ -101,3 +101,4 @@ server_secrets() {
 }
 
 provider_life
+kmip_kill

@@ -46,9 +46,10 @@ kmip_start() { # sets $server_pid
 	wait_for 15 _kmip_listens
 }
 
-# At once, unlike by SIGTERM, which it hears of after ten seconds.
+# At once, unlike by SIGTERM, which it hears of after ten seconds; with its
+# children, one a connection, which outlive it.
 kmip_kill() {
-	kill -KILL "$server_pid"
+	pkill -KILL -f -- "-f $CASE_DIR/kmip/conf "
 	wait "$server_pid" 2>/dev/null || true
 }
 
