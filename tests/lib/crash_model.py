@@ -300,7 +300,9 @@ class Model:
                     path or "/", d, "" if d == 0 or self.nodes[d].must else "not ", e))
             counts["unsynced"] += 1
             return False
-        for name in sorted(names - set(entries) - {n for up, n in self.lost if up == d}):
+        lost = {n for up, n in self.lost if up == d}
+        self.unsynced |= {os.path.join(here, n) for n in lost}    # D may be elsewhere by now
+        for name in sorted(names - set(entries) - lost):
             wrong.append("%s: expected no such name" % os.path.join(path, name))
         for name in sorted(entries):
             cands, where = entries[name], os.path.join(path, name)
