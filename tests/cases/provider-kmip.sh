@@ -17,7 +17,8 @@ server_start() {
 	kmip_setup tls
 	kmip_start
 	kmip_section
-	uid=$(kmip_admin make)
+	kmip_policy ALLOW_OWNER
+	uid=$(kmip_admin make 256 cmk)
 	uri=kmip://localhost:$kmip_port/$uid
 	expect_error 4 'not active yet' cmkfs key test "$uri"
 	kmip_admin activate "$uid"
@@ -56,11 +57,12 @@ server_again() {
 	kmip_start
 }
 
-revocations=(deactivated compromised destroyed)
+revocations=(forbidden deactivated compromised destroyed)
 
 server_revoke() { # WAY
 	cp kmip/db kept
 	case $1 in
+	forbidden) kmip_policy DISALLOW_ALL ;;
 	deactivated) kmip_admin revoke "$uid" ceased ;;
 	compromised) kmip_admin revoke "$uid" compromised ;;
 	destroyed)
@@ -71,13 +73,17 @@ server_revoke() { # WAY
 	begin=$(revoked_ms)
 }
 
-# By the server's log: its client takes a second to start.
+# By the server's log: its client takes a second to start, and it looks for policies once a second.
 revoked_ms() {
-	date -d "$(sed -n '/operation: \(Revoke\|Destroy\)/{s/ - .*//;s/,/./;p}' kmip/log | tail -n 1)" +%s%3N
+	date -d "$(sed -n '/operation: \(Revoke\|Destroy\)\|Loading policy: cmk/{s/ - .*//;s/,/./;p}' kmip/log | tail -n 1)" +%s%3N
 }
 
-# KMIP itself knows no way back: the server's backup.
-server_restore() {
+# For the states of a key KMIP itself knows no way back: the server's backup.
+server_restore() { # WAY
+	if [ "$1" = forbidden ]; then
+		kmip_policy ALLOW_OWNER
+		return
+	fi
 	kmip_kill
 	cp kept kmip/db
 	kmip_start
@@ -90,6 +96,18 @@ credential_expire() {
 	_kmip_conf tls/ca2.pem
 	kmip_kill
 	kmip_start
+}
+
+server_throttle() { # on|off
+	if [ "$1" = on ]; then kmip_busy all; else kmip_busy; fi
+}
+
+server_unwraps_fail() { # on|off
+	if [ "$1" = on ]; then kmip_busy DECRYPT; else kmip_busy; fi
+}
+
+server_calls() {
+	grep -c 'Received request' kmip/log || true
 }
 
 server_unwraps() {

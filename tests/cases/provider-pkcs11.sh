@@ -66,6 +66,11 @@ credential_expire() {
 	server_again
 }
 
+# The token finds its keys and tells of them; wrapping is done without it.
+server_unwraps_fail() { # on|off
+	if [ "$1" = on ]; then fault C_DecryptInit=0x30; else fault; fi
+}
+
 server_unwraps() {
 	calls C_Decrypt
 }

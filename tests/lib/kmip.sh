@@ -40,7 +40,8 @@ _kmip_listens() {
 }
 
 kmip_start() { # sets $server_pid
-	background pykmip-server -f "$CASE_DIR/kmip/conf" -l "$CASE_DIR/kmip/log" >kmip/out 2>&1
+	background "$TOP/tests/servers/kmip_server.py" "$CASE_DIR/kmip/busy" \
+		-f "$CASE_DIR/kmip/conf" -l "$CASE_DIR/kmip/log" >kmip/out 2>&1
 	# shellcheck disable=SC2034 # for the case
 	server_pid=$!
 	wait_for 15 _kmip_listens
@@ -51,6 +52,33 @@ kmip_start() { # sets $server_pid
 kmip_kill() {
 	pkill -KILL -f -- "-f $CASE_DIR/kmip/conf "
 	wait "$server_pid" 2>/dev/null || true
+}
+
+kmip_busy() { # [OPERATION…|all]: these are refused as too much
+	rm -f kmip/busy
+	[ $# = 0 ] || { echo "$@" >kmip/busy.new && mv kmip/busy.new kmip/busy; }
+}
+
+# What the owner of keys with the policy cmk may do with them.  To PyKMIP Encrypt
+# and Decrypt are as Get.  Live once the server has noticed the file.
+kmip_policy() { # ALLOW_OWNER|DISALLOW_ALL: of Get
+	local before
+	before=$(_policies_loaded)
+	cat >kmip/policy/cmk.new <<-POLICY
+		{"cmk": {"preset": {"SYMMETRIC_KEY": {
+		    "GET": "$1", "GET_ATTRIBUTES": "ALLOW_OWNER", "ACTIVATE": "ALLOW_OWNER",
+		    "REVOKE": "ALLOW_OWNER", "DESTROY": "ALLOW_OWNER"}}}}
+	POLICY
+	mv kmip/policy/cmk.new kmip/policy/cmk.json
+	wait_for 10 _policy_loaded "$before"
+}
+
+_policies_loaded() {
+	grep -c 'Loading policy: cmk' kmip/log || true
+}
+
+_policy_loaded() { # BEFORE
+	[ "$(_policies_loaded)" -gt "$1" ]
 }
 
 kmip_admin() { # VERB…: see tests/servers/kmip_admin.py

@@ -36,6 +36,7 @@ STATES = {
         "azure unwrap": "permission unwrapKey",
         "vault policy": "update on transit/decrypt",
         "pkcs11 forbidden": "CKA_DECRYPT",
+        "kmip forbidden": "the right to Decrypt",
     },
     "no permission at all": {"azure policy": "get, wrapKey, unwrapKey"},
     "identity off": {

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an operator does at a KMIP server, for tests: kmip_admin.py PORT TLS-DIR VERB …
 
-  make [BITS]                 an AES key that is not active yet; prints its identifier
+  make [BITS [POLICY]]        an AES key that is not active yet; prints its identifier
   activate UID     revoke UID compromised|ceased     destroy UID
 
 It is PyKMIP's own client, as the owner of the certificate client.pem.
@@ -27,7 +27,8 @@ def main():
                                 ssl_version="PROTOCOL_TLSv1_2") as c:
         if verb == "make":
             bits = int(rest[0]) if rest else 256
-            print(c.create(enums.CryptographicAlgorithm.AES, bits))
+            policy = rest[1] if rest[1:] else None
+            print(c.create(enums.CryptographicAlgorithm.AES, bits, operation_policy_name=policy))
         elif verb == "activate":
             c.activate(rest[0])
         elif verb == "revoke":
