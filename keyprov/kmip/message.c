@@ -173,13 +173,20 @@ static const struct attribute {
 	{ "Extractable", TAG_EXTRACTABLE, TTLV_BOOL },
 };
 
-/* Attribute I of the table is V. */
-static int set_attribute(size_t i, const struct ttlv *v, struct kmip_attributes *a)
+struct taken {
+	struct kmip_attributes a;
+	unsigned int seen; /* bits by index of the table */
+};
+
+/* Attribute I of the table, of which there is one, is V. */
+static int set_attribute(size_t i, const struct ttlv *v, struct taken *taken)
 {
+	struct kmip_attributes *a = &taken->a;
 	uint32_t *numbers[] = { &a->object, &a->algorithm, &a->bits, &a->usage, &a->state };
 
-	if (v->type != attributes[i].type)
+	if (v->type != attributes[i].type || taken->seen & 1u << i)
 		return -EPROTO;
+	taken->seen |= 1u << i;
 	if (i < ARRAY_SIZE(numbers))
 		*numbers[i] = ttlv_u32(v);
 	else if (attributes[i].tag == TAG_ACTIVATION_DATE)
@@ -193,15 +200,15 @@ static int set_attribute(size_t i, const struct ttlv *v, struct kmip_attributes 
 	return 0;
 }
 
-static int take_by_tag(const struct ttlv *t, struct kmip_attributes *a)
+static int take_by_tag(const struct ttlv *t, struct taken *taken)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(attributes); i++)
 		if (attributes[i].tag == t->tag)
-			return set_attribute(i, t, a);
+			return set_attribute(i, t, taken);
 	return 0;
 }
 
-static int take_by_name(const struct ttlv *t, struct kmip_attributes *a)
+static int take_by_name(const struct ttlv *t, struct taken *taken)
 {
 	struct ttlv name, value, *none = NULL;
 
@@ -214,7 +221,7 @@ static int take_by_name(const struct ttlv *t, struct kmip_attributes *a)
 			continue;
 		while (ttlv_next(t, none, &value)) {
 			if (value.tag == TAG_ATTRIBUTE_VALUE)
-				return set_attribute(i, &value, a);
+				return set_attribute(i, &value, taken);
 			none = &value;
 		}
 		return -EPROTO;
@@ -224,17 +231,17 @@ static int take_by_name(const struct ttlv *t, struct kmip_attributes *a)
 
 int kmip_attributes(const struct kmip_reply *r, unsigned int major, struct kmip_attributes *ret)
 {
-	struct kmip_attributes a = { .extractable = true };
+	struct taken taken = { .a.extractable = true };
 	struct ttlv list = r->payload, t, *prev = NULL;
 	int x = major < 2 ? 0 : ttlv_find(&r->payload, TAG_ATTRIBUTES, TTLV_STRUCTURE, &list);
 
 	while (!x && ttlv_next(&list, prev, &t)) {
-		x = major < 2 ? take_by_name(&t, &a) : take_by_tag(&t, &a);
+		x = major < 2 ? take_by_name(&t, &taken) : take_by_tag(&t, &taken);
 		prev = &t;
 	}
 	if (x)
 		return -EPROTO;
-	*ret = a;
+	*ret = taken.a;
 	return 0;
 }
 

@@ -175,18 +175,20 @@ bool ttlv_next(const struct ttlv *s, const struct ttlv *prev, struct ttlv *ret)
 
 int ttlv_find(const struct ttlv *s, uint32_t tag, enum ttlv_type type, struct ttlv *ret)
 {
-	struct ttlv t, *prev = NULL;
+	struct ttlv t, found = { .tag = 0 }, *prev = NULL;
 
 	while (ttlv_next(s, prev, &t)) {
 		if (t.tag == tag) {
-			if (t.type != type)
+			if (t.type != type || found.tag)
 				return -EPROTO;
-			*ret = t;
-			return 0;
+			found = t;
 		}
 		prev = &t;
 	}
-	return -ENOENT;
+	if (!found.tag)
+		return -ENOENT;
+	*ret = found;
+	return 0;
 }
 
 uint32_t ttlv_u32(const struct ttlv *t)

@@ -64,7 +64,7 @@ int ttlv_parse(const uint8_t *p, size_t n, struct ttlv *ret);
 
 /* The child of structure S after PREV (NULL: the first).  False: there is none. */
 bool ttlv_next(const struct ttlv *s, const struct ttlv *prev, struct ttlv *ret);
-/* The first child TAG of structure S, of TYPE.  0; -ENOENT; -EPROTO: of another type. */
+/* The child TAG of structure S, of TYPE.  0; -ENOENT; -EPROTO: of another type, or two. */
 int ttlv_find(const struct ttlv *s, uint32_t tag, enum ttlv_type type, struct ttlv *ret);
 
 uint32_t ttlv_u32(const struct ttlv *t); /* of integer, enum and interval */

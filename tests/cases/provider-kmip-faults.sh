@@ -5,12 +5,10 @@
 . "$TOP/tests/lib/servers.sh"
 . "$TOP/tests/lib/kmip.sh"
 need openssl
-cmkfs providers --json | grep -q '"kmip"' || skip "libcurl is not part of this build"
+need_kmip
 
-make_ca tls
-for name in server client; do
-	make_cert tls $name
-done
+bash "$TOP/tests/servers/fault_tls.sh" tls
+make_cert tls client
 kmip_tls=tls
 kmip_section
 mkdir wrong
@@ -41,14 +39,58 @@ for mode in slow silent; do
 	[ $((SECONDS - begin)) -le 12 ] || fail "$mode: $((SECONDS - begin)) s"
 done
 
-# TLS: another authority, another name, a server that is none.
-make_ca other
-sed -i 's,/tls/ca.pem,/other/ca.pem,' "$CMKFS_CONFIG"
-expect_error 5 'not who it should be' test_key 'get reply 1.4'
+# Certificates that are wrong, each in its way; then the clock is.
+uri_of() { # CERTIFICATE of the server
+	mkdir -p "as-$1"
+	echo 'get reply 1.4' >"as-$1/mode"
+	start_server "as-$1" python3 "$TOP/tests/servers/kmip_wrong.py" "as-$1" tls \
+		"$TOP/tests/vectors/kmip.json" "$1"
+	uri=kmip://localhost:$server_port/1
+}
+for name in wrong-ca wrong-host self-signed expired; do
+	uri_of $name
+	expect_error 5 'not who it should be' cmkfs key test "$uri"
+done
+uri_of server
+expect_error 5 'describe +ok' cmkfs key test "$uri"
+if command -v faketime >/dev/null; then
+	expect_error 5 'not who it should be' faketime -f -1h cmkfs key test "$uri"
+	expect_error 5 'not who it should be' faketime -f '@2040-01-01 00:00:00' cmkfs key test "$uri"
+	expect_error 5 'describe +ok' faketime -f +1h cmkfs key test "$uri"
+else
+	echo "left out: a wrong clock (faketime is not installed)"
+fi
 kmip_section "connect-to = 127.0.0.1:$server_port"
-uri=kmip://elsewhere.example/1
-expect_error 5 'not who it should be' test_key 'get reply 1.4'
+expect_error 5 'not who it should be' cmkfs key test kmip://elsewhere.example/1
 stop_server "$server_pid"
 kmip_section
-uri=kmip://localhost:$server_port/1
-expect_error 5 'cannot be reached' test_key 'get reply 1.4'
+expect_error 5 'cannot be reached' cmkfs key test "$uri"
+
+# ---- the wrong key from a server that is right otherwise: nothing is read or written by it
+need_fuse
+kmip_setup tls
+kmip_start
+kmip_section
+uid=$(kmip_admin make)
+kmip_admin activate "$uid"
+mkvol vol --key "kmip://localhost:$kmip_port/$uid"
+domount vol mnt -o lease=1s,grace=1h
+cp -a /usr/share/common-licenses mnt/
+for f in short long zero wrong; do
+	kmip_fault DECRYPT $f
+	wait_for 5 eval '[ "$(try list mnt)" = EKEYREVOKED ]'
+	expect_errno EKEYREVOKED create mnt/no
+	kmip_fault
+	wait_for 10 eval '[ "$(try list mnt)" = ok ]'
+done
+diff -r /usr/share/common-licenses mnt/common-licenses
+doumount mnt
+before=$(find vol -type f ! -name '*.lock' -exec sha256sum {} + | sort)
+for f in short long zero wrong; do
+	kmip_fault DECRYPT $f
+	expect_error 4 . cmkfs mount vol mnt
+	! is_mounted "$(realpath mnt)" || fail "mounted under a key that is $f"
+done
+[ "$before" = "$(find vol -type f ! -name '*.lock' -exec sha256sum {} + | sort)" ] ||
+	fail "something was written under a wrong key"
+kmip_kill

@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""PyKMIP's server, which can be told to be busy: kmip_server.py FILE ARGUMENT…
+"""PyKMIP's server, which can be told to do wrong: kmip_server.py FILE ARGUMENT…
 
-While FILE is there, the operations that it names, or all, are answered by Server Limit Exceeded,
-which PyKMIP by itself never says.  The arguments are those of pykmip-server.
+FILE, while it is there, is a line "OPERATION WHAT"; the operation may be ALL.  busy: it is answered
+by Server Limit Exceeded, which PyKMIP by itself never says; short, long, zero, wrong: what Decrypt
+gives is of 31 or 33 bytes, all zeros, or altered.  The arguments are those of pykmip-server.
 """
 import sys
 
@@ -11,25 +12,35 @@ from kmip.core import enums, exceptions
 from kmip.services.server import server
 from kmip.services.server.engine import KmipEngine
 
-BUSY = sys.argv.pop(1)
+FAULT = sys.argv.pop(1)
+WRONGS = {
+    "short": lambda data: data[:-1],
+    "long": lambda data: data + b"x",
+    "zero": lambda data: bytes(len(data)),
+    "wrong": lambda data: bytes([data[0] ^ 1]) + data[1:],
+}
 process = KmipEngine._process_operation
 
 
-def busy(operation):
+def fault_of(operation):
     try:
-        with open(BUSY) as f:
-            names = f.read().split()
+        with open(FAULT) as f:
+            name, what = f.read().split()
     except FileNotFoundError:
-        return False
-    return "all" in names or operation.name in names
+        return None
+    return what if name in ("ALL", operation.name) else None
 
 
-def process_unless_busy(engine, operation, payload):
-    if busy(operation):
+def process_with_faults(engine, operation, payload):
+    what = fault_of(operation)
+    if what == "busy":
         raise exceptions.KmipError(reason=enums.ResultReason.SERVER_LIMIT_EXCEEDED,
                                    message="Busy.")
-    return process(engine, operation, payload)
+    answer = process(engine, operation, payload)
+    if what:
+        answer.data = WRONGS[what](answer.data)
+    return answer
 
 
-KmipEngine._process_operation = process_unless_busy
+KmipEngine._process_operation = process_with_faults
 server.main()

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""A KMIP server that does wrong: kmip_wrong.py DIR TLS-DIR VECTORS.
+"""A KMIP server that does wrong: kmip_wrong.py DIR TLS-DIR VECTORS [CERTIFICATE].
 
 It writes its port to DIR/port, and answers each request as DIR/mode says: with
 an answer of the vectors by its name, or one of the wrongs below.
@@ -64,11 +64,11 @@ def serve(c, directory, answers):
 
 
 def main():
-    directory, tls, vectors = sys.argv[1:4]
+    directory, tls, vectors, name = (sys.argv[1:] + ["server"])[:4]
     with open(vectors) as f:
         answers = {r["name"]: bytes.fromhex(r["hex"]) for r in json.load(f)["replies"]}
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(f"{tls}/server.pem", f"{tls}/server.key")
+    context.load_cert_chain(f"{tls}/{name}.pem", f"{tls}/{name}.key")
     context.load_verify_locations(f"{tls}/ca.pem")
     context.verify_mode = ssl.CERT_REQUIRED
     listener = socket.create_server(("127.0.0.1", 0))

@@ -331,6 +331,32 @@ static void attributes_are_read_in_both_versions(void **state)
 	assert_int_equal(a.state, KMIP_COMPROMISED);
 }
 
+/* Which of the two would be meant? */
+static void what_is_said_twice_is_refused(void **state)
+{
+	uint8_t buf[256];
+	struct ttlv_out o = { .p = buf, .cap = sizeof(buf) };
+	struct kmip_reply r = { .status = 0 };
+	struct kmip_attributes a;
+	size_t payload, list;
+
+	(void)state;
+	for (unsigned int times = 1; times <= 2; times++) {
+		o.n = 0;
+		payload = ttlv_begin(&o, 0x42007c);
+		list = ttlv_begin(&o, 0x420125);
+		for (unsigned int i = 0; i < times; i++)
+			ttlv_enum(&o, 0x42008d, KMIP_ACTIVE);
+		ttlv_end(&o, list);
+		for (unsigned int i = 0; i < times; i++)
+			ttlv_bytes(&o, 0x4200c2, secret, sizeof(secret));
+		ttlv_end(&o, payload);
+		assert_int_equal(ttlv_parse(buf, o.n, &r.payload), 0);
+		assert_int_equal(kmip_attributes(&r, 2, &a), times == 1 ? 0 : -EPROTO);
+		assert_int_equal(kmip_decrypted(&r, secret), times == 1 ? 0 : -EPROTO);
+	}
+}
+
 static void what_was_wrapped_comes_back(void **state)
 {
 	_cleanup_bytes_ struct bytes enc = { NULL, 0 }, dec = { NULL, 0 };
@@ -445,6 +471,7 @@ int main(void)
 		cmocka_unit_test(requests_are_as_others_write_them),
 		cmocka_unit_test(request_that_is_too_long_is_not_sent),
 		cmocka_unit_test(attributes_are_read_in_both_versions),
+		cmocka_unit_test(what_is_said_twice_is_refused),
 		cmocka_unit_test(what_was_wrapped_comes_back),
 		cmocka_unit_test(key_of_another_length_is_refused),
 		cmocka_unit_test(refusals_have_their_codes),
