@@ -30,7 +30,8 @@ static struct slab_cache *cache_of(uint32_t g)
 	return g ? &later_groups : &first_groups;
 }
 
-struct group *group_new(struct loaded *l, uint32_t g, uint32_t s)
+/* Without a key yet. */
+static struct group *group_alloc(struct loaded *l, uint32_t g)
 {
 	bool gcm_file = l->h.type == OBJECT_FILE && !loaded_is_xts(l);
 	struct group *grp = slab_alloc(cache_of(g)); /* XTS and directories leave the entries */
@@ -43,10 +44,21 @@ struct group *group_new(struct loaded *l, uint32_t g, uint32_t s)
 	pthread_rwlock_init(&grp->lock, NULL);
 	if (gcm_file) {
 		grp->gk = secret_alloc(GK_LEN);
-		if (!grp->gk || group_rekey(l, grp, l->h.epoch, s)) {
+		if (!grp->gk) {
 			group_free(grp);
 			return NULL;
 		}
+	}
+	return grp;
+}
+
+struct group *group_new(struct loaded *l, uint32_t g, uint32_t s)
+{
+	struct group *grp = group_alloc(l, g);
+
+	if (grp && grp->gk && group_rekey(l, grp, l->h.epoch, s)) {
+		group_free(grp);
+		return NULL;
 	}
 	return grp;
 }
@@ -83,21 +95,49 @@ static struct epochs epochs_of(const struct header *h)
 	return (struct epochs){ h->epoch - !!(h->flags & FLAG_REKEY), h->epoch };
 }
 
-/* A slot of GRP's pair that authenticates.  0; -EBADMSG; -ENODATA: never written. */
-static int slot_check(struct loaded *l, uint32_t g, const struct epochs *known,
-		      const uint8_t *block, unsigned int parity, struct group_slot *ret,
-		      uint8_t gk[static GK_LEN])
+/* One slot of a pair. */
+struct slot {
+	const uint8_t *block;
+	int bad; /* 0; -EBADMSG; -ENODATA: never written */
+	struct group_slot s;
+	uint8_t gk[GK_LEN];
+};
+
+static void slot_parse(struct slot *t, uint32_t g, const struct epochs *known, unsigned int parity)
 {
 	const char *why;
-	int r = group_parse(block, ret, &why);
 
-	if (r)
-		return r;
-	if (ret->g != g || (ret->gen & 1) != parity || ret->epoch < known->first ||
-	    ret->epoch > known->last)
-		return -EBADMSG;
-	r = kdf_group(loaded_dek(l, ret->epoch), l->h.object_id, ret->epoch, g, ret->s, gk);
-	return r ? r : group_verify(block, gk + AEAD_KEY_LEN);
+	t->bad = group_parse(t->block, &t->s, &why);
+	if (!t->bad && (t->s.g != g || (t->s.gen & 1) != parity || t->s.epoch < known->first ||
+			t->s.epoch > known->last))
+		t->bad = -EBADMSG;
+}
+
+/* True if it authenticates. */
+static bool slot_good(struct loaded *l, struct slot *t)
+{
+	if (!t->bad)
+		t->bad = kdf_group(loaded_dek(l, t->s.epoch), l->h.object_id, t->s.epoch, t->s.g,
+				   t->s.s, t->gk);
+	if (!t->bad)
+		t->bad = group_verify(t->block, t->gk + AEAD_KEY_LEN);
+	return !t->bad;
+}
+
+/* Both in order, the one that says it is newer first. */
+static void slot_pair(struct slot t[static 2], const uint8_t *block, uint32_t g,
+		      const struct epochs *known)
+{
+	for (unsigned int i = 0; i < 2; i++) {
+		t[i].block = block + i * SLOT;
+		slot_parse(&t[i], g, known, i);
+	}
+	if (t[0].bad || (!t[1].bad && t[1].s.gen > t[0].s.gen)) {
+		struct slot first = t[0];
+
+		t[0] = t[1];
+		t[1] = first;
+	}
 }
 
 static void names_of(const struct group *grp, const struct entry *e, uint32_t tail,
@@ -135,9 +175,9 @@ static int missing_group(struct loaded *l, struct group *grp)
 static int group_load(struct loaded *l, struct group *grp, const struct epochs *known)
 {
 	struct store *st = l->o->st;
-	uint8_t *block = malloc(2 * SLOT), gk[2][GK_LEN];
-	struct group_slot s[2];
-	int ok[2], n, r;
+	uint8_t *block = malloc(2 * SLOT);
+	struct slot pair[2], *t = pair, *other = pair + 1;
+	int r = 0;
 	ssize_t got;
 
 	if (!block)
@@ -148,37 +188,42 @@ static int group_load(struct loaded *l, struct group *grp, const struct epochs *
 		return (int)got;
 	}
 	memset(block + got, 0, 2 * SLOT - (size_t)got);
-	for (unsigned int i = 0; i < 2; i++)
-		ok[i] = slot_check(l, grp->g, known, block + i * SLOT, i, &s[i], gk[i]);
-	if (ok[0] && ok[1]) {
-		r = missing_group(l, grp);
-		goto out;
+	slot_pair(pair, block, grp->g, known);
+	if (!slot_good(l, t)) {
+		if (!slot_good(l, other)) {
+			r = missing_group(l, grp);
+			if (!r)
+				r = group_rekey(l, grp, known->last, 0);
+			goto out;
+		}
+		t = pair + 1;
+		other = pair;
 	}
-	n = ok[1] || (!ok[0] && s[0].gen > s[1].gen) ? 0 : 1;
-	r = group_rekey(l, grp, s[n].epoch, s[n].s);
-	if (r)
-		goto out;
-	memcpy(grp->e, block + n * SLOT + GROUP_ENTRIES_OFFSET, sizeof(struct entry) * GROUP_CHUNKS);
-	grp->uses = s[n].uses;
-	grp->pair.gen = s[n].gen;
+	memcpy(grp->gk, t->gk, GK_LEN);
+	grp->epoch = t->s.epoch;
+	grp->s = t->s.s;
+	memcpy(grp->e, t->block + GROUP_ENTRIES_OFFSET, sizeof(struct entry) * GROUP_CHUNKS);
+	grp->uses = t->s.uses;
+	grp->pair.gen = t->s.gen;
 	names_of(grp, grp->e, NO_TAIL, grp->pair.disk_names);
-	if (session_unclean(st, s[n].session)) {
+	if (session_unclean(st, t->s.session)) {
 		struct base_slot base = {
-			.e = (const struct entry *)(block + (1 - n) * SLOT + GROUP_ENTRIES_OFFSET),
-			.key = gk[1 - n], .gen = s[1 - n].gen, .tail_chunk = NO_TAIL,
+			.e = (const struct entry *)(other->block + GROUP_ENTRIES_OFFSET),
+			.key = other->gk, .gen = other->s.gen, .tail_chunk = NO_TAIL,
 		};
-		bool have = !ok[1 - n] && s[n].base && s[1 - n].gen == s[n].base;
+		bool have = t->s.base && !other->bad && other->s.gen == t->s.base &&
+			    slot_good(l, other);
 
 		grp->settle = true;
-		r = group_resolve(l, grp, s[n].base, have ? &base : NULL);
-	} else if (s[n].session == session_current(st)) {
+		r = group_resolve(l, grp, t->s.base, have ? &base : NULL);
+	} else if (t->s.session == session_current(st)) {
 		grp->pair.unknown = true;
 	} else {
 		grp->pair.dur = grp->pair.gen;
 		memcpy(grp->pair.dur_names, grp->pair.disk_names, sizeof(grp->pair.dur_names));
 	}
 out:
-	secret_wipe(gk, sizeof(gk));
+	secret_wipe(pair, sizeof(pair));
 	free(block);
 	return r;
 }
@@ -230,7 +275,7 @@ static int group_add_locked(struct loaded *l, struct group *grp, bool present)
 
 static int group_bring(struct loaded *l, uint32_t g, bool create, struct group **ret)
 {
-	struct group *grp = group_new(l, g, 0), *other;
+	struct group *grp = group_alloc(l, g), *other;
 	struct epochs known;
 	bool present;
 	int r = 0;
@@ -250,7 +295,7 @@ static int group_bring(struct loaded *l, uint32_t g, bool create, struct group *
 	present = group_present(&l->h, g);
 	if (!present && !create)
 		r = -ENOENT;
-	else if (grp->gk && grp->epoch != l->h.epoch) /* re-keying began since it was made */
+	else if (!present && grp->gk)
 		r = group_rekey(l, grp, l->h.epoch, 0);
 	if (!r)
 		r = group_add_locked(l, grp, present);
