@@ -353,8 +353,7 @@ static void release_held(struct batch *b, int error)
 			grp->dirty = true;
 		} else {
 			grp->held[f->slot] = NULL;
-			if (f->h->counted)
-				atomic_fetch_sub(&b->l->o->st->pending, f->h->len);
+			held_waits_no_more(b->l, f->h);
 			free(f->h);
 		}
 		if (f->hard)

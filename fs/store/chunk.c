@@ -11,6 +11,22 @@
 
 /* ---- held ciphertext --------------------------------------------------------- */
 
+void held_waits(struct loaded *l, const struct held *h)
+{
+	if (!h->counted)
+		return;
+	atomic_fetch_add(&l->pending, h->len);
+	atomic_fetch_add(&l->o->st->pending, h->len);
+}
+
+void held_waits_no_more(struct loaded *l, const struct held *h)
+{
+	if (!h->counted)
+		return;
+	atomic_fetch_sub(&l->pending, h->len);
+	atomic_fetch_sub(&l->o->st->pending, h->len);
+}
+
 void group_unhold(struct loaded *l, struct group *grp, uint32_t slot)
 {
 	struct held *h = grp->held ? grp->held[slot] : NULL;
@@ -18,8 +34,7 @@ void group_unhold(struct loaded *l, struct group *grp, uint32_t slot)
 	if (!h)
 		return;
 	grp->held[slot] = NULL;
-	if (h->counted)
-		atomic_fetch_sub(&l->o->st->pending, h->len);
+	held_waits_no_more(l, h);
 	if (h->inflight) /* the batch that writes it frees it */
 		return;
 	if (h->owed)
@@ -52,8 +67,7 @@ void group_take_held(struct loaded *l, struct group *grp, uint32_t slot, struct 
 {
 	group_unhold(l, grp, slot);
 	grp->held[slot] = h;
-	if (h->counted)
-		atomic_fetch_add(&l->o->st->pending, h->len);
+	held_waits(l, h);
 }
 
 int group_may_hold(struct group *grp)

@@ -186,6 +186,9 @@ void store_trim_groups(struct store *st);
 
 /* ---- chunk.c: held ciphertext and the plaintext of chunks ---- */
 
+/* A counted one becomes, or is no longer, pending. */
+void held_waits(struct loaded *l, const struct held *h);
+void held_waits_no_more(struct loaded *l, const struct held *h);
 /* Held ciphertext; COUNTED: waits for its batch.  group.lock is held for writing. */
 int group_hold(struct loaded *l, struct group *grp, uint32_t slot, const uint8_t *c, uint32_t len,
 	       bool counted);

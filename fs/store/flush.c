@@ -82,15 +82,13 @@ static bool header_went(struct loaded *l)
 	return true;
 }
 
-/* The batch of a resident, pinned object. */
-static int flush_loaded(struct loaded *l, bool sync)
+/* The batch of a resident, pinned object.  Lets go of loaded.flush. */
+static int flush_locked(struct loaded *l, bool sync)
 {
 	struct object *o = l->o;
-	bool owned;
+	bool owned = loaded_take_dirty(l); /* before the snapshot, so that what comes later lists it again */
 	int r;
 
-	pthread_mutex_lock(&l->flush);
-	owned = loaded_take_dirty(l); /* before the snapshot, so that what comes later lists it again */
 	r = header_went(l) ? 0 : batch_locked(l, sync);
 	if (r) {
 		o->error = r;
@@ -103,6 +101,17 @@ static int flush_loaded(struct loaded *l, bool sync)
 	if (owned)
 		object_put(o);
 	return r;
+}
+
+static int flush_loaded(struct loaded *l, bool sync)
+{
+	pthread_mutex_lock(&l->flush);
+	return flush_locked(l, sync);
+}
+
+int loaded_flush_beside(struct loaded *l)
+{
+	return pthread_mutex_trylock(&l->flush) ? 0 : flush_locked(l, false);
 }
 
 static int flush_object(struct object *o, bool sync)

@@ -200,6 +200,7 @@ struct store {
 	_Atomic bool rekeying; /* a walk of rekey_walk.c is under way */
 	struct moved rekey_moved; /* meanwhile, of what may be under an older generation */
 	_Atomic uint64_t pending, pending_max; /* bytes of held ciphertext */
+	uint64_t batch_enough; /* of one file: worth a batch's barriers, while others write on beside it */
 	_Atomic uint64_t tight_until, room_looked; /* ms (room.c) */
 	_Atomic uint64_t names_made, names_synced; /* loaded.new_names: how often set; of these a syncfs covered */
 	_Atomic uint64_t objects, ndirty, bytes_read, bytes_written, integrity_errors;
@@ -313,7 +314,7 @@ struct held {
 	uint32_t len;
 	bool inflight; /* a batch is writing it */
 	bool owed;     /* a batch failed when it was to put it in place (owed.c) */
-	bool counted;  /* in store.pending: it waits for its batch, and is no tail */
+	bool counted;  /* as pending: it waits for its batch, and is no tail */
 	uint8_t c[];   /* len bytes */
 };
 
@@ -390,6 +391,7 @@ struct loaded {
 	_Atomic bool discarded;	/* W3: bytes were discarded since the last barrier */
 	bool owes;		/* some group does (owed.c); protected by flush */
 	_Atomic bool unsynced;	/* something was written since the last barrier */
+	_Atomic uint64_t pending; /* its part of store.pending */
 	_Atomic bool unclean_end; /* W4: a slot on disk may name something beyond the end */
 	bool cut_undone;	/* a cut failed half-way: a durable slot may name what memory knows no more */
 	_Atomic bool stale_length; /* the backing length disagreed when it was loaded, or after a fault */
@@ -467,6 +469,8 @@ void loaded_drop_tag(struct loaded *l, const uint8_t tag[TAG_LEN]);
 int loaded_commit_tags(struct loaded *l);
 /* The same, with a barrier. */
 int loaded_commit_now(struct loaded *l);
+/* A batch of it, unless one is under way. */
+int loaded_flush_beside(struct loaded *l);
 /*
  * A rename left TAG behind.  It stays until the new name is durable, since a
  * power cut may bring the old name back; at once if nothing of L is durable.

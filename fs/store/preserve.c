@@ -14,9 +14,15 @@
 void keep_attrs(struct loaded *l)
 {
 	struct stat st;
+	bool kept;
 	ssize_t n;
 
 	if (l->h.type != OBJECT_FILE)
+		return;
+	pthread_rwlock_rdlock(&l->lock);
+	kept = l->attrs_moved;
+	pthread_rwlock_unlock(&l->lock);
+	if (kept)
 		return;
 	pthread_rwlock_wrlock(&l->lock);
 	if (!l->attrs_moved) {

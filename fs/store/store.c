@@ -18,6 +18,7 @@
 #define GROUPS_MIN 256u
 #define GROUPS_MAX 16384u
 #define PENDING_MAX (32u << 20)
+#define BATCH_ENOUGH (8u << 20)
 #define REMOVED_MS 300
 #define ROOM_PAUSE_US 5000
 
@@ -37,6 +38,7 @@ void store_set_limits(struct store *st)
 	st->resident_max = MAX(RESIDENT_MIN, MIN(resident, RESIDENT_MAX));
 	st->groups_max = MAX(GROUPS_MIN, MIN(groups, GROUPS_MAX));
 	st->pending_max = PENDING_MAX;
+	st->batch_enough = BATCH_ENOUGH;
 }
 
 struct store *store_new(void)

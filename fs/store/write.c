@@ -66,6 +66,22 @@ static int write_group(struct loaded *l, struct group *grp, uint8_t *p, size_t n
 	return r;
 }
 
+/* Lock GRP for its change: before the first one an unclean pair is settled.  Our reference keeps it in memory. */
+static int lock_settled(struct loaded *l, struct group *grp)
+{
+	pthread_rwlock_wrlock(&grp->lock);
+	if (grp->settle && !grp->error) {
+		int r;
+
+		pthread_rwlock_unlock(&grp->lock);
+		r = loaded_settle(l);
+		if (r)
+			return r;
+		pthread_rwlock_wrlock(&grp->lock);
+	}
+	return 0;
+}
+
 static int write_gcm(struct loaded *l, uint8_t *p, size_t n, uint64_t off)
 {
 	while (n) {
@@ -73,18 +89,15 @@ static int write_gcm(struct loaded *l, uint8_t *p, size_t n, uint64_t off)
 		uint64_t end = (group_first(g) + group_chunks(g)) * CHUNK;
 		size_t k = (size_t)MIN((uint64_t)n, end - off);
 		struct group *grp;
-		int error, r = group_get(l, g, true, &grp);
+		int r = group_get(l, g, true, &grp);
 
 		if (r)
 			return r;
-		/* Its pair is unclean: before its first change.  Our reference keeps it in memory. */
-		if (group_unclean(grp, &error) && (r = loaded_settle(l))) {
-			group_put(grp);
-			return r;
+		r = lock_settled(l, grp);
+		if (!r) {
+			r = write_group(l, grp, p, k, off);
+			pthread_rwlock_unlock(&grp->lock);
 		}
-		pthread_rwlock_wrlock(&grp->lock);
-		r = write_group(l, grp, p, k, off);
-		pthread_rwlock_unlock(&grp->lock);
 		group_put(grp);
 		if (r)
 			return r;
@@ -115,6 +128,16 @@ static int begin_write(struct loaded *l, uint64_t end)
 
 static void grown(struct loaded *l, uint64_t end, bool times)
 {
+	bool known;
+
+	/* The writeback of a cache is mostly this, and writers side by side need not wait for each other. */
+	pthread_rwlock_rdlock(&l->lock);
+	known = !times && l->attrs_moved && end <= l->h.size;
+	pthread_rwlock_unlock(&l->lock);
+	if (known) {
+		loaded_mark_dirty(l);
+		return;
+	}
 	pthread_rwlock_wrlock(&l->lock);
 	if (end > l->h.size) {
 		l->h.size = end;
@@ -188,6 +211,8 @@ static int write_object(struct object *o, uint8_t *buf, size_t n, uint64_t off, 
 		 */
 		if (loaded_is_unwritten(l) || st->pending > st->pending_max)
 			r = object_flush(o);
+		else if (l->pending > st->batch_enough)
+			r = loaded_flush_beside(l);
 	}
 	object_unpin(o);
 	return r;

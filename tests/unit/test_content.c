@@ -167,6 +167,7 @@ static void remount(struct model *m)
 	object_put(m->o);
 	fixture_close(&m->f);
 	fixture_open(&m->f, false);
+	m->f.st->batch_enough = rnd(m) % 200 * CHUNK;
 	open_file(m);
 	assert_int_equal(zone_enter(store_root_zone(m->f.st), ZONE_NORMAL), 0);
 	assert_int_equal(object_getattr(m->o, &st), 0);

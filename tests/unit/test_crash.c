@@ -399,6 +399,8 @@ static void history(uint64_t seed, bool faulty, unsigned int *states)
 		object_put(r->o);
 		fixture_close(&r->f);
 		fixture_open(&r->f, false);
+		if (rnd(r) % 2)
+			r->f.st->batch_enough = rnd(r) % 20 * CHUNK;
 		enter(r);
 		assert_int_equal(object_lookup(store_root(r->f.st), "file", &r->o, &st), 0);
 		assert_int_equal(object_pin(r->o, NULL), 0);

@@ -350,6 +350,7 @@ static void run_race(enum suite suite, unsigned int files, bool cuts)
 	r->cuts = cuts;
 	r->ops = ops ? (unsigned int)atoi(ops) : 1500;
 	fixture_make(&r->f, suite);
+	r->f.st->batch_enough = CHUNK;
 	r->f.st->resident_max = 0;
 	r->f.st->groups_max = 0;
 	open_files(r, true);
@@ -412,6 +413,7 @@ static void crash(struct race *r)
 	fixture_open(&r->f, false);
 	r->f.st->resident_max = 0;
 	r->f.st->groups_max = 0;
+	r->f.st->batch_enough = 3 * CHUNK;
 	open_files(r, false);
 }
 
