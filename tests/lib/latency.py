@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""How long single reads take, and two such measurements beside each other.
+"""How long single reads of two files take, and both beside each other.
 
-latency.py measure FILE SECONDS cached|uncached OUT   reads of 4 KiB at random places, back to back;
-                                     adds the nanoseconds of each to OUT
-latency.py compare TITLE NAME=OUT NAME=OUT            percentiles and a histogram of both
+latency.py measure SECONDS cached|uncached FILE=OUT FILE=OUT   reads of 4 KiB at random places, back
+                         to back, of each file in turn, so that whatever else the machine does comes
+                         upon both alike; the nanoseconds of each are written to OUT
+latency.py compare TITLE NAME=OUT NAME=OUT   percentiles and a histogram of both
 """
 import array
 import bisect
@@ -18,7 +19,7 @@ BLOCK = 4096
 PERCENTILES = [50, 90, 99, 99.9, 99.99, 100]
 
 
-def measure(path, seconds, cached, out):
+def open_file(path, cached):
     fd = os.open(path, os.O_RDONLY)
     os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_RANDOM)
     blocks = os.fstat(fd).st_size // BLOCK
@@ -27,21 +28,28 @@ def measure(path, seconds, cached, out):
             os.pread(fd, BLOCK, i * BLOCK)
     else:
         os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
-    took, rng, now = array.array("q"), random.Random(seconds), time.perf_counter_ns
+    return fd, blocks, array.array("q")
+
+
+def measure(seconds, cached, pairs):
+    files = [open_file(path, cached) for path, _ in pairs]
+    rng, now = random.Random(seconds), time.perf_counter_ns
     gc.disable()
     end = now() + seconds * 10**9
     begin = now()
     while begin < end:
-        at = rng.randrange(blocks) * BLOCK
-        begin = now()
-        data = os.pread(fd, BLOCK, at)
-        took.append(now() - begin)
-        if len(data) != BLOCK:
-            sys.exit(f"{len(data)} bytes at {at}")
-        if not cached:
-            os.posix_fadvise(fd, at, BLOCK, os.POSIX_FADV_DONTNEED)
-    with open(out, "ab") as f:
-        took.tofile(f)
+        for fd, blocks, took in rng.sample(files, len(files)):
+            at = rng.randrange(blocks) * BLOCK
+            begin = now()
+            data = os.pread(fd, BLOCK, at)
+            took.append(now() - begin)
+            if len(data) != BLOCK:
+                sys.exit(f"{len(data)} bytes at {at}")
+            if not cached:
+                os.posix_fadvise(fd, at, BLOCK, os.POSIX_FADV_DONTNEED)
+    for (_, out), (_, _, took) in zip(pairs, files):
+        with open(out, "wb") as f:
+            took.tofile(f)
 
 
 def read(path):
@@ -77,11 +85,10 @@ def compare(title, names, runs):
 
 
 def main():
+    pairs = [a.rsplit("=", 1) for a in sys.argv[-2:]]
     if sys.argv[1] == "measure":
-        path, seconds, how, out = sys.argv[2:6]
-        measure(path, int(seconds), how == "cached", out)
+        measure(int(sys.argv[2]), sys.argv[3] == "cached", pairs)
     else:
-        pairs = [a.split("=", 1) for a in sys.argv[3:]]
         compare(sys.argv[2], [name for name, _ in pairs], [read(out) for _, out in pairs])
 
 
