@@ -101,7 +101,7 @@ bench_bin := $(patsubst tests/bench/%.c,$(O)/bench/%,$(bench_src))
 all_obj := $(call obj,$(crypto_src) $(keyprov_src) $(store_src) $(fs_src) fs/main.c \
 	$(testlib_src) $(unit_src) $(fuzz_src) $(bench_src) $(posix_src) $(shadow_src) \
 	tests/fuzz/replay.c) \
-	$(patsubst $(O)/p11%,$(O)/tests/servers/p11%.o,$(basename $(token_bin)))
+	$(if $(token_bin),$(addprefix $(O)/tests/servers/,p11key.o p11shim.o p11oaep.o))
 helpers := $(O)/mount.cmkfs $(O)/mount.fuse.cmkfs
 units := cmkfs@.service cmkfs-maintain.service cmkfs-maintain.timer
 man_pages := $(wildcard man/*.[1578])
@@ -164,9 +164,9 @@ $(O)/p11key: $(O)/tests/servers/p11key.o
 	$(Q)$(CC) $(all_ldflags) -o $@ $^
 
 $(O)/p11shim.so: CFLAGS += -fPIC
-$(O)/p11shim.so: $(O)/tests/servers/p11shim.o
+$(O)/p11shim.so: $(O)/tests/servers/p11shim.o $(O)/tests/servers/p11oaep.o
 	$(say) LINK $@
-	$(Q)$(CC) $(all_ldflags) -shared -o $@ $^
+	$(Q)$(CC) $(all_ldflags) -shared -o $@ $^ -lcrypto
 
 # Rewritten only when what they say changes: other flags rebuild all, a file
 # that came or went rebuilds the archives.

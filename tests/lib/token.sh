@@ -2,7 +2,8 @@
 # shellcheck shell=bash
 # PKCS #11 tokens for cases, after case.sh: of NSS, which knows OAEP with
 # SHA-256, and of SoftHSM, which does not.  Both through tests/servers/p11shim.c,
-# so that faults can be put in: see there for what `fault` takes.
+# so that faults can be put in: see there for what `fault` takes, and for how it
+# helps SoftHSM.
 TOKEN_PIN=pin-1234
 # shellcheck disable=SC2034 # for the case
 NSS_TOKEN='NSS%20Certificate%20DB'
@@ -10,7 +11,6 @@ NSS_TOKEN='NSS%20Certificate%20DB'
 need_token_tools() {
 	[ -x "$O/p11key" ] && [ -e "$O/p11shim.so" ] || skip "p11-kit-1 is not part of this build"
 	cmkfs providers --json | grep -q '"pkcs11"' || skip "p11-kit-1 is not part of this build"
-	_module libsoftokn3.so && need certutil
 }
 
 _module() { # NAME: a file of a library folder
@@ -40,6 +40,7 @@ _shim() {
 
 # A token of NSS in DIR, no key on it.
 nss_token() { # DIR
+	need certutil
 	_module libsoftokn3.so
 	_shim
 	mkdir "$1"
@@ -49,22 +50,16 @@ nss_token() { # DIR
 	export P11SHIM_ARGS=$P11KEY_ARGS
 }
 
-# Tokens of SoftHSM in DIR.
-softhsm_tokens() { # DIR LABEL…
-	local dir=$1 label
+# A token of SoftHSM in DIR, no key on it.
+softhsm_token() { # DIR LABEL
 	need softhsm2-util
 	_module libsofthsm2.so
 	_shim
-	unset P11KEY_ARGS P11SHIM_ARGS
-	mkdir "$dir"
+	export P11SHIM_OAEP=1 P11KEY_TOKEN=$2 SOFTHSM2_CONF=$CASE_DIR/$1.conf
+	mkdir "$1"
 	printf 'directories.tokendir = %s\nobjectstore.backend = file\nlog.level = ERROR\n' \
-		"$CASE_DIR/$dir" >"$dir.conf"
-	export SOFTHSM2_CONF=$CASE_DIR/$dir.conf
-	shift
-	for label in "$@"; do
-		softhsm2-util --init-token --free --label "$label" --pin $TOKEN_PIN --so-pin 5678 >/dev/null
-	done
-	export P11KEY_TOKEN=$1
+		"$CASE_DIR/$1" >"$1.conf"
+	softhsm2-util --init-token --free --label "$2" --pin $TOKEN_PIN --so-pin 5678 >/dev/null
 }
 
 token_conf() { # MODULE [LINE…]: the configuration

@@ -8,11 +8,13 @@
  *   p11key set LABEL ID ATTRIBUTE=VALUE…           of the private half
  *   p11key delete LABEL ID                         both halves
  *   p11key delete-public LABEL ID
+ *   p11key set-pin PIN
  *
  * ATTRIBUTE: decrypt, sign, sensitive, extractable, private (yes, no); start, end (YYYYMMDD).
  */
 #include <dlfcn.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -180,13 +182,23 @@ static void delete(char *label, unsigned char id, ck_object_class_t class)
 		must(f->C_DestroyObject(session, h[i]), "C_DestroyObject");
 }
 
+static void set_pin(const char *pin)
+{
+	const char *old = getenv("P11KEY_PIN");
+
+	must(f->C_SetPIN(session, (unsigned char *)(uintptr_t)old, strlen(old),
+			 (unsigned char *)(uintptr_t)pin, strlen(pin)), "C_SetPIN");
+}
+
 int main(int argc, char **argv)
 {
-	if (argc < 4)
+	if (argc < 4 && (argc < 3 || strcmp(argv[1], "set-pin") != 0))
 		return 2;
 	load();
 	open_token();
-	if (!strcmp(argv[1], "make") && argc > 4)
+	if (!strcmp(argv[1], "set-pin"))
+		set_pin(argv[2]);
+	else if (!strcmp(argv[1], "make") && argc > 4)
 		make(argv[2], id_of(argv[3]), strtoul(argv[4], NULL, 10), argv + 5, argc - 5);
 	else if (!strcmp(argv[1], "set"))
 		set(argv[2], id_of(argv[3]), argv + 4, argc - 4);

@@ -9,6 +9,8 @@
  *                    wait until the line is gone; short, long, zero, wrong: what
  *                    C_Decrypt gives is of 31 or 33 bytes, all zeros, or altered
  *   P11SHIM_LOG      a file to which a line is added for each call
+ *   P11SHIM_OAEP     set: the other has no OAEP with SHA-256, which is made of
+ *                    its raw RSA
  */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -20,6 +22,8 @@
 
 #define CRYPTOKI_GNU
 #include <p11-kit/pkcs11.h>
+
+#include "p11oaep.h"
 
 static struct ck_function_list *other;
 static struct ck_function_list mine;
@@ -86,8 +90,6 @@ CALL(C_FindObjectsInit, (ck_session_handle_t h, struct ck_attribute *t, unsigned
 CALL(C_GetAttributeValue,
      (ck_session_handle_t h, ck_object_handle_t o, struct ck_attribute *t, unsigned long n),
      (h, o, t, n))
-CALL(C_DecryptInit, (ck_session_handle_t h, struct ck_mechanism *m, ck_object_handle_t k),
-     (h, m, k))
 
 static ck_rv_t shim_C_Initialize(void *p)
 {
@@ -101,6 +103,36 @@ static ck_rv_t shim_C_Initialize(void *p)
 	return rv ? rv : other->C_Initialize(&args);
 }
 
+static ck_rv_t shim_C_DecryptInit(ck_session_handle_t h, struct ck_mechanism *m,
+				  ck_object_handle_t k)
+{
+	struct ck_mechanism raw = { .mechanism = CKM_RSA_X_509 };
+	ck_rv_t rv = before("C_DecryptInit");
+	bool oaep = getenv("P11SHIM_OAEP") && m->mechanism == CKM_RSA_PKCS_OAEP;
+
+	return rv ? rv : other->C_DecryptInit(h, oaep ? &raw : m, k);
+}
+
+static ck_rv_t decrypt(ck_session_handle_t h, unsigned char *in, unsigned long in_n,
+		       unsigned char *out, unsigned long *out_n)
+{
+	unsigned char raw[512];
+	unsigned long raw_n = sizeof(raw), n;
+	const unsigned char *found;
+	ck_rv_t rv;
+
+	if (!getenv("P11SHIM_OAEP"))
+		return other->C_Decrypt(h, in, in_n, out, out_n);
+	rv = other->C_Decrypt(h, in, in_n, raw, &raw_n);
+	if (rv != CKR_OK)
+		return rv;
+	if (!p11oaep_decode(raw, raw_n, &found, &n) || n > *out_n)
+		return CKR_ENCRYPTED_DATA_INVALID;
+	memcpy(out, found, n);
+	*out_n = n;
+	return CKR_OK;
+}
+
 static ck_rv_t shim_C_Decrypt(ck_session_handle_t h, unsigned char *in, unsigned long in_n,
 			      unsigned char *out, unsigned long *out_n)
 {
@@ -109,7 +141,7 @@ static ck_rv_t shim_C_Decrypt(ck_session_handle_t h, unsigned char *in, unsigned
 
 	if (rv)
 		return rv;
-	rv = other->C_Decrypt(h, in, in_n, out, out_n);
+	rv = decrypt(h, in, in_n, out, out_n);
 	if (rv != CKR_OK || !fault("C_Decrypt", what))
 		return rv;
 	if (!strcmp(what, "short"))
