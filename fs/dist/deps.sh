@@ -6,9 +6,9 @@ set -eu
 
 build="gcc make pkg-config libc6-dev libfuse3-dev fuse3 libssl-dev libsqlite3-dev libjansson-dev libinih-dev libcurl4-openssl-dev libp11-kit-dev"
 demo="python3"
-check="libcmocka-dev python3 python3-cryptography python3-numpy openssl curl python3-venv procps mandoc attr acl sqlite3 rsync git strace e2fsprogs xfsprogs btrfs-progs libnss3 libnss3-tools softhsm2 p11-kit p11-kit-modules python3-pykmip faketime"
-lint="clang shellcheck mandoc codespell"
 fuse="meson ninja-build dpkg-dev"
+check="libcmocka-dev python3 python3-cryptography python3-numpy openssl curl python3-venv procps mandoc attr acl sqlite3 rsync git strace e2fsprogs xfsprogs btrfs-progs libnss3 libnss3-tools softhsm2 p11-kit p11-kit-modules python3-pykmip faketime $fuse"
+lint="clang shellcheck mandoc codespell"
 
 want=""
 for group in "$@"; do

@@ -5,6 +5,7 @@
 # and verifies it, with a configuration and lists of its own; the system's
 # sources stay as they are.
 #   fuse.sh VERSION PREFIX   e.g. fuse.sh 3.18 build/fuse-3.18
+# Exits with 3 where the package cannot be had.
 set -eu
 
 suite=${SUITE:-testing}
@@ -31,37 +32,42 @@ Dir::Etc::SourceParts "-";
 Dir::State::Lists "$work/lists";
 Dir::Cache "$work/cache";
 APT::Sandbox::User "$(id -un)";
+APT::Update::Error-Mode "any";
 Acquire::Languages "none";
+Acquire::Retries "1";
+Acquire::http::Timeout "20";
 EOF
 APT_CONFIG="$work/apt.conf"
 export APT_CONFIG
 
 log="$work/log"
-run() { # what it says is shown when it fails
+run() { # EXIT COMMAND…: what it says is shown when it fails
+	rc=$1
+	shift
 	"$@" >"$log" 2>&1 || {
 		cat "$log" >&2
 		echo "fuse: failed: $*" >&2
-		exit 1
+		exit "$rc"
 	}
 }
 
-run apt-get update -q
+run 3 apt-get update -q
 version=$(apt-cache showsrc fuse3 | sed -n 's/^Version: //p' | sort -V | tail -n 1)
 case $version in
 "$want" | "$want".* | "$want"-*) ;;
 *)
 	echo "fuse: Debian $suite has fuse3 ${version:-not at all}, not $want" >&2
-	exit 1
+	exit 3
 	;;
 esac
 echo "fuse: building fuse3 $version of Debian $suite into $prefix"
 cd "$work/source"
-run apt-get source -q "fuse3=$version"
+run 3 apt-get source -q "fuse3=$version"
 cd fuse3-*/ 2>/dev/null || cd fuse-*/
 # Only the library, to be linked in.  Its own hook for the transport
 # (fuse_session_custom_io) is off by default, and what cmkfs needs.
-run meson setup "$work/build" --prefix="$prefix" --libdir=lib --buildtype=release \
+run 1 meson setup "$work/build" --prefix="$prefix" --libdir=lib --buildtype=release \
 	-Ddefault_library=static -Denable-custom-io=true -Denable-io-uring=false \
 	-Dutils=false -Dexamples=false -Dtests=false
-run ninja -C "$work/build" install
+run 1 ninja -C "$work/build" install
 echo "fuse: done"

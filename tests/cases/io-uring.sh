@@ -6,22 +6,11 @@
 # each end of the mount, SIGKILL too, leaves nothing behind; what was read stays
 # in none of the daemon's buffers after a lock.
 . "$(dirname "$0")/../lib/case.sh"
-need_fuse
-need_root
-switch=/sys/module/fuse/parameters/enable_uring
-[ -w $switch ] || skip "this kernel has no FUSE over io_uring"
-mount | grep -q /sys/fs/fuse/connections || mount -t fusectl none /sys/fs/fuse/connections ||
-	skip "there is no fusectl"
-was=$(cat $switch)
-# shellcheck disable=SC2154 # rc is assigned in the trap
-trap 'rc=$?; echo "$was" >$switch; (exit $rc); _cleanup' EXIT
+. "$TOP/tests/lib/ways.sh"
+need_uring
 lib="$TOP/tests/lib"
 
-transport() { # MNT
-	cmkfs status --json "$1" | json 'd["transport"]'
-}
-
-echo N >$switch
+echo N >$uring_switch
 mkvol vol
 mkdir mnt
 _mounts+=("$PWD/mnt")
@@ -32,7 +21,7 @@ wait_for 20 cmkfs status mnt
 grep -q 'not enabled in this kernel: using the device' log || fail "no word why: $(cat log)"
 doumount mnt
 
-echo Y >$switch
+echo Y >$uring_switch
 domount vol mnt
 [ "$(transport mnt)" = dev ] || fail "io_uring without being asked"
 doumount mnt
