@@ -223,7 +223,7 @@ void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence, struct fuse
 	i = request_enter(req, ino, ZONE_NORMAL);
 	if (!i)
 		return;
-	if (m->aside && this_request.zone &&
+	if (m->writeback && this_request.zone &&
 	    !aside_take(m->aside, &(struct aside_job){ .run = aside_seek, .req = req,
 								 .i = i, .off = (uint64_t)off,
 								 .whence = whence }))

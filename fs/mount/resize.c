@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A size that the kernel was told by the backing length, and that the header
- * does not confirm.  Under the writeback cache the kernel takes no size from a
- * reply: the one way is a truncate(2) to the true size, on our own mount.  The
- * READ that brought it to light waits for that, taken aside: answered earlier,
- * its reader would see an end that is none, or zeros beyond it.
+ * does not confirm.  It asks for no other while it trusts the one it has, and
+ * under the writeback cache takes no size from a reply at all: the one way is a
+ * truncate(2) to the true size, on our own mount.  The READ that brought it to
+ * light waits for that, taken aside: answered earlier, its reader would see an
+ * end that is none, or zeros beyond it.
  *
  * The truncation sets the kernel's size first and then waits for the pages of
  * that READ, so it has a thread of its own again.

@@ -173,7 +173,7 @@ static int serve(struct mount *m, const char *state_dir, struct mount_failure *f
 		r = fail_errno(f, deploys_new(&m->deploys), "memory");
 	if (!r)
 		r = fail_errno(f, zones_start(m), "cannot start a thread");
-	if (!r && m->writeback)
+	if (!r && !m->opt->read_only)
 		r = fail_errno(f, aside_start(m, &m->aside), "cannot start a thread");
 	if (!r)
 		r = load_recovery(m, f);

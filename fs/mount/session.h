@@ -46,7 +46,7 @@ struct mount {
 	unsigned int nthreads;
 	struct workers *workers;
 	struct flusher *flusher;
-	struct aside *aside;	/* under the writeback cache only */
+	struct aside *aside;	/* NULL: read-only, where an OPEN tells the true size */
 	struct settler *settler;
 	struct rekeyer *rekeyer;
 	struct eraser *eraser;

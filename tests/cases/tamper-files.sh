@@ -10,3 +10,5 @@ mkvol vol --plain-names
 mkdir mnt
 _mounts+=("$PWD/mnt")
 python3 "$TOP/tests/lib/tamper_volume.py" "$PWD/vol" "$PWD/mnt"
+mkvol other --plain-names # a length that lies is found out without a cache as well
+python3 "$TOP/tests/lib/tamper_volume.py" "$PWD/other" "$PWD/mnt" lengths nowriteback

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""tamper_volume.py DIR MNT: what an attacker with the backing directory of a GCM volume can change,
+"""tamper_volume.py DIR MNT [PART [OPTIONS]]: what an attacker with the backing directory of a GCM volume can change,
 and what is then read.
 
 Each tampering has a file of its own, made through the mount; the volume is unmounted, all are
 tampered with, it is mounted once and everything is read, chunk by chunk.  DIR is a new volume
 with plain names, so that a file is found in tree/.  What a tampering must do is a set of chunks
-that give EIO; all others must read as they were written.
+that give EIO; all others must read as they were written.  PART: only these, e.g. lengths, and
+mounted with OPTIONS.
 """
 import errno
 import os
@@ -394,8 +395,9 @@ def judge(path, sample, want):
 
 def main():
     volume, mnt = sys.argv[1:3]
-    cases, jobs = list(all_cases()), []
-    cmkfs("mount", volume, mnt)
+    cases, jobs = [c for c in all_cases() if sys.argv[3:4] in ([], [c.part])], []
+    options = ["-o", sys.argv[4]] if len(sys.argv) > 4 else []
+    cmkfs("mount", *options, volume, mnt)
     for k, case in enumerate(cases):
         where = "%s %d" % (case.part, k // 2000)
         if k % 2000 == 0 or not os.path.isdir(os.path.join(mnt, where)):
@@ -420,7 +422,7 @@ def main():
         else:
             case.act(backing[0], backing[1:])
             case.want = case.wanted
-    cmkfs("mount", volume, mnt)
+    cmkfs("mount", *options, volume, mnt)
     bad = judged = unnoticed = 0
     for case, names in jobs:
         if not case.name:
