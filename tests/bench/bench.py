@@ -7,7 +7,8 @@
 
 Systems: raw, cmkfs (AES-256-GCM), cmkfs-xts, cmkfs-uring (where the kernel has it enabled), and
 those of gocryptfs, encfs, securefs, cryfs and libfuse's passthrough_ll that are installed or given
-by --peer.  They run in turn, load by load, so that what else the machine does hits all of them;
+by --peer; NAME may have an ending, as in gocryptfs-2.6, to be one more beside the installed one.
+They run in turn, load by load, so that what else the machine does hits all of them;
 printed are medians, the spread, and ratios to the best of the others, which passthrough, since it
 encrypts nothing, is not one of; then the processor time of the daemon and of the whole machine,
 the daemon's memory and what is stored.
@@ -29,7 +30,7 @@ import tempfile
 
 from loads import LOADS, Loads
 from report import figure, show, show_cost, show_room
-from systems import SYSTEMS, mounts_below
+from systems import SYSTEMS, add_peer, mounts_below
 
 
 def measure(place, where, options, names, loads):
@@ -90,6 +91,8 @@ def main():
     parser.add_argument("--json", metavar="FILE", help="write all figures; - is standard output")
     parser.add_argument("-v", "--verbose", action="store_true")
     o = parser.parse_args()
+    for name, program in (p.split("=", 1) for p in o.peer):
+        add_peer(name, program)
     for name, whole, quick in (("runs", 5, 2), ("size", 1024, 192), ("files", 5000, 1000),
                                ("seconds", 3, 0.7), ("on", "tmpfs,disk", "tmpfs"),
                                ("systems", ",".join(SYSTEMS),
@@ -98,8 +101,6 @@ def main():
             setattr(o, name, quick if o.quick else whole)
     for signum in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(signum, lambda *_: sys.exit(130))
-    for name, program in (p.split("=", 1) for p in o.peer):
-        SYSTEMS[name].program = program
     names = [n for n in o.systems.split(",")
              if not hasattr(SYSTEMS[n], "program") or shutil.which(SYSTEMS[n].program)]
     loads = [n for n in LOADS if not o.loads or any(

@@ -215,6 +215,14 @@ class Passthrough(System):
 SYSTEMS = {"raw": Raw, "cmkfs": Cmkfs, "cmkfs-xts": CmkfsXts, "cmkfs-uring": CmkfsUring,
            "gocryptfs": Gocryptfs,
            "encfs": Encfs, "securefs": Securefs, "cryfs": Cryfs, "passthrough": Passthrough}
+
+
+def add_peer(name, program):
+    """PROGRAM is that of the system NAME, or of another of its kind if NAME has an ending."""
+    kind = SYSTEMS.get(name) or SYSTEMS[name.split("-")[0]]
+    SYSTEMS[name] = type(kind.__name__, (kind,), {"program": program})
+
+
 OURS = ("cmkfs", "cmkfs-xts", "cmkfs-uring")
 NO_PEERS = OURS + ("raw", "passthrough")
 
