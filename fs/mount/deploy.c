@@ -171,21 +171,26 @@ int deploy_readdir(struct mount *m, struct object *dir, int64_t off, dir_emit_fn
 {
 	const struct deploy_node *n;
 	const struct deployment *d = part_of(m->deploys, dir, &n);
+	struct dir_entry dot = { .name = ".", .n = 1, .d_type = DT_DIR, .next_off = 1 };
+	struct dir_entry up = { .name = "..", .n = 2, .d_type = DT_DIR, .next_off = 2 };
 	struct stat st;
 
 	if (!d)
 		return -(zone_errno(object_zone(dir)) ?: ENOKEY);
-	if (off < 1 && !emit(arg, ".", 1, object_ino(dir), DT_DIR, 1))
-		return 0;
-	if (off < 2 && !emit(arg, "..", 2, object_ino(dir), DT_DIR, 2))
+	dot.ino = up.ino = object_ino(dir);
+	if ((off < 1 && !emit(arg, &dot)) || (off < 2 && !emit(arg, &up)))
 		return 0;
 	for (uint32_t i = (uint32_t)MAX(off - 2, 0); i < n->n; i++) {
 		const struct deploy_node *c = &d->v[n->first + i];
 
 		if (deployed_stat(dir, c->name, c->o, &st))
 			continue; /* it went, or another took its place */
-		if (!emit(arg, c->name, strlen(c->name), object_ino(c->o),
-			  (unsigned char)IFTODT(object_type(c->o)), i + 3))
+		struct dir_entry e = {
+			.name = c->name, .n = strlen(c->name), .ino = object_ino(c->o),
+			.d_type = (unsigned char)IFTODT(object_type(c->o)), .next_off = i + 3,
+		};
+
+		if (!emit(arg, &e))
 			return 0;
 	}
 	return 0;

@@ -147,15 +147,11 @@ struct names {
 	int r;
 };
 
-static bool gather(void *arg, const char *name, size_t n, ino_t ino, unsigned char d_type,
-		   int64_t next_off)
+static bool gather(void *arg, const struct dir_entry *e)
 {
 	struct names *l = arg;
 
-	(void)ino;
-	(void)d_type;
-	(void)next_off;
-	if ((n == 1 && *name == '.') || (n == 2 && !memcmp(name, "..", 2)))
+	if (!strcmp(e->name, ".") || !strcmp(e->name, ".."))
 		return true;
 	if (l->n == l->cap) {
 		size_t cap = l->cap ? 2 * l->cap : 64;
@@ -168,7 +164,7 @@ static bool gather(void *arg, const char *name, size_t n, ino_t ino, unsigned ch
 		l->v = t;
 		l->cap = cap;
 	}
-	l->v[l->n] = strndup(name, n);
+	l->v[l->n] = strdup(e->name);
 	if (!l->v[l->n]) {
 		l->r = -ENOMEM;
 		return false;

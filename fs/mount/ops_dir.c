@@ -7,9 +7,7 @@
  */
 #include <dirent.h>
 #include <errno.h>
-#include <limits.h>
 
-#include "crypto/secret.h"
 #include "fs/mount/deploy.h"
 #include "fs/mount/ops.h"
 #include "fs/mount/session.h"
@@ -46,19 +44,13 @@ struct listing {
 	size_t gathered;  /* READDIRPLUS: bytes of records */
 };
 
-static bool emit_entry(void *arg, const char *name, size_t n, ino_t ino, unsigned char d_type,
-		       int64_t next_off)
+static bool emit_entry(void *arg, const struct dir_entry *e)
 {
 	struct listing *l = arg;
-	struct stat st = { .st_ino = ino, .st_mode = DTTOIF(d_type) };
-	char *z = l->buf + ANSWER_MAX;
-	size_t need;
+	struct stat st = { .st_ino = e->ino, .st_mode = DTTOIF(e->d_type) };
+	size_t need = fuse_add_direntry(l->req, l->buf + l->used, l->max - l->used, e->name, &st,
+					e->next_off);
 
-	if (n > NAME_MAX)
-		return true;
-	memcpy(z, name, n);
-	z[n] = 0;
-	need = fuse_add_direntry(l->req, l->buf + l->used, l->max - l->used, z, &st, next_off);
 	if (need > l->max - l->used)
 		return false;
 	l->used += need;
@@ -70,50 +62,50 @@ static bool emit_entry(void *arg, const char *name, size_t n, ino_t ino, unsigne
 struct record {
 	int64_t next_off;
 	uint64_t ino; /* then: the number that the kernel takes a lookup of, or 0 */
-	uint8_t d_type, len;
-	char name[NAME_MAX + 1]; /* len + 1 bytes are stored */
+	uint8_t d_type;
+	uint16_t size;	/* of the record */
+	uint16_t stored; /* where in NAMES that name begins; 0: there is none */
+	char names[2 * (NAME_MAX + 1)];
 };
-
-#define RECORD_HEAD offsetof(struct record, name)
-
-static size_t record_size(size_t len)
-{
-	return (RECORD_HEAD + len + 1 + 7) & ~(size_t)7;
-}
 
 static struct record *record_at(const struct listing *l, size_t pos)
 {
 	return (struct record *)(void *)(l->buf + ANSWER_MAX + pos);
 }
 
-static bool gather(void *arg, const char *name, size_t n, ino_t ino, unsigned char d_type,
-		   int64_t next_off)
+static bool gather(void *arg, const struct dir_entry *e)
 {
 	struct listing *l = arg;
 	struct record *rec = record_at(l, l->gathered);
-	size_t need;
+	size_t need = fuse_add_direntry_plus(l->req, NULL, 0, e->name, NULL, 0);
+	size_t n = e->n + 1;
 
-	if (n > NAME_MAX)
-		return true;
-	memcpy(rec->name, name, n);
-	rec->name[n] = 0;
-	need = fuse_add_direntry_plus(l->req, NULL, 0, rec->name, NULL, 0);
-	if (need > l->max - l->used) {
-		secret_wipe(rec->name, n);
+	if (need > l->max - l->used)
 		return false;
-	}
-	rec->next_off = next_off;
-	rec->ino = ino;
-	rec->d_type = d_type;
-	rec->len = (uint8_t)n;
+	rec->next_off = e->next_off;
+	rec->ino = e->ino;
+	rec->d_type = e->d_type;
+	rec->stored = e->stored ? (uint16_t)n : 0;
+	memcpy(rec->names, e->name, n);
+	if (e->stored)
+		n = (size_t)(stpcpy(rec->names + n, e->stored) - rec->names) + 1;
+	rec->size = (uint16_t)((offsetof(struct record, names) + n + 7) & ~(size_t)7);
 	l->used += need;
-	l->gathered += record_size(n);
+	l->gathered += rec->size;
 	return true;
 }
 
 static bool dots(const struct record *rec)
 {
-	return rec->name[0] == '.' && (rec->len == 1 || (rec->len == 2 && rec->name[1] == '.'));
+	return !strcmp(rec->names, ".") || !strcmp(rec->names, "..");
+}
+
+static int look_up(struct mount *m, struct object *dir, const struct record *rec,
+		   struct object **ret, struct stat *ret_st)
+{
+	if (!this_request.zone)
+		return deploy_lookup(m, dir, rec->names, ret, ret_st);
+	return object_lookup_stored(dir, rec->names + rec->stored, ret, ret_st);
 }
 
 /* Look up one gathered name.  False: it is gone. */
@@ -130,8 +122,7 @@ static bool fill(struct mount *m, struct object *dir, struct record *rec,
 	rec->ino = 0;
 	if (dots(rec))
 		return true;
-	r = this_request.zone ? object_lookup(dir, rec->name, &o, &st) :
-				deploy_lookup(m, dir, rec->name, &o, &st);
+	r = look_up(m, dir, rec, &o, &st);
 	if (r == -ENOENT)
 		return false;
 	/* Without a number it is only listed; who looks it up gets the error. */
@@ -145,18 +136,18 @@ static void answer(struct listing *l, struct mount *m, struct object *dir)
 	size_t pos;
 
 	l->used = 0;
-	for (pos = 0; pos < l->gathered; pos += record_size(record_at(l, pos)->len)) {
+	for (pos = 0; pos < l->gathered; pos += record_at(l, pos)->size) {
 		struct record *rec = record_at(l, pos);
 		struct fuse_entry_param e;
 
 		if (fill(m, dir, rec, &e))
 			l->used += fuse_add_direntry_plus(l->req, l->buf + l->used,
-							  l->max - l->used, rec->name, &e,
+							  l->max - l->used, rec->names, &e,
 							  rec->next_off);
 	}
 	if (!fuse_reply_buf(l->req, l->buf, l->used))
 		return;
-	for (pos = 0; pos < l->gathered; pos += record_size(record_at(l, pos)->len))
+	for (pos = 0; pos < l->gathered; pos += record_at(l, pos)->size)
 		if (record_at(l, pos)->ino)
 			inode_forget(m->inodes, record_at(l, pos)->ino, 1);
 }
@@ -185,7 +176,7 @@ static void list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, bool pl
 		answer(&l, m, i->object);
 	else
 		fuse_reply_buf(req, l.buf, l.used);
-	pool_put(m->pool, (uint8_t *)l.buf, ANSWER_MAX + (plus ? l.gathered : NAME_MAX + 1));
+	pool_put(m->pool, (uint8_t *)l.buf, ANSWER_MAX + l.gathered);
 	request_leave(ZONE_NORMAL);
 }
 

@@ -144,22 +144,12 @@ struct listing {
 	int r;
 };
 
-static bool gather(void *arg, const char *name, size_t n, ino_t ino, unsigned char d_type,
-		   int64_t next_off)
+static bool gather(void *arg, const struct dir_entry *e)
 {
 	struct listing *l = arg;
-	char copy[256];
 
-	(void)ino;
-	(void)d_type;
-	(void)next_off;
-	if (n >= sizeof(copy))
-		return true;
-	memcpy(copy, name, n);
-	copy[n] = 0;
-	if (strcmp(copy, ".") && strcmp(copy, ".."))
-		l->r = tree_names_add(&l->names, copy);
-	secret_wipe(copy, n);
+	if (strcmp(e->name, ".") && strcmp(e->name, ".."))
+		l->r = tree_names_add(&l->names, e->name);
 	return !l->r;
 }
 

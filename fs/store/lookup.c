@@ -6,22 +6,26 @@
 
 #include "fs/store/entry.h"
 
-/* ns is held for reading, so that no rename is half-way while the path is set. */
-static int lookup_locked(const struct place *p, struct object **ret, struct stat *ret_st)
+/* DIR is pinned. */
+static int lookup(struct object *dir, const char *stored, struct object **ret, struct stat *ret_st)
 {
+	struct object *o = NULL;
 	struct stat sb;
-	struct object *o;
-	int r = place_stat(p, &sb);
+	int r;
 
-	if (r < 0)
-		return r;
-	o = table_get(p->dir->st, p->dir, p->sn.s, &sb);
-	if (!o)
-		return -ENOMEM;
-	object_fix_stat(o, &sb);
-	*ret_st = sb;
-	*ret = o;
-	return 0;
+	pthread_rwlock_rdlock(&dir->ns); /* no rename is half-way while the path is set */
+	r = backing_stat(dir->fd, stored, &sb);
+	if (!r) {
+		o = table_get(dir->st, dir, stored, &sb);
+		r = o ? 0 : -ENOMEM;
+	}
+	if (!r) {
+		object_fix_stat(o, &sb);
+		*ret_st = sb;
+		*ret = o;
+	}
+	pthread_rwlock_unlock(&dir->ns);
+	return r;
 }
 
 int object_lookup(struct object *dir, const char *name, struct object **ret, struct stat *ret_st)
@@ -31,9 +35,19 @@ int object_lookup(struct object *dir, const char *name, struct object **ret, str
 
 	if (r < 0)
 		return r;
-	pthread_rwlock_rdlock(&dir->ns);
-	r = lookup_locked(&p, ret, ret_st);
-	pthread_rwlock_unlock(&dir->ns);
+	r = lookup(dir, p.sn.s, ret, ret_st);
 	place_close(&p);
+	return r;
+}
+
+int object_lookup_stored(struct object *dir, const char *stored, struct object **ret,
+			 struct stat *ret_st)
+{
+	int r = dir_is_removed(dir) ? -ENOENT : object_pin(dir, NULL);
+
+	if (r < 0)
+		return r;
+	r = lookup(dir, stored, ret, ret_st);
+	object_unpin(dir);
 	return r;
 }

@@ -132,15 +132,17 @@ static ino_t listed_ino(const struct listing *l, const struct dirent64 *d)
 /* False: the listener wants no more, D has not been taken. */
 static bool list_one(const struct listing *l, const struct dirent64 *d)
 {
+	struct dir_entry e = { .d_type = DT_DIR, .next_off = d->d_off };
 	char name[NAME_LIMIT + 1];
-	size_t n;
 	int r;
 
-	if (!strcmp(d->d_name, "."))
-		return l->emit(l->arg, ".", 1, l->dir->ino, DT_DIR, d->d_off);
-	if (!strcmp(d->d_name, "..")) /* that of tree/ leads nowhere */
-		return l->emit(l->arg, "..", 2, l->dir == l->dir->st->root ? l->dir->ino : d->d_ino,
-			       DT_DIR, d->d_off);
+	if (!strcmp(d->d_name, ".") || !strcmp(d->d_name, "..")) {
+		e.name = d->d_name;
+		e.n = strlen(d->d_name);
+		/* The parent of tree/ is nobody's. */
+		e.ino = e.n == 1 || l->dir == l->dir->st->root ? l->dir->ino : d->d_ino;
+		return l->emit(l->arg, &e);
+	}
 	switch (entry_kind(l->dir->st, d->d_name)) {
 	case STORED_NAME:
 	case STORED_LONG:
@@ -148,12 +150,17 @@ static bool list_one(const struct listing *l, const struct dirent64 *d)
 	default:
 		return true;
 	}
-	r = entry_plain_name(l->dir, l->dl, d->d_name, name, &n);
+	r = entry_plain_name(l->dir, l->dl, d->d_name, name, &e.n);
 	if (r < 0) {
 		store_event(l->dir->st, EVENT_NAME, l->dir, 0, 0, "stored name");
 		return true;
 	}
-	return l->emit(l->arg, name, n, listed_ino(l, d), type_of(l, d), d->d_off);
+	name[e.n] = 0;
+	e.name = name;
+	e.stored = d->d_name;
+	e.ino = listed_ino(l, d);
+	e.d_type = type_of(l, d);
+	return l->emit(l->arg, &e);
 }
 
 /* *RET_END: all has been listed. */

@@ -331,6 +331,9 @@ void object_set_owner(struct object *o, void *owner);
  * else the hint.  -ENOENT, -ENAMETOOLONG, -ENOTDIR, -EIO; -EXDEV never.
  */
 int object_lookup(struct object *dir, const char *name, struct object **ret, struct stat *ret_st);
+/* The same by the stored name, as a listing of DIR gave it. */
+int object_lookup_stored(struct object *dir, const char *stored, struct object **ret,
+			 struct stat *ret_st);
 
 /*
  * As the backing file has them, with the true size where the header has been
@@ -437,12 +440,18 @@ int object_removexattr(struct object *o, const char *name);
 
 /*
  * List DIR from cookie OFF (0 or an `off` given before).  EMIT is called for
- * each entry with its plain name, type and the cookie of the NEXT entry, "."
- * and ".." included; it returns false to stop (the entry counts as not taken).
- * Names that do not authenticate are left out with an EVENT_NAME.
+ * each entry, "." and ".." included; it returns false to stop (the entry counts
+ * as not taken).  Names that do not authenticate are left out with an EVENT_NAME.
  */
-typedef bool dir_emit_fn(void *arg, const char *name, size_t n, ino_t ino, unsigned char d_type,
-			 int64_t next_off);
+struct dir_entry {
+	const char *name; /* plain, N bytes and a 0; both names are valid during the call */
+	size_t n;
+	const char *stored; /* for object_lookup_stored(); NULL: there is none */
+	ino_t ino;
+	unsigned char d_type;
+	int64_t next_off; /* the cookie of the NEXT entry */
+};
+typedef bool dir_emit_fn(void *arg, const struct dir_entry *e);
 int object_readdir(struct object *dir, int64_t off, dir_emit_fn *emit, void *arg);
 
 int store_statfs(struct store *st, struct statvfs *ret);

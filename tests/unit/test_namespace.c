@@ -214,18 +214,16 @@ struct listed {
 	unsigned int n, max;
 };
 
-static bool take(void *arg, const char *name, size_t n, ino_t ino, unsigned char type,
-		 int64_t next_off)
+static bool take(void *arg, const struct dir_entry *e)
 {
 	struct listed *l = arg;
 
-	(void)ino;
 	if (l->n == l->max)
 		return false;
-	assert_true(type == DT_DIR || type == DT_REG || type == DT_LNK);
-	assert_int_equal(strlen(name), n);
-	strcpy(l->names[l->n], name);
-	l->next[l->n++] = next_off;
+	assert_true(e->d_type == DT_DIR || e->d_type == DT_REG || e->d_type == DT_LNK);
+	assert_int_equal(strlen(e->name), e->n);
+	strcpy(l->names[l->n], e->name);
+	l->next[l->n++] = e->next_off;
 	return true;
 }
 
@@ -307,21 +305,17 @@ struct marks {
 	int64_t off;
 };
 
-static bool mark(void *arg, const char *name, size_t n, ino_t ino, unsigned char type,
-		 int64_t next_off)
+static bool mark(void *arg, const struct dir_entry *e)
 {
 	struct marks *m = arg;
 	unsigned int i;
 
-	(void)n;
-	(void)ino;
-	(void)type;
 	if (!m->left)
 		return false;
 	m->left--;
-	if (sscanf(name, "n%u", &i) == 1)
+	if (sscanf(e->name, "n%u", &i) == 1)
 		m->seen[i]++;
-	m->off = next_off;
+	m->off = e->next_off;
 	return true;
 }
 

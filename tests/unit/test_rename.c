@@ -297,14 +297,9 @@ static void *storm_run(void *arg)
 	return NULL;
 }
 
-static bool count_entry(void *arg, const char *name, size_t n, ino_t ino, unsigned char type,
-			int64_t next_off)
+static bool count_entry(void *arg, const struct dir_entry *e)
 {
-	(void)name;
-	(void)n;
-	(void)ino;
-	(void)type;
-	(void)next_off;
+	(void)e;
 	(*(unsigned int *)arg)++;
 	return true;
 }
