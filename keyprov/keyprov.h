@@ -177,6 +177,11 @@ int kp_pin_ask(const char *what, char *ret, size_t *ret_n, struct kp_error *e);
 
 /* Registry.  Providers built in, in order; ends with NULL (providers.c). */
 extern const struct kp_ops *const kp_providers[];
+/* Those that are not, for want of a library; ends with name NULL (providers.c). */
+struct kp_lack {
+	const char *name, *scheme, *library;
+};
+extern const struct kp_lack kp_lacking[];
 /* By a URI's scheme.  NULL: none has it (E says which are there). */
 const struct kp_ops *kp_provider_of(const char *uri, struct kp_error *e);
 const struct kp_ops *kp_provider_named(const char *name);

@@ -30,3 +30,16 @@ const struct kp_ops *const kp_providers[] = {
 #endif
 	NULL,
 };
+
+const struct kp_lack kp_lacking[] = {
+#ifndef HAVE_LIBCURL
+	{ "azure", "https://", "libcurl" },
+	{ "vault", "hashivault://", "libcurl" },
+	{ "aws", "awskms://", "libcurl" },
+	{ "kmip", "kmip://", "libcurl" },
+#endif
+#ifndef HAVE_P11_KIT_1
+	{ "pkcs11", "pkcs11:", "p11-kit" },
+#endif
+	{ NULL, NULL, NULL },
+};

@@ -61,6 +61,9 @@ static int run(const struct cmd *c)
 	(void)c;
 	for (const struct kp_ops *const *p = kp_providers; *p; p++)
 		json_array_append_new(rows, row(*p));
+	for (const struct kp_lack *l = kp_lacking; l->name; l++)
+		cmd_note("the provider %s is not part of this build, which was made without %s", l->name,
+			 l->library);
 	return table_print(stdout, rows, columns, ARRAY_SIZE(columns), json) ? CMD_FAILED : CMD_OK;
 }
 

@@ -21,6 +21,7 @@ static const struct kp_conf_key cloud_keys[] = {
 static const struct kp_ops cloud = { .name = "cloud", .conf_keys = cloud_keys };
 static const struct kp_ops bare = { .name = "bare" };
 const struct kp_ops *const kp_providers[] = { &bare, &cloud, NULL };
+const struct kp_lack kp_lacking[] = { { NULL, NULL, NULL } };
 
 static struct conf_error err;
 
