@@ -191,7 +191,7 @@ def many_opens_after_an_outage(m):
     for i in range(FILES):
         write(f"{m.mnt}/{i}", b"%d" % i)
     m.unmount()
-    m.mount("lease=1s,grace=0")
+    m.mount("lease=3s,grace=0")  # without a grace a starved renewal is an outage of its own
     m.server.refuse()
     m.until_list("ENOKEY")
     m.server.set(None)
