@@ -20,12 +20,21 @@ server_start() {
 		uri=pkcs11:token=$NSS_TOKEN\;object=k
 	fi
 	p11key make k $id 2048
-	if [ "${TOKEN:-nss}" = softhsm ]; then # without the shim's help
-		token_conf "$module"
-		expect_error 4 'can decrypt by RSA-PKCS-OAEP with SHA-256' cmkfs key test "$uri"
+	if [ "${TOKEN:-nss}" = softhsm ]; then
+		without_help
 	fi
 	server_again
 	token_conf "$module" 'timeout = 1'
+}
+
+# SoftHSM alone is refused, with the reason.
+without_help() {
+	unset P11SHIM_OAEP
+	server_again
+	token_conf "$module" 'timeout = 1'
+	expect_error 4 'can decrypt by RSA-PKCS-OAEP with SHA-256' cmkfs key test "$uri"
+	stop_server "$server_pid"
+	export P11SHIM_OAEP=1
 }
 
 server_again() {
