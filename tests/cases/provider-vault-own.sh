@@ -68,6 +68,7 @@ life_revoke
 bao PUT sys/seal
 wait_for 20 eval 'cmkfs status --json mnt | grep -q "is sealed"'
 _whole mnt "while the server is sealed"
+echo "goes on sealed"
 bao PUT sys/unseal "{\"key\":\"$(cat bao/unseal)\"}" >/dev/null
 wait_for 40 eval '! cmkfs status mnt | grep -qi grace'
 _whole mnt "after the server was sealed"

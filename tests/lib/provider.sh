@@ -24,7 +24,8 @@
 #   [other_tenant on|off]     the key's vault belongs to another than the volume
 #   [server_secrets]    prints texts that no log and no file may hold, one a line
 #
-# Milliseconds that were measured are printed: what, way, ms since the hook began.
+# For provider_table.py is printed: what, way, and the ms since the hook began if
+# they were measured.
 
 # shellcheck source=tests/lib/provider_lease.sh
 . "$TOP/tests/lib/provider_lease.sh"
@@ -152,6 +153,7 @@ life_silent() { # accepts, and never answers
 	kill -STOP "$server_pid"
 	sleep 3
 	_whole mnt "while the server is silent"
+	echo "goes on silence"
 	[ "$(cmkfs status --json mnt | json '"grace" in str(d)')" = True ] || fail "no word of the grace"
 	kill -CONT "$server_pid"
 	wait_for 20 eval '! cmkfs status mnt | grep -qi grace'
@@ -179,6 +181,7 @@ life_gone() { # refuses connections
 	stop_server "$server_pid"
 	sleep 2
 	_whole mnt "while the server is gone"
+	echo "goes on absence"
 	doumount mnt
 	begin=$(_now_ms)
 	expect_error 5 . cmkfs mount vol mnt
@@ -199,6 +202,7 @@ life_throttled() {
 	before=$(server_calls)
 	sleep 5
 	_whole mnt "while throttled"
+	echo "goes on throttled"
 	after=$(server_calls)
 	echo "calls while throttled for 5 s: $((after - before))"
 	# Each check is at most HTTP_TRIES calls, and the pauses between them grow.
@@ -216,6 +220,7 @@ life_credential() {
 	sleep 3
 	_whole mnt "with a new credential"
 	! cmkfs status mnt | grep -qi grace || fail "a new credential was not taken"
+	echo "goes on credential"
 	doumount mnt
 }
 
@@ -223,6 +228,7 @@ life_tenant() {
 	_without other_tenant "another tenant" && return
 	other_tenant on
 	expect_error 4 '[Tt]enant|[Rr]egion' cmkfs key test "$uri"
+	echo "refused tenant exit 4"
 	other_tenant off
 	cmkfs key test "$uri" >/dev/null
 }
