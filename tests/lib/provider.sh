@@ -219,7 +219,7 @@ life_credential() {
 	credential_expire
 	sleep 3
 	_whole mnt "with a new credential"
-	! cmkfs status mnt | grep -qi grace || fail "a new credential was not taken"
+	wait_for 10 eval '! cmkfs status mnt | grep -qi grace' # a renewal may starve on a busy machine
 	echo "goes on credential"
 	doumount mnt
 }
