@@ -14,6 +14,7 @@
 #   WITHOUT=libcurl   build without the key providers that need it; also p11-kit-1
 #   TEST_WRAPPER=     put before each unit test, e.g. valgrind
 #   BENCH=            options of tests/bench/bench.py, e.g. --quick for two minutes
+#   SCALE=            options of tests/bench/scale.py: the whole takes an hour and 30 GiB
 #   CASES=GLOB        only these of tests/cases, e.g. CASES='cmd-*'
 
 VERSION := 0.1.0
@@ -107,7 +108,7 @@ units := cmkfs@.service cmkfs-maintain.service cmkfs-maintain.timer
 man_pages := $(wildcard man/*.[1578])
 
 .PHONY: all tests help deps fuse deps-demo deps-lint demo check check-unit \
-	check-mount check-providers check-long servers asan lint layers bench install \
+	check-mount check-providers check-long servers asan lint layers bench bench-scale install \
 	uninstall clean version FORCE
 .DELETE_ON_ERROR:
 
@@ -240,6 +241,10 @@ layers: all ## dependencies point down only
 bench: deps ## figures beside the raw directory and other encrypted filesystems (BENCH=--quick)
 	+@$(MAKE) --no-print-directory -j$(JOBS) tests
 	@O='$(abspath $(O))' python3 tests/bench/bench.py $(BENCH)
+
+bench-scale: deps ## what files cost as they become more, and larger (SCALE='--on DIR --json FILE')
+	+@$(MAKE) --no-print-directory -j$(JOBS) tests
+	@O='$(abspath $(O))' python3 -B tests/bench/scale.py $(SCALE)
 
 # ---- installation ---------------------------------------------------------------
 

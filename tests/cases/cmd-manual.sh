@@ -57,3 +57,5 @@ done
 # The figures of cmkfs-performance(7) are those of the results in the tree.
 python3 -B "$TOP/tests/bench/page.py" --check ||
 	fail "cmkfs-performance(7) has other figures: run tests/bench/page.py"
+python3 -B "$TOP/tests/bench/page_scale.py" --check ||
+	fail "cmkfs-performance(7) has other figures: run tests/bench/page_scale.py"
