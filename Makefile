@@ -13,7 +13,7 @@
 #   PREFIX=/usr/local, DESTDIR=   for install and uninstall
 #   WITHOUT=libcurl   build without the key providers that need it; also p11-kit-1
 #   TEST_WRAPPER=     put before each unit test, e.g. valgrind
-#   BENCH=            options of tests/bench/bench.py, e.g. --quick for two minutes
+#   BENCH=            options of tests/bench/bench.py, e.g. --on disk --runs 3
 #   SCALE=            options of tests/bench/scale.py: the whole takes an hour and 30 GiB
 #   CASES=GLOB        only these of tests/cases, e.g. CASES='cmd-*'
 
@@ -108,8 +108,8 @@ units := cmkfs@.service cmkfs-maintain.service cmkfs-maintain.timer
 man_pages := $(wildcard man/*.[1578])
 
 .PHONY: all tests help deps fuse deps-demo deps-lint demo check check-unit \
-	check-mount check-providers check-long servers asan lint layers bench bench-scale install \
-	uninstall clean version FORCE
+	check-mount check-providers check-long servers asan lint layers bench \
+	bench-quick bench-scale install uninstall clean version FORCE
 .DELETE_ON_ERROR:
 
 all: $(O)/cmkfs $(helpers)
@@ -238,9 +238,12 @@ lint: deps-lint ## gcc and clang without a warning, shell scripts, man pages, sp
 layers: all ## dependencies point down only
 	@O=$(O) tests/lib/layers.sh
 
-bench: deps ## figures beside the raw directory and other encrypted filesystems (BENCH=--quick)
+bench: deps ## figures beside the raw directory and other encrypted filesystems, and as $(O)/bench.json
 	+@$(MAKE) --no-print-directory -j$(JOBS) tests
-	@O='$(abspath $(O))' python3 tests/bench/bench.py $(BENCH)
+	@O='$(abspath $(O))' python3 tests/bench/bench.py --json '$(O)/bench.json' $(BENCH)
+
+bench-quick: ## the same in two minutes, with little data
+	+@$(MAKE) --no-print-directory bench BENCH='--quick $(BENCH)'
 
 bench-scale: deps ## what files cost as they become more, and larger (SCALE='--on DIR --json FILE')
 	+@$(MAKE) --no-print-directory -j$(JOBS) tests
