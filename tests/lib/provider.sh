@@ -265,7 +265,7 @@ life_memory() {
 	local pid
 	_without server_secrets "looking for secrets in memory" && return
 	[ "$(id -u)" = 0 ] || { echo "left out: looking into memory (needs root)"; return; }
-	if ldd "$CMKFS" | grep -q libasan; then
+	if grep -q libasan < <(ldd "$CMKFS"); then
 		echo "left out: looking into memory (a sanitizer keeps what was freed)"
 		return
 	fi
