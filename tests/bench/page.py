@@ -15,48 +15,63 @@ from systems import NO_PEERS, TOP
 
 PAGE = os.path.join(TOP, "man", "cmkfs-performance.7")
 BEGIN, END = '.\\" begin tables\n', '.\\" end tables\n'
-SYSTEMS = ("raw", "cmkfs", "cmkfs-xts")
+OURS = (("cmkfs", "\\(mu"), ("cmkfs-xts", "XTS"), ("cmkfs-uring", "uring"))
+COLUMNS = '"overwrite 4K + fsync (/s)" "530,834" "170,123" "gocryptfs-2.6.1 3,511" "1.87" "3.91" 1.20'
 
 
-def median(values):
-    return statistics.median(values) if values else None
+def medians(values):
+    return {n: statistics.median(v) for n, v in values.items() if v}
 
 
-def ratio(values, ours, more):
-    peers = [median(v) for n, v in values.items() if n not in NO_PEERS]
-    if not peers or not values.get(ours):
+def best_of(peers, more):
+    """(name, figure) of the best peer, or None"""
+    return (max if more else min)(peers.items(), key=lambda p: p[1], default=None)
+
+
+def ratio(own, best, more):
+    if own is None or best is None:
         return "-"
-    own = median(values[ours])
-    return "%.2f" % (own / max(peers) if more else min(peers) / own)
+    return "%.2f" % (own / best[1] if more else best[1] / own)
 
 
-def peers_of(results):
-    return sorted({n for values in results.values() for n in values if n not in NO_PEERS})
+def row(load, unit, values):
+    found = medians(values)
+    more = unit != "s"
+    best = best_of({n: v for n, v in found.items() if n not in NO_PEERS}, more)
+    cells = ["%s (%s)" % (load, unit)]
+    cells += [figure(found[n]) if n in found else "-" for n in ("raw", "cmkfs")]
+    cells += ["%s %s" % (best[0], figure(best[1])) if best else "-"]
+    cells += [ratio(found.get(n), best, more) for n, _ in OURS]
+    return ".It " + " Ta ".join(cells)
 
 
 def table(place, results, units):
-    peers = peers_of(results)
-    yield ".Bl -column " + " ".join('"%s"' % w for w in
-                                    ["seq read cold, 2 (MiB/s)"] + ["cmkfs-xts"] * 3 + peers +
-                                    ["ratio gcm"] * 2)
-    yield ".It " + " Ta ".join(["Em %s" % place] + ["Em %s" % n for n in SYSTEMS + tuple(peers)] +
-                               ["Em ratio", "Em xts"])
+    yield ".Pp"
+    yield "On %s:" % ("a tmpfs" if place == "tmpfs" else "a disk")
+    yield ".Bl -column " + COLUMNS
+    yield ".It " + " Ta ".join("Em " + w for w in (
+        ("load", "raw", "cmkfs", "best of the others") + tuple(title for _, title in OURS)))
     for load, values in results.items():
-        cells = [figure(median(values[n])) if values.get(n) else "-"
-                 for n in SYSTEMS + tuple(peers)]
-        more = units[load] != "s"
-        yield ".It " + " Ta ".join(["%s (%s)" % (load, units[load])] + cells +
-                                   [ratio(values, n, more) for n in ("cmkfs", "cmkfs-xts")])
+        yield row(load, units[load], values)
     yield ".El"
+
+
+def names_of(report):
+    return sorted({n for place in report["places"].values() for values in place["results"].values()
+                   for n in values if n not in NO_PEERS})
 
 
 def tables(path):
     with open(path, encoding="utf-8") as file:
         report = json.load(file)
+    peers = names_of(report)
     yield ".Sh FIGURES OF %s" % os.path.basename(path)[:-len(".json")]
     yield "Medians of %d runs on %d processors with Linux %s;" % (
         report["runs"], report["cpus"], report["kernel"].split("-")[0])
     yield "large files of %d MiB, %d small ones." % (report["size_mib"], report["files"])
+    yield "The others are " + ", ".join(peers[:-1]) + " and " + peers[-1] + ";"
+    yield "\\(mu is the ratio to the best of them,"
+    yield "XTS and uring that of a volume with XTS, and of AES-GCM with FUSE over io_uring."
     for place, found in report["places"].items():
         yield from table(place, found["results"], report["units"])
 
@@ -66,7 +81,7 @@ def main():
         old = file.read()
     head, rest = old.split(BEGIN)
     lines = []
-    for path in sorted(glob.glob(os.path.join(TOP, "tests", "bench", "results", "*.json"))):
+    for path in sorted(glob.glob(os.path.join(TOP, "tests", "bench", "results", "[0-9]*.json"))):
         lines += tables(path)
     new = head + BEGIN + "".join(line + "\n" for line in lines) + END + rest.split(END)[1]
     if sys.argv[1:] == ["--check"]:
