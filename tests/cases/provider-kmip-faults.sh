@@ -39,7 +39,7 @@ for mode in slow silent; do
 	[ $((SECONDS - begin)) -le 12 ] || fail "$mode: $((SECONDS - begin)) s"
 done
 
-# Certificates that are wrong, each in its way; then the clock is.
+# Certificates and a TLS that are wrong, each in its way; then the clock is.
 uri_of() { # CERTIFICATE of the server
 	mkdir -p "as-$1"
 	echo 'get reply 1.4' >"as-$1/mode"
@@ -47,9 +47,9 @@ uri_of() { # CERTIFICATE of the server
 		"$TOP/tests/vectors/kmip.json" "$1"
 	uri=kmip://localhost:$server_port/1
 }
-for name in wrong-ca wrong-host self-signed expired; do
+for name in wrong-ca wrong-host self-signed expired tls1.0 null; do
 	uri_of $name
-	expect_error 5 'not who it should be' cmkfs key test "$uri"
+	expect_error 5 'not who it should be|TLS|SSL' cmkfs key test "$uri"
 done
 uri_of server
 expect_error 5 'describe +ok' cmkfs key test "$uri"

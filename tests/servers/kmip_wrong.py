@@ -63,14 +63,26 @@ def serve(c, directory, answers):
         pass
 
 
+def context_of(tls, name):
+    """NAME: a certificate, or a TLS that nobody should speak any more."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    cert = "server" if name in ("tls1.0", "null") else name
+    if cert != name:
+        top = ssl.TLSVersion.TLSv1 if name == "tls1.0" else ssl.TLSVersion.TLSv1_2
+        context.maximum_version = top
+        context.minimum_version = ssl.TLSVersion.TLSv1
+        context.set_ciphers(("NULL" if name == "null" else "ALL") + ":@SECLEVEL=0")
+    context.load_cert_chain(f"{tls}/{cert}.pem", f"{tls}/{cert}.key")
+    context.load_verify_locations(f"{tls}/ca.pem")
+    context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
 def main():
     directory, tls, vectors, name = (sys.argv[1:] + ["server"])[:4]
     with open(vectors) as f:
         answers = {r["name"]: bytes.fromhex(r["hex"]) for r in json.load(f)["replies"]}
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(f"{tls}/{name}.pem", f"{tls}/{name}.key")
-    context.load_verify_locations(f"{tls}/ca.pem")
-    context.verify_mode = ssl.CERT_REQUIRED
+    context = context_of(tls, name)
     listener = socket.create_server(("127.0.0.1", 0))
     with open(f"{directory}/port", "w") as f:
         f.write(str(listener.getsockname()[1]))
