@@ -74,14 +74,14 @@ def compare(title, names, runs):
     for p in PERCENTILES:
         name = f"{p} %" if p < 100 else "longest"
         print_row(name, [f"{percentile(r, p) / 1000:.1f} us" for r in runs])
-    low, upto = min(r[0] for r in runs), 1000
-    while upto <= low:
-        upto *= 2
+    low, limit = min(r[0] for r in runs), 1000
+    while limit <= low:
+        limit *= 2
     counted = [0] * len(runs)
     while any(n < len(r) for n, r in zip(counted, runs)):
-        n = [bisect.bisect_left(r, upto) for r in runs]
-        print_row(f"< {upto // 1000} us", [a - b for a, b in zip(n, counted)])
-        counted, upto = n, upto * 2
+        n = [bisect.bisect_left(r, limit) for r in runs]
+        print_row(f"< {limit // 1000} us", [a - b for a, b in zip(n, counted)])
+        counted, limit = n, limit * 2
 
 
 def main():
