@@ -266,10 +266,8 @@ ssize_t object_get_caps(struct object *o, void *buf, size_t cap);
 int object_set_caps(struct object *o, int fd, const void *value, size_t n, int flags);
 void object_show_caps(struct object *o);
 
-/* ---- batch.c ---- */
+/* ---- barrier.c ---- */
 
-/* Write what is dirty by the rules W1–W5; with SYNC, a barrier at the end.  loaded.flush is held. */
-int batch_locked(struct loaded *l, bool sync);
 /* A barrier, after which every written slot is durable.  loaded.flush is held, no batch half done. */
 int barrier_locked(struct loaded *l);
 /* A barrier alone: what it makes durable is not noted. */
@@ -279,6 +277,11 @@ int barrier_raw(struct loaded *l);
  * there is a newer one by now, that is durable.  loaded.flush is held.
  */
 bool header_synced(struct loaded *l, uint64_t gen);
+
+/* ---- batch.c ---- */
+
+/* Write what is dirty by the rules W1–W5; with SYNC, a barrier at the end.  loaded.flush is held. */
+int batch_locked(struct loaded *l, bool sync);
 uint64_t loaded_size(struct loaded *l);
 /* Descriptor for the header: the file's own, or a directory's .D (to be closed: *RET_CLOSE). */
 int header_fd(struct loaded *l, int *ret_close);
