@@ -8,6 +8,7 @@
 #include "fs/store/content.h"
 #include "fs/store/entry.h"
 #include "fs/store/touched.h"
+#include "fs/store/xattr.h"
 
 static bool has_header(const struct object *o)
 {
@@ -166,7 +167,8 @@ void object_attach(struct object *o, struct loaded *l, int fd)
 
 /*
  * O, without a header, gets a fresh one: it is as empty as it was before the
- * first fsync, which never came.
+ * first fsync, which never came.  Its attributes, which the journal below may
+ * have kept, are lost with the key that was in the header.
  */
 static int freshen_locked(struct object *o)
 {
@@ -188,6 +190,7 @@ static int freshen_locked(struct object *o)
 		loaded_free(l);
 		return r;
 	}
+	attributes_drop(o->fd);
 	check_hint(l);
 	make_resident(o, l);
 	o->check_binding = false;

@@ -60,6 +60,8 @@ ssize_t attribute_unseal(const struct attribute *a, const uint8_t *sealed, ssize
 			 size_t cap);
 /* The stored names of all attributes of what is open as FD: *RET is malloc'd, their length returned. */
 ssize_t attributes_list(int fd, char **ret);
+/* Remove those under keys: of what is open as FD, whose header with the keys is lost. */
+void attributes_drop(int fd);
 
 /* A read-only store: what tells one set of keys of O from another; 0: O has no header. */
 uint64_t attribute_keys(struct object *o);

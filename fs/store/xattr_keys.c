@@ -153,6 +153,16 @@ ssize_t attributes_list(int fd, char **ret)
 	return n;
 }
 
+void attributes_drop(int fd)
+{
+	_cleanup_free_ char *names = NULL;
+	ssize_t n = attributes_list(fd, &names);
+
+	for (ssize_t i = 0; i < n; i += (ssize_t)strlen(names + i) + 1)
+		if (!strncmp(names + i, XATTR_PREFIX, strlen(XATTR_PREFIX)))
+			backing_removexattr(fd, NULL, names + i);
+}
+
 /* ---- a read-only store ---------------------------------------------------------- */
 
 uint64_t attribute_keys(struct object *o)
