@@ -462,15 +462,11 @@ bool object_loaded_attr(struct object *o, struct stat *sb);
 /* Set the times of a file by FD; no write of ours that is under way or comes later undoes it. */
 int object_utimens(struct object *o, int fd, const struct timespec ts[2]);
 
-/* Binding tags of the header, for link, rename, unlink.  The object is pinned. */
+/* tags.c: binding tags of the header, for link, rename, unlink.  The object is pinned. */
 int loaded_add_tag(struct loaded *l, const uint8_t tag[TAG_LEN]);
 void loaded_drop_tag(struct loaded *l, const uint8_t tag[TAG_LEN]);
 /* Write the header now, and a barrier if the object has a durable slot (cmkfs-format(5), Binding). */
 int loaded_commit_tags(struct loaded *l);
-/* The same, with a barrier. */
-int loaded_commit_now(struct loaded *l);
-/* A batch of it, unless one is under way. */
-int loaded_flush_beside(struct loaded *l);
 /*
  * A rename left TAG behind.  It stays until the new name is durable, since a
  * power cut may bring the old name back; at once if nothing of L is durable.
@@ -486,6 +482,10 @@ void store_room_error(struct store *st, int r);
 /* flush.c: flush all dirty objects of Z until DEADLINE_MS (CLOCK_MONOTONIC); the number that failed. */
 unsigned int store_flush_zone(struct zone *z, uint64_t deadline_ms);
 int store_flush_all(struct zone *z); /* the zone is entered; the first error */
+/* A batch of L, which is pinned; with SYNC, a barrier at the end. */
+int loaded_flush(struct loaded *l, bool sync);
+/* The same without one, unless a batch is under way. */
+int loaded_flush_beside(struct loaded *l);
 void loaded_mark_dirty(struct loaded *l);
 /* Take L off the list of dirty objects; true: the caller owns the reference that the list held. */
 bool loaded_take_dirty(struct loaded *l);

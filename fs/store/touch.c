@@ -141,7 +141,7 @@ int loaded_name(struct loaded *l, const uint8_t tag[static TAG_LEN])
 		return r;
 	if (may_be_old(l)) /* a barrier has gone before */
 		return may_lose(l) ? touched_sync(l->o->st) : 0;
-	return newborn_mark(l, l->o->fd, tag) ? loaded_commit_now(l) : 0;
+	return newborn_mark(l, l->o->fd, tag) ? loaded_flush(l, true) : 0;
 }
 
 int place_untouch(const struct place *p, struct loaded *l, nlink_t links)

@@ -121,14 +121,14 @@ static int write_top(struct taking *t)
 	l->header_dirty = true;
 	pthread_rwlock_unlock(&l->lock);
 	if (!r)
-		r = loaded_commit_now(l);
+		r = loaded_flush(l, true);
 	if (r) {
 		pthread_rwlock_wrlock(&l->lock);
 		was.gen = l->h.gen;
 		l->h = was;
 		l->header_dirty = true;
 		pthread_rwlock_unlock(&l->lock);
-		again = loaded_commit_now(l);
+		again = loaded_flush(l, true);
 		if (again)
 			r = again;
 	}
