@@ -97,6 +97,15 @@ bool tag_take(struct loaded *l, const uint8_t old[static TAG_LEN], const uint8_t
  * no key for the generation *RET_MISSING, which the newest slot is under.
  */
 int object_load(struct object *o, struct loaded **ret, uint32_t *ret_missing);
+/* Compare the backing length with the header. */
+void check_hint(struct loaded *l);
+/* An integrity error of O: the event, and -EIO. */
+int object_damaged(struct object *o, const char *why);
+/* Descriptor for the header: the file's own, or a directory's .D (to be closed: *RET_CLOSE). */
+int header_fd(struct loaded *l, int *ret_close);
+
+/* ---- header_slot.c ---- */
+
 /*
  * Whether BLOCK, the slot of PARITY, is a header of O: NULL, or why not.  RET is
  * all zero if it does not parse; *RET_BLANK: it was never written.  The keys are
@@ -105,10 +114,19 @@ int object_load(struct object *o, struct loaded **ret, uint32_t *ret_missing);
 const char *slot_why(struct object *o, const uint8_t block[static SLOT], unsigned int parity,
 		     struct header *ret, uint8_t ret_dek[static 2][KEY_LEN],
 		     uint8_t ret_hk[static KEY_LEN], bool *ret_blank);
-/* Compare the backing length with the header. */
-void check_hint(struct loaded *l);
-/* An integrity error of O: the event, and -EIO. */
-int object_damaged(struct object *o, const char *why);
+/* slot_why() returns this very one where there is no key for the slot's generation. */
+extern const char slot_no_generation[];
+
+/* ---- loaded.c ---- */
+
+/* An empty loaded state, of no object yet.  NULL: -ENOMEM. */
+struct loaded *loaded_alloc(void);
+/* The keys that L's contents or names need, from the data keys of its header. */
+int loaded_derive_keys(struct loaded *l);
+
+/* ---- read.c ---- */
+
+uint64_t loaded_size(struct loaded *l);
 
 /* ---- beside.c: a read-only store, whose volume another mount may be writing ---- */
 
@@ -282,9 +300,6 @@ bool header_synced(struct loaded *l, uint64_t gen);
 
 /* Write what is dirty by the rules W1–W5; with SYNC, a barrier at the end.  loaded.flush is held. */
 int batch_locked(struct loaded *l, bool sync);
-uint64_t loaded_size(struct loaded *l);
-/* Descriptor for the header: the file's own, or a directory's .D (to be closed: *RET_CLOSE). */
-int header_fd(struct loaded *l, int *ret_close);
 
 /* ---- owed.c ---- */
 

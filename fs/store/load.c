@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The loaded state of an object: which header slot counts, its keys, what is
- * known of its durability; and that of a new one.
+ * The loaded state of an object from the disk: which header slot counts, and
+ * what is known of its durability.
  */
 #include <errno.h>
 
-#include "crypto/aead.h"
-#include "crypto/rand.h"
 #include "crypto/secret.h"
 #include "fs/store/content.h"
-#include "fs/store/slab.h"
 
 int object_damaged(struct object *o, const char *why)
 {
@@ -26,153 +23,12 @@ int header_fd(struct loaded *l, int *ret_close)
 	return *ret_close;
 }
 
-/* ---- the slots ------------------------------------------------------------------- */
-
 struct slot_try {
 	struct header h; /* all zero if it does not parse */
 	const char *why; /* it does not count; NULL: it does */
 	bool blank;
 	uint8_t dek[2][KEY_LEN], hk[KEY_LEN]; /* as struct object_keys */
 };
-
-static const char no_generation[] = "key generation";
-
-/* The data key of the slot's epoch and, while the object is re-keyed, of the one before. */
-static const char *unwrap_keys(const struct zone_keys *k, const struct header *h,
-			       uint8_t ret_dek[static 2][KEY_LEN])
-{
-	uint32_t e = h->epoch;
-	const uint8_t *kek = keys_kek(k, h->vk_gen);
-
-	if (!kek)
-		return no_generation;
-	if (unwrap_key(kek, h->wrapped, ret_dek[e & 1]))
-		return "wrapped key";
-	if (!(h->flags & FLAG_REKEY))
-		return NULL;
-	kek = keys_kek(k, h->old_vk_gen);
-	if (!kek)
-		return "key generation of the old key";
-	return unwrap_key(kek, h->old_wrapped, ret_dek[(e - 1) & 1]) ? "wrapped old key" : NULL;
-}
-
-/* The keys that H is under: the zone's, or those of the zone that it is taken over from. */
-static const struct zone_keys *keys_of(struct object *o, const struct header *h)
-{
-	const struct zone *z = o->zone;
-
-	if (memcmp(&h->zone, &z->id, sizeof(z->id)))
-		return is_taken(z, h) && !(h->flags & FLAG_ZONE_ROOT) ? zone_taken_keys(z) : NULL;
-	return o->parent && !(h->flags & FLAG_ZONE_ROOT) == zone_begins(o) ? NULL : z->keys;
-}
-
-const char *slot_why(struct object *o, const uint8_t block[static SLOT], unsigned int parity,
-		     struct header *ret, uint8_t ret_dek[static 2][KEY_LEN],
-		     uint8_t ret_hk[static KEY_LEN], bool *ret_blank)
-{
-	const char *why = "header";
-	const struct zone_keys *k;
-	int r = header_parse(block, ret, &why);
-
-	*ret_blank = r == -ENODATA;
-	if (r) {
-		memset(ret, 0, sizeof(*ret));
-		return *ret_blank ? "never written" : why;
-	}
-	if ((ret->gen & 1) != parity)
-		return "generation";
-	k = keys_of(o, ret);
-	if (!k)
-		return "volume or zone";
-	if (ret->type != (S_ISDIR(o->type) ? OBJECT_DIR : OBJECT_FILE))
-		return "type";
-	if (ret->incompat || !rekey_known(ret))
-		return "needs a newer version";
-	why = unwrap_keys(k, ret, ret_dek);
-	if (why)
-		return why;
-	if (kdf_object(ret_dek[ret->epoch & 1], KDF_HEADER, ret->object_id, ret->epoch, ret_hk,
-		       KEY_LEN) ||
-	    header_verify(block, ret_hk))
-		return "header MAC";
-	return NULL;
-}
-
-static int keys_derive(struct loaded *l)
-{
-	struct object_keys *k = l->k;
-	const struct header *h = &l->h;
-	const uint8_t *dek = loaded_dek(l, h->epoch);
-	int r;
-
-	if (h->type == OBJECT_DIR) {
-		r = kdf_object(dek, KDF_NAMES, h->object_id, h->epoch, k->nk, sizeof(k->nk));
-		if (!r)
-			r = kdf_object(dek, KDF_SYMLINK, h->object_id, h->epoch, k->sk,
-				       sizeof(k->sk));
-		return r;
-	}
-	if (h->suite != SUITE_XTS)
-		return 0;
-	l->xts.epoch = h->epoch;
-	r = xts_key_derive(l, h->epoch);
-	return !r && h->flags & FLAG_REKEY ? xts_key_derive(l, h->epoch - 1) : r;
-}
-
-/* A truncation must not wait for ever while writers come and go. */
-static void resize_init(pthread_rwlock_t *lock)
-{
-	pthread_rwlockattr_t attr;
-
-	pthread_rwlockattr_init(&attr);
-	pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
-	pthread_rwlock_init(lock, &attr);
-	pthread_rwlockattr_destroy(&attr);
-}
-
-static SLAB_CACHE(cache, sizeof(struct loaded));
-
-static struct loaded *loaded_alloc(void)
-{
-	struct loaded *l = slab_alloc(&cache);
-
-	if (!l)
-		return NULL;
-	l->k = secret_alloc(sizeof(*l->k));
-	if (!l->k) {
-		slab_free(&cache, l);
-		return NULL;
-	}
-	l->mtime.tv_nsec = UTIME_OMIT;
-	resize_init(&l->resize);
-	pthread_mutex_init(&l->flush, NULL);
-	pthread_rwlock_init(&l->lock, NULL);
-	pthread_rwlock_init(&l->extent, NULL);
-	return l;
-}
-
-void loaded_free(struct loaded *l)
-{
-	if (!l)
-		return;
-	for (uint32_t i = 0; i < l->groups_cap; i++)
-		if (l->groups[i]) {
-			group_drop_held(l, l->groups[i]);
-			group_put(l->groups[i]);
-		}
-	free(l->groups);
-	if (l->g0)
-		group_drop_held(l, l->g0);
-	group_put(l->g0);
-	free(l->base);
-	free(l->xts.kept);
-	secret_free(l->k);
-	pthread_rwlock_destroy(&l->resize);
-	pthread_mutex_destroy(&l->flush);
-	pthread_rwlock_destroy(&l->lock);
-	pthread_rwlock_destroy(&l->extent);
-	slab_free(&cache, l);
-}
 
 /* The entries of a header slot; where a tail lies there are none. */
 static void entries_of(const struct header *h, const uint8_t *block, struct entry ret[static GROUP0_CHUNKS])
@@ -286,7 +142,7 @@ static int loaded_from(struct object *o, const uint8_t *blocks, struct slot_try 
 	memcpy(l->k->hk, t[n].hk, KEY_LEN);
 	r = is_taken(o->zone, &l->h) ? header_take(l) : 0;
 	if (!r)
-		r = keys_derive(l);
+		r = loaded_derive_keys(l);
 	if (r)
 		goto fail;
 	l->g0 = group_new(l, 0, l->h.s);
@@ -354,7 +210,7 @@ static int read_slots(struct object *o, uint8_t *blocks)
 static uint32_t missing_of(const struct slot_try t[static 2])
 {
 	for (unsigned int i = 0; i < 2; i++)
-		if (t[i].why == no_generation && (t[1 - i].why || t[1 - i].h.gen < t[i].h.gen))
+		if (t[i].why == slot_no_generation && (t[1 - i].why || t[1 - i].h.gen < t[i].h.gen))
 			return t[i].h.vk_gen;
 	return 0;
 }
@@ -381,49 +237,4 @@ out:
 	free(blocks);
 	secret_free(t);
 	return r;
-}
-
-/* ---- new ones ------------------------------------------------------------------------ */
-
-int loaded_new(struct zone *z, enum object_type type, enum suite suite, const uint8_t tag[TAG_LEN],
-	       struct loaded **ret)
-{
-	struct loaded *l = loaded_alloc();
-	struct header *h;
-	uint8_t *dek;
-	int r;
-
-	if (!l)
-		return -ENOMEM;
-	h = &l->h;
-	dek = l->k->dek[1];
-	h->suite = (uint16_t)suite;
-	h->type = (uint8_t)type;
-	h->zone = z->id;
-	h->epoch = 1;
-	h->vk_gen = z->keys->active;
-	h->group_count = type == OBJECT_FILE && suite == SUITE_GCM;
-	h->ntags = 1;
-	memcpy(h->tags[0], tag, TAG_LEN);
-	r = rand_bytes(h->object_id, ID_LEN);
-	if (!r)
-		r = rand_secret(dek, KEY_LEN);
-	if (!r)
-		r = wrap_key(zone_kek(z, h->vk_gen), dek, h->wrapped);
-	if (!r)
-		r = kdf_object(dek, KDF_HEADER, h->object_id, 1, l->k->hk, KEY_LEN);
-	if (!r)
-		r = keys_derive(l);
-	if (!r) {
-		l->g0 = group_new(l, 0, 0);
-		r = l->g0 ? 0 : -ENOMEM;
-	}
-	if (r) {
-		loaded_free(l);
-		return r;
-	}
-	l->header_dirty = true;
-	l->length = 0;
-	*ret = l;
-	return 0;
 }
