@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Changes of size and holes.  Bytes that a durable slot names are discarded
- * only after a barrier that made a slot durable which no longer names them
- * (W3), and the size grows only from a clean end (W4).
+ * Changes of size.  Bytes that a durable slot names are discarded only after a
+ * barrier that made a slot durable which no longer names them (W3), and the size
+ * grows only from a clean end (W4).
  */
 #include <errno.h>
-#include <linux/falloc.h>
 
-#include "fs/store/content.h"
+#include "fs/store/change.h"
 
 /* ---- emptying entries ---------------------------------------------------------- */
 
@@ -19,8 +18,7 @@ static bool names_from(const struct group *grp, uint32_t from, uint32_t to)
 	return false;
 }
 
-/* The group for a change, settled first.  loaded.flush is held. */
-static int group_to_change(struct loaded *l, uint32_t g, struct group **ret)
+int group_to_change(struct loaded *l, uint32_t g, struct group **ret)
 {
 	int error, r = group_get(l, g, false, ret);
 
@@ -32,8 +30,7 @@ static int group_to_change(struct loaded *l, uint32_t g, struct group **ret)
 	return r;
 }
 
-/* Empty the entries of chunks [C0, C1) of one group; *RET_DURABLE: a durable slot names one of them. */
-static int clear_group(struct loaded *l, uint32_t g, uint32_t from, uint32_t to, bool *ret_durable)
+int group_clear(struct loaded *l, uint32_t g, uint32_t from, uint32_t to, bool *ret_durable)
 {
 	struct group *grp;
 	int r = group_to_change(l, g, &grp);
@@ -81,7 +78,7 @@ static int cut_gcm(struct loaded *l, uint64_t size, bool *ret_durable)
 	int r = shorten_last(l, size, ret_durable);
 
 	if (!r)
-		r = clear_group(l, g, slot, group_chunks(g), ret_durable);
+		r = group_clear(l, g, slot, group_chunks(g), ret_durable);
 	if (r)
 		return r;
 	pthread_rwlock_wrlock(&l->lock);
@@ -93,7 +90,7 @@ static int cut_gcm(struct loaded *l, uint64_t size, bool *ret_durable)
 	return 0;
 }
 
-static void set_size(struct loaded *l, uint64_t size)
+void change_size(struct loaded *l, uint64_t size)
 {
 	pthread_rwlock_wrlock(&l->lock);
 	l->h.size = size;
@@ -115,7 +112,7 @@ static int shrink_locked(struct loaded *l, uint64_t size)
 
 	if (r)
 		return r;
-	set_size(l, size);
+	change_size(l, size);
 	l->unclean_end = xts; /* which has no entries to tell: a barrier before it grows */
 	r = batch_locked(l, (durable || l->cut_undone) && l->o->st->vol.crash == CRASH_ORDERED);
 	if (r)
@@ -213,7 +210,7 @@ int object_cut_end(struct loaded *l)
 	return r;
 }
 
-static int resize_locked(struct loaded *l, uint64_t size)
+int change_resize(struct loaded *l, uint64_t size)
 {
 	uint64_t old = loaded_size(l);
 	int r;
@@ -225,12 +222,11 @@ static int resize_locked(struct loaded *l, uint64_t size)
 	r = cut_end_locked(l);
 	if (r)
 		return r;
-	set_size(l, size);
+	change_size(l, size);
 	return length_fix(l);
 }
 
-/* Pinned for a change, settled, and no write is under way. */
-static int begin_change(struct object *o, struct loaded **ret)
+int change_begin(struct object *o, struct loaded **ret)
 {
 	int r;
 
@@ -254,7 +250,7 @@ static int begin_change(struct object *o, struct loaded **ret)
 	return 0;
 }
 
-static int end_change(struct loaded *l, int r)
+int change_end(struct loaded *l, int r)
 {
 	struct object *o = l->o;
 
@@ -278,144 +274,8 @@ int object_truncate(struct object *o, uint64_t size)
 
 	if (size > FILE_LIMIT)
 		return -EFBIG;
-	r = begin_change(o, &l);
+	r = change_begin(o, &l);
 	if (r)
 		return r;
-	return end_change(l, resize_locked(l, size));
-}
-
-/* ---- fallocate --------------------------------------------------------------------- */
-
-/* Zero a part of one chunk. */
-static int zero_part(struct loaded *l, uint64_t off, uint64_t end)
-{
-	uint64_t c = off / CHUNK;
-	struct group *grp;
-	int r = group_to_change(l, chunk_group(c), &grp);
-
-	if (r)
-		return r == -ENOENT ? 0 : r;
-	pthread_rwlock_wrlock(&grp->lock);
-	r = grp->error ? grp->error :
-			 chunk_zero(l, grp, chunk_slot(c), (uint32_t)(off - c * CHUNK),
-				    (uint32_t)(end - c * CHUNK));
-	pthread_rwlock_unlock(&grp->lock);
-	group_put(grp);
-	return r;
-}
-
-static uint32_t next_present(struct loaded *l, uint32_t g)
-{
-	if (!g)
-		return 0;
-	pthread_rwlock_rdlock(&l->lock);
-	g = group_next_present(&l->h, g);
-	pthread_rwlock_unlock(&l->lock);
-	return g;
-}
-
-/* FN for the part [FROM, TO) of every present group that chunks [C0, C1) touch. */
-static int each_group(struct loaded *l, uint64_t c0, uint64_t c1,
-		      int (*fn)(struct loaded *l, uint32_t g, uint32_t from, uint32_t to, bool *arg),
-		      bool *arg)
-{
-	int r = 0;
-
-	for (uint32_t g = next_present(l, chunk_group(c0)); !r && g != UINT32_MAX;
-	     g = next_present(l, g + 1)) {
-		uint64_t first = group_first(g), last = first + group_chunks(g);
-
-		if (first >= c1)
-			break;
-		r = fn(l, g, (uint32_t)(MAX(c0, first) - first), (uint32_t)(MIN(c1, last) - first), arg);
-	}
-	return r;
-}
-
-static int discard_places(struct loaded *l, uint32_t g, uint32_t from, uint32_t to, bool *unused)
-{
-	uint64_t place = chunk_place(group_first(g) + from);
-	int r;
-
-	(void)unused;
-	if (place >= l->length || from >= to)
-		return 0;
-	r = backing_punch(l->o->fd, place, (uint64_t)(to - from) * CHUNK);
-	l->discarded = true;
-	l->unsynced = true;
-	return r == -EOPNOTSUPP ? 0 : r; /* only space is lost */
-}
-
-static int punch_gcm(struct loaded *l, uint64_t off, uint64_t end)
-{
-	uint64_t c0 = (off + CHUNK - 1) / CHUNK, c1 = end / CHUNK;
-	bool durable = false;
-	int r = 0;
-
-	if (c0 > c1) /* within one chunk */
-		return zero_part(l, off, end);
-	if (off % CHUNK)
-		r = zero_part(l, off, c0 * CHUNK);
-	if (!r && end % CHUNK)
-		r = zero_part(l, c1 * CHUNK, end);
-	if (r || c0 == c1)
-		return r;
-	r = each_group(l, c0, c1, clear_group, &durable);
-	if (!r)
-		r = batch_locked(l, durable && l->o->st->vol.crash == CRASH_ORDERED);
-	return r ? r : each_group(l, c0, c1, discard_places, NULL);
-}
-
-static int zero_range_locked(struct loaded *l, uint64_t off, uint64_t end)
-{
-	uint64_t size = loaded_size(l);
-
-	if (off >= size)
-		return 0;
-	/* A whole end chunk is emptied, not sealed anew. */
-	if (end >= size)
-		end = (size + CHUNK - 1) / CHUNK * CHUNK;
-	set_size(l, size); /* for the time of the change */
-	return loaded_is_xts(l) ? xts_zero(l, off, end - off) : punch_gcm(l, off, end);
-}
-
-/* Reserve the places of the range. */
-static int allocate(struct loaded *l, uint64_t off, uint64_t end)
-{
-	uint64_t c0 = off / CHUNK, c1 = (end - 1) / CHUNK;
-	uint64_t from = loaded_is_xts(l) ? xts_place(c0) : chunk_place(c0);
-	uint64_t to = loaded_is_xts(l) ? xts_place(c1) : chunk_place(c1);
-
-	return backing_allocate(l->o->fd, from, to + CHUNK - from);
-}
-
-static int fallocate_locked(struct loaded *l, int mode, uint64_t off, uint64_t end)
-{
-	int r;
-
-	if (mode & FALLOC_FL_PUNCH_HOLE)
-		return zero_range_locked(l, off, end);
-	r = mode & FALLOC_FL_ZERO_RANGE ? zero_range_locked(l, off, end) : allocate(l, off, end);
-	if (!r && !(mode & FALLOC_FL_KEEP_SIZE) && end > loaded_size(l))
-		r = resize_locked(l, end);
-	return r;
-}
-
-int object_fallocate(struct object *o, int mode, uint64_t off, uint64_t len)
-{
-	const int keep = FALLOC_FL_KEEP_SIZE;
-	struct loaded *l;
-	int r;
-
-	if (mode != 0 && mode != keep && mode != (FALLOC_FL_PUNCH_HOLE | keep) &&
-	    mode != FALLOC_FL_ZERO_RANGE && mode != (FALLOC_FL_ZERO_RANGE | keep))
-		return -EOPNOTSUPP;
-	if (!len)
-		return -EINVAL;
-	if (off > FILE_LIMIT || len > FILE_LIMIT - off)
-		return -EFBIG;
-	r = begin_change(o, &l);
-	if (r)
-		return r;
-	return end_change(l, fallocate_locked(l, mode, off, off + len));
+	return change_end(l, change_resize(l, size));
 }
