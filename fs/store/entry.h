@@ -74,8 +74,24 @@ enum stored_kind entry_kind(const struct store *st, const char *stored);
 int entry_tag(struct object *dir, struct loaded *dl, const char *stored,
 	      uint8_t ret[static MAC_LEN]);
 
-/* ---- table.c ---- */
+/* ---- object.c ---- */
+
+/* An object that is in no table yet, with one reference.  NULL: -ENOMEM. */
+struct object *object_new(struct store *st, struct object *parent, const char *stored,
+			  const struct stat *sb);
+/* O is out of the table and unloaded, and nobody refers to it. */
+void object_free(struct object *o);
 bool object_path_is(struct object *o, struct object *parent, const char *stored);
+/*
+ * A lookup found the known object O at this path.  False: O is the ghost of a
+ * file that is gone, whose inode number is another's now.
+ */
+bool object_found_at(struct object *o, struct object *parent, const char *stored);
+
+/* ---- table.c ---- */
+
+/* A reference of O less; true: it was the last, and O is out of the table, to be freed. */
+bool table_put(struct object *o);
 /* Free an object whatever refers to it: at the end of a store. */
 void table_forget(struct shard *s, struct object *o);
 

@@ -259,7 +259,7 @@ struct object *table_new(struct store *st, struct object *parent, const char *st
 /* A symlink was made again as another inode. */
 void table_rekey(struct object *o, const struct stat *st_buf);
 /*
- * A reference, unless the last one is gone already: for who finds O on a list
+ * object.c: a reference, unless the last one is gone already: for who finds O on a list
  * that object_unload() takes it from.
  */
 bool object_tryget(struct object *o);
@@ -436,7 +436,7 @@ void object_unpin(struct object *o);
  */
 int object_pin_fd(struct object *o);
 
-/* table.c calls this when the last reference went, before it frees O: drops loaded state and fd. */
+/* object.c calls this when the last reference went, before it frees O: drops loaded state and fd. */
 void object_unload(struct object *o);
 
 /* evict.c: what is loaded of O, pinned by the caller alone, is of no use any more; its descriptor stays. */
