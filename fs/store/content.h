@@ -163,6 +163,14 @@ int check_binding(struct object *o);
 /* An empty group G of L with its key derived, one reference.  NULL: -ENOMEM. */
 struct group *group_new(struct loaded *l, uint32_t g, uint32_t s);
 void group_free(struct group *grp);
+struct epochs { /* that slots may be of, as of one moment: re-keying may begin or end */
+	uint32_t first, last;
+};
+/*
+ * group_load.c: what the newer good slot of a new, present group says; its lock
+ * is held.  -EIO: neither is good; -ENOMEM, -errno of reading.
+ */
+int group_load(struct loaded *l, struct group *grp, const struct epochs *known);
 void group_put(struct group *grp);
 int group_rekey(struct loaded *l, struct group *grp, uint32_t epoch, uint32_t s);
 
