@@ -7,17 +7,14 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 
 #include "crypto/mac.h"
-#include "fs/lib/state.h"
 #include "fs/mount/control.h"
 #include "fs/mount/control_io.h"
+#include "fs/mount/control_socket.h"
 #include "fs/mount/session.h"
 
 #define CONNECTIONS_MAX 32
@@ -26,9 +23,8 @@
 
 struct control {
 	struct mount *m;
-	int dir_fd, fd; /* STATE/mounts, the listening socket */
-	char name[64];
-	int stop_fd;	/* eventfd */
+	struct control_socket socket;
+	int stop_fd; /* eventfd */
 	int spare[SPARES]; /* held for when the files have taken all others; of the accepting thread */
 	pthread_t thread;
 	pthread_mutex_t lock; /* protects all below */
@@ -37,7 +33,6 @@ struct control {
 	int fds[CONNECTIONS_MAX];     /* of them; -1: free */
 	int waiting[CONNECTIONS_MAX]; /* who asked for the end, and waits */
 	unsigned int nwaiting;
-	ino_t ino; /* of the socket's name */
 };
 
 struct connection {
@@ -184,12 +179,12 @@ static void spares_give(struct control *c)
 /* A mount without a descriptor left must be able to hear that it is to end. */
 static int accept_one(struct control *c)
 {
-	int fd = accept4(c->fd, NULL, NULL, SOCK_CLOEXEC);
+	int fd = accept4(c->socket.fd, NULL, NULL, SOCK_CLOEXEC);
 
 	if (fd >= 0 || (errno != EMFILE && errno != ENFILE))
 		return fd;
 	spares_give(c);
-	fd = accept4(c->fd, NULL, NULL, SOCK_CLOEXEC);
+	fd = accept4(c->socket.fd, NULL, NULL, SOCK_CLOEXEC);
 	if (fd < 0)
 		poll(NULL, 0, 10);
 	return fd;
@@ -198,7 +193,7 @@ static int accept_one(struct control *c)
 static void *accept_main(void *arg)
 {
 	struct control *c = arg;
-	struct pollfd p[2] = { { c->fd, POLLIN, 0 }, { c->stop_fd, POLLIN, 0 } };
+	struct pollfd p[2] = { { c->socket.fd, POLLIN, 0 }, { c->stop_fd, POLLIN, 0 } };
 
 	prctl(PR_SET_NAME, "cmkfs-control");
 	for (;;) {
@@ -216,59 +211,12 @@ static void *accept_main(void *arg)
 	return NULL;
 }
 
-/* ---- the socket ------------------------------------------------------------------------ */
-
-/* One name a mount: the volume, and the number of the mounted filesystem. */
-static void name_of(const struct mount *m, char *ret, size_t n)
-{
-	char vol[2 * ID_LEN + 1];
-
-	state_hex(store_volume(m->store)->root.vol, ID_LEN, vol);
-	snprintf(ret, n, "%s-%u-%u.sock", vol, m->dev_major, m->dev_minor);
-}
-
-static int open_dir(const char *state_dir)
-{
-	_cleanup_free_ char *path = NULL;
-	int fd;
-
-	if (asprintf(&path, "%s/mounts", state_dir) < 0)
-		return -ENOMEM;
-	if (mkdir(path, 0700) < 0 && errno != EEXIST)
-		return -errno;
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	return fd < 0 ? -errno : fd;
-}
-
-/* A socket of this name was left by a daemon that died. */
-static int listen_at(struct control *c)
-{
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	struct stat st;
-	int r = 0;
-
-	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (c->fd < 0)
-		return -errno;
-	snprintf(a.sun_path, sizeof(a.sun_path), "/proc/self/fd/%d/%s", c->dir_fd, c->name);
-	unlinkat(c->dir_fd, c->name, 0);
-	/* The directory lets nobody else in; our umask is every thread's. */
-	if (bind(c->fd, (struct sockaddr *)&a, sizeof(a)) < 0 ||
-	    fchmodat(c->dir_fd, c->name, 0600, 0) < 0 || listen(c->fd, 16) < 0 ||
-	    fstatat(c->dir_fd, c->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		r = -errno;
-	else
-		c->ino = st.st_ino;
-	return r;
-}
+/* ---- its life ------------------------------------------------------------------------ */
 
 static void control_free(struct control *c)
 {
 	spares_give(c);
-	if (c->fd >= 0)
-		close(c->fd);
-	if (c->dir_fd >= 0)
-		close(c->dir_fd);
+	control_socket_close(&c->socket);
 	if (c->stop_fd >= 0)
 		close(c->stop_fd);
 	pthread_mutex_destroy(&c->lock);
@@ -279,25 +227,18 @@ static void control_free(struct control *c)
 int control_start(struct mount *m, const char *state_dir, struct control **ret)
 {
 	struct control *c = calloc(1, sizeof(*c));
-	int r = 0;
+	int r;
 
 	if (!c)
 		return -ENOMEM;
 	c->m = m;
-	c->fd = -1;
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_cond_init(&c->gone, NULL);
 	memset(c->fds, 0xff, sizeof(c->fds));
 	memset(c->spare, 0xff, sizeof(c->spare));
-	name_of(m, c->name, sizeof(c->name));
-	c->dir_fd = open_dir(state_dir);
+	c->socket = (struct control_socket){ .dir_fd = -1, .fd = -1 };
 	c->stop_fd = eventfd(0, EFD_CLOEXEC);
-	if (c->dir_fd < 0)
-		r = c->dir_fd;
-	else if (c->stop_fd < 0)
-		r = -errno;
-	if (!r)
-		r = listen_at(c);
+	r = c->stop_fd < 0 ? -errno : control_socket_open(&c->socket, m, state_dir);
 	if (!r)
 		r = -pthread_create(&c->thread, NULL, accept_main, c);
 	if (r < 0) {
@@ -306,15 +247,6 @@ int control_start(struct mount *m, const char *state_dir, struct control **ret)
 	}
 	*ret = c;
 	return 0;
-}
-
-/* A newer mount at the same place may have put its own there. */
-static void remove_socket(struct control *c)
-{
-	struct stat st;
-
-	if (!fstatat(c->dir_fd, c->name, &st, AT_SYMLINK_NOFOLLOW) && st.st_ino == c->ino)
-		unlinkat(c->dir_fd, c->name, 0);
 }
 
 bool control_stop(struct control *c)
@@ -326,7 +258,7 @@ bool control_stop(struct control *c)
 		return true;
 	eventfd_write(c->stop_fd, 1);
 	pthread_join(c->thread, NULL);
-	remove_socket(c);
+	control_socket_remove(&c->socket);
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += STOP_S;
 	pthread_mutex_lock(&c->lock);
