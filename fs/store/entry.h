@@ -109,9 +109,16 @@ int xattrs_rekey(struct loaded *l);
 
 /* ---- create.c ---- */
 
+/*
+ * MODE for what CRED makes in DIR.  A default ACL takes the place of the umask:
+ * the backing filesystem applies it.
+ */
+mode_t mode_for(const struct object *dir, const struct cred *cred, mode_t mode);
 /* Give what was made by us at NAME in FD (NULL: FD itself) to CRED; SB is what it is now. */
 int give_owner(const struct object *dir, int fd, const char *name, const struct cred *cred,
 	       mode_t mode, struct stat *sb);
+
+/* ---- mkdir.c ---- */
 
 /*
  * The first header of the directory O, which lacks one: L, loaded_new().
