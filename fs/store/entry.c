@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One name in one directory: encrypted, looked at, with its sidecar.
+ * One name in one directory: encrypted, looked at, what it is stored as.
  */
 #include "fs/store/entry.h"
 
@@ -8,47 +8,6 @@
 #include <stdio.h>
 
 #include "crypto/rand.h"
-
-bool dir_is_removed(struct object *dir)
-{
-	bool r;
-
-	pthread_mutex_lock(&dir->lock);
-	r = dir->unlinked;
-	pthread_mutex_unlock(&dir->lock);
-	return r;
-}
-
-static struct object *oldest_dirty(struct store *st)
-{
-	struct object *o = NULL;
-	struct loaded *l;
-
-	pthread_mutex_lock(&st->dirty_lock);
-	l = TAILQ_FIRST(&st->dirty);
-	if (l)
-		o = object_get(l->o);
-	pthread_mutex_unlock(&st->dirty_lock);
-	return o;
-}
-
-void store_throttle(struct store *st)
-{
-	struct object *o;
-	int r = 0;
-
-	while (r == 0 && st->ndirty > st->resident_max / 2 && (o = oldest_dirty(st))) {
-		struct zone *z = o->zone; /* it may be another than the caller's */
-
-		r = zone_enter_within(z, ZONE_DRAIN);
-		if (r == 0) {
-			/* Who cannot be flushed reports it at his own fsync. */
-			r = z->held || z != o->zone ? -EBUSY : object_flush(o);
-			zone_leave(z, ZONE_DRAIN);
-		}
-		object_put(o);
-	}
-}
 
 int place_open(struct object *dir, const char *name, bool change, struct place *ret)
 {
@@ -141,75 +100,6 @@ void place_new_name(const struct place *p)
 	atomic_fetch_add(&p->dir->st->names_made, 1);
 }
 
-/* ---- sidecars of long names ------------------------------------------------------ */
-
-static void sidecar_name(const char *stored, char ret[static 256])
-{
-	strcpy(ret, stored);
-	ret[1] = 'N';
-}
-
-static bool sidecar_right(const struct place *p, const char *side)
-{
-	_cleanup_free_ uint8_t *buf = NULL;
-	size_t n;
-
-	return !backing_read_file(p->dir->fd, side, NAME_SIDECAR_MAX, &buf, &n) &&
-	       n == p->sn.sidecar_len && !memcmp(buf, p->sn.sidecar, n);
-}
-
-int place_make_sidecar(const struct place *p, bool *ret_made)
-{
-	_cleanup_close_ int fd = -1;
-	char side[256];
-	int r;
-
-	*ret_made = false;
-	if (!p->sn.sidecar_len)
-		return 0;
-	sidecar_name(p->sn.s, side);
-	fd = backing_open(p->dir->fd, side, O_WRONLY | O_CREAT | O_EXCL, 0644);
-	if (fd == -EEXIST) { /* the object's own, or an orphan, which a crash may have torn */
-		if (sidecar_right(p, side))
-			return 0;
-		fd = backing_open(p->dir->fd, side, O_WRONLY, 0);
-	} else if (fd >= 0) {
-		*ret_made = true;
-	}
-	if (fd < 0)
-		return fd;
-	r = backing_write(fd, p->sn.sidecar, p->sn.sidecar_len, 0);
-	if (!r)
-		r = backing_truncate(fd, p->sn.sidecar_len);
-	if (r < 0 && *ret_made)
-		place_remove_sidecar(p);
-	else if (!r)
-		place_new_name(p);
-	return r;
-}
-
-int place_sync_sidecar(const struct place *p)
-{
-	_cleanup_close_ int fd = -1;
-	char side[256];
-
-	if (!p->sn.sidecar_len)
-		return 0;
-	sidecar_name(p->sn.s, side);
-	fd = backing_open(p->dir->fd, side, O_RDONLY, 0);
-	return fd < 0 ? fd : backing_sync(fd);
-}
-
-void place_remove_sidecar(const struct place *p)
-{
-	char side[256];
-
-	if (!p->sn.sidecar_len)
-		return;
-	sidecar_name(p->sn.s, side);
-	backing_unlink(p->dir->fd, side, 0); /* an orphan is harmless */
-}
-
 /* ---- stored names ------------------------------------------------------------------- */
 
 enum stored_kind entry_kind(const struct store *st, const char *stored)
@@ -276,58 +166,4 @@ int rename_new(int dirfd, const char *name, int newdirfd, const char *newname)
 	if (r != -ENOENT)
 		return r ? r : -EEXIST;
 	return backing_rename(dirfd, name, newdirfd, newname, 0);
-}
-
-/* ---- locks of directories ------------------------------------------------------------------ */
-
-#define NS_MAX 4u
-
-/* By address, each once. */
-static unsigned int ns_sort(struct object *const *dirs, unsigned int n, struct object **ret)
-{
-	unsigned int out = 0;
-
-	for (unsigned int i = 0; i < n && out < NS_MAX; i++) {
-		unsigned int at = 0;
-
-		while (at < out && ret[at] < dirs[i])
-			at++;
-		if (!dirs[i] || (at < out && ret[at] == dirs[i]))
-			continue;
-		memmove(ret + at + 1, ret + at, (out - at) * sizeof(*ret));
-		ret[at] = dirs[i];
-		out++;
-	}
-	return out;
-}
-
-static void unlock_set(struct object *const *set, unsigned int n)
-{
-	for (unsigned int i = 0; i < n; i++)
-		pthread_rwlock_unlock(&set[i]->ns);
-}
-
-int ns_lock(struct object *const *dirs, unsigned int n)
-{
-	struct object *set[NS_MAX + 1];
-	bool removed = false;
-
-	n = ns_sort(dirs, n, set);
-	for (unsigned int i = 0; i < n; i++)
-		pthread_rwlock_wrlock(&set[i]->ns);
-	for (unsigned int i = 0; i < n; i++)
-		removed |= dir_is_removed(set[i]);
-	if (removed)
-		unlock_set(set, n);
-	return removed ? -ENOENT : 0;
-}
-
-void ns_unlock(struct object *const *dirs, unsigned int n)
-{
-	struct object *set[NS_MAX + 1];
-
-	n = ns_sort(dirs, n, set);
-	for (unsigned int i = 0; i < n; i++)
-		atomic_fetch_add(&set[i]->changes, 1);
-	unlock_set(set, n);
 }

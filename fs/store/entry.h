@@ -15,8 +15,6 @@
 
 #define TEMP_LEN 24 /* .T, 22 characters */
 
-bool dir_is_removed(struct object *dir);
-
 /* A name in a directory that is pinned meanwhile. */
 struct place {
 	struct object *dir;
@@ -43,14 +41,8 @@ int place_tag(const struct place *p, uint8_t ret[static TAG_LEN]);
  * makes unreadable: sync that first, unless it is known to be on disk.
  */
 int place_make_durable(const struct place *p, struct loaded *l);
-/* A long name's sidecar, before the object is made; *RET_MADE: it was not there. */
-int place_make_sidecar(const struct place *p, bool *ret_made);
-/* Bring it to the disk: before something durable comes under this name. */
-int place_sync_sidecar(const struct place *p);
 /* What P's name leads to, or its sidecar, is not on disk: a fsync of the directory is to see to it. */
 void place_new_name(const struct place *p);
-/* After the object is gone. */
-void place_remove_sidecar(const struct place *p);
 
 /* An object failed to authenticate: -EIO, and an event.  O may be NULL. */
 static inline int entry_integrity(struct store *st, struct object *o, const char *why)
@@ -64,15 +56,29 @@ int temp_name(char ret[static TEMP_LEN + 1]);
 /* Rename within DIRFD, never over another; also where RENAME_NOREPLACE is not known. */
 int rename_new(int dirfd, const char *name, int newdirfd, const char *newname);
 
-/* Lock N directories (some the same, or NULL) for a change of names.  -ENOENT: one is gone. */
-int ns_lock(struct object *const *dirs, unsigned int n);
-void ns_unlock(struct object *const *dirs, unsigned int n);
-
 /* What STORED is in the volume's name mode. */
 enum stored_kind entry_kind(const struct store *st, const char *stored);
 /* T of the name STORED. */
 int entry_tag(struct object *dir, struct loaded *dl, const char *stored,
 	      uint8_t ret[static MAC_LEN]);
+
+/* ---- sidecar.c ---- */
+
+/* The sidecar's name of STORED, a long one. */
+void sidecar_name(const char *stored, char ret[static 256]);
+/* A long name's sidecar, before the object is made; *RET_MADE: it was not there. */
+int place_make_sidecar(const struct place *p, bool *ret_made);
+/* Bring it to the disk: before something durable comes under this name. */
+int place_sync_sidecar(const struct place *p);
+/* After the object is gone. */
+void place_remove_sidecar(const struct place *p);
+
+/* ---- ns_lock.c ---- */
+
+bool dir_is_removed(struct object *dir);
+/* Lock N directories (some the same, or NULL) for a change of names.  -ENOENT: one is gone. */
+int ns_lock(struct object *const *dirs, unsigned int n);
+void ns_unlock(struct object *const *dirs, unsigned int n);
 
 /* ---- object.c ---- */
 

@@ -3,6 +3,8 @@
  * When what is dirty goes out: the list of dirty objects, and the flush of one
  * of them, of the aged, of a zone, of all.
  */
+#include <errno.h>
+
 #include "fs/store/content.h"
 #include "fs/store/touched.h"
 
@@ -47,6 +49,37 @@ bool loaded_take_dirty(struct loaded *l)
 	}
 	pthread_mutex_unlock(&st->dirty_lock);
 	return was;
+}
+
+static struct object *oldest_dirty(struct store *st)
+{
+	struct object *o = NULL;
+	struct loaded *l;
+
+	pthread_mutex_lock(&st->dirty_lock);
+	l = TAILQ_FIRST(&st->dirty);
+	if (l)
+		o = object_get(l->o);
+	pthread_mutex_unlock(&st->dirty_lock);
+	return o;
+}
+
+void store_throttle(struct store *st)
+{
+	struct object *o;
+	int r = 0;
+
+	while (r == 0 && st->ndirty > st->resident_max / 2 && (o = oldest_dirty(st))) {
+		struct zone *z = o->zone; /* it may be another than the caller's */
+
+		r = zone_enter_within(z, ZONE_DRAIN);
+		if (r == 0) {
+			/* Who cannot be flushed reports it at his own fsync. */
+			r = z->held || z != o->zone ? -EBUSY : object_flush(o);
+			zone_leave(z, ZONE_DRAIN);
+		}
+		object_put(o);
+	}
 }
 
 void object_drop(struct object *o)

@@ -264,7 +264,7 @@ void table_rekey(struct object *o, const struct stat *st_buf);
  */
 bool object_tryget(struct object *o);
 /*
- * entry.c: before a change that makes an object dirty: dirty objects cannot be
+ * flush.c: before a change that makes an object dirty: dirty objects cannot be
  * unloaded, so when they are many the oldest go out first.  The zone is
  * entered; no lock is held.
  */
