@@ -36,6 +36,8 @@ def tables(path):
     yield "One run on %d processors with Linux %s;" % (
         report["cpus"], report["kernel"].split("-")[0])
     yield "ms and MiB are in all."
+    if report.get("note"):
+        yield report["note"]
     for key, title, steps, scale in SERIES:
         series = report["series"].get(key)
         if series:

@@ -3,7 +3,7 @@
 """What cmkfs costs as the work grows: more files, and larger ones.
 
   scale.py [--files N,...] [--gib N,...] [--sparse N,...] [--systems raw,cmkfs,...] [--on DIR]
-           [--json FILE]
+           [--json FILE] [--note TEXT]
 
 Files of 1,000 bytes, a thousand to a directory, are created, locked away with all of them known
 and some open, and cold, that is mounted anew with the page cache dropped, listed, looked at, read
@@ -96,8 +96,8 @@ def measure(o, key, sizes, results):
 
 def write(o, results):
     with open(o.json, "w", encoding="utf-8") as file:
-        json.dump({"kernel": os.uname().release, "cpus": os.cpu_count(), "series": results}, file,
-                  indent=1)
+        json.dump({"kernel": os.uname().release, "cpus": os.cpu_count(), "note": o.note,
+                   "series": results}, file, indent=1)
         file.write("\n")
 
 
@@ -114,6 +114,7 @@ def main():
     parser.add_argument("--on", default=os.environ.get("TMPDIR", "/tmp"), metavar="DIR")
     parser.add_argument("--options", default="", help="for cmkfs mount -o")
     parser.add_argument("--json", metavar="FILE")
+    parser.add_argument("--note", default="", help="a sentence about the run, for the manual")
     o = parser.parse_args()
     for signum in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(signum, lambda *_: sys.exit(130))
