@@ -184,6 +184,8 @@ int group_get(struct loaded *l, uint32_t g, bool create, struct group **ret);
 bool group_unclean(struct group *grp, int *ret_error);
 /* Chunks whose places the entries name now. */
 void group_names(const struct group *grp, uint64_t ret[static 2]);
+/* The same of N entries, TAIL not among them. */
+void entries_names(const struct entry *e, uint32_t n, uint32_t tail, uint64_t ret[static 2]);
 
 /* ---- presence.c: which groups a header has; loaded.lock is held ---- */
 

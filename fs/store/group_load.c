@@ -8,18 +8,17 @@
 #include "crypto/secret.h"
 #include "fs/store/content.h"
 
-static void names_of(const struct group *grp, const struct entry *e, uint32_t tail,
-		     uint64_t ret[static 2])
+void entries_names(const struct entry *e, uint32_t n, uint32_t tail, uint64_t ret[static 2])
 {
 	ret[0] = ret[1] = 0;
-	for (uint32_t i = 0; i < group_chunks(grp->g); i++)
+	for (uint32_t i = 0; i < n; i++)
 		if (!entry_is_hole(&e[i]) && i != tail)
 			bit_set(ret, i);
 }
 
 void group_names(const struct group *grp, uint64_t ret[static 2])
 {
-	names_of(grp, grp->e, grp->tail, ret);
+	entries_names(grp->e, group_chunks(grp->g), grp->tail, ret);
 }
 
 /* One slot of a pair. */
@@ -90,6 +89,7 @@ int group_load(struct loaded *l, struct group *grp, const struct epochs *known)
 	struct store *st = l->o->st;
 	uint8_t *block = malloc(2 * SLOT);
 	struct slot pair[2], *t = pair, *other = pair + 1;
+	const struct entry *beside;
 	int r = 0;
 	ssize_t got;
 
@@ -118,10 +118,11 @@ int group_load(struct loaded *l, struct group *grp, const struct epochs *known)
 	memcpy(grp->e, t->block + GROUP_ENTRIES_OFFSET, sizeof(struct entry) * GROUP_CHUNKS);
 	grp->uses = t->s.uses;
 	grp->pair.gen = t->s.gen;
-	names_of(grp, grp->e, NO_TAIL, grp->pair.disk_names);
+	group_names(grp, grp->pair.disk_names);
+	beside = (const struct entry *)(other->block + GROUP_ENTRIES_OFFSET);
 	if (session_unclean(st, t->s.session)) {
 		struct base_slot base = {
-			.e = (const struct entry *)(other->block + GROUP_ENTRIES_OFFSET),
+			.e = beside,
 			.key = other->gk, .gen = other->s.gen, .tail_chunk = NO_TAIL,
 		};
 		bool have = t->s.base && !other->bad && other->s.gen == t->s.base &&
@@ -131,6 +132,8 @@ int group_load(struct loaded *l, struct group *grp, const struct epochs *known)
 		r = group_resolve(l, grp, t->s.base, have ? &base : NULL);
 	} else if (t->s.session == session_current(st)) {
 		grp->pair.unknown = true;
+		if (!other->bad) /* perhaps it is the durable one: what it names is not to be written over */
+			entries_names(beside, GROUP_CHUNKS, NO_TAIL, grp->pair.dur_names);
 	} else {
 		grp->pair.dur = grp->pair.gen;
 		memcpy(grp->pair.dur_names, grp->pair.disk_names, sizeof(grp->pair.dur_names));

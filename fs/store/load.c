@@ -93,6 +93,21 @@ static int resolve_header(struct loaded *l, const uint8_t *blocks, struct slot_t
 	return r;
 }
 
+/*
+ * The header's slot is of this session, but perhaps not durable: the other one
+ * is then, and what it names is not to be written over.
+ */
+static void names_beside(struct loaded *l, const uint8_t *blocks, const struct slot_try *other,
+			 unsigned int n)
+{
+	struct entry e[GROUP0_CHUNKS];
+
+	if (other->why || l->h.type != OBJECT_FILE || loaded_is_xts(l))
+		return;
+	entries_of(&other->h, blocks + (1 - n) * SLOT, e);
+	entries_names(e, GROUP0_CHUNKS, NO_TAIL, l->g0->pair.dur_names);
+}
+
 /* W4: whether group 0 or the group of the end may name something beyond it. */
 static bool end_unclean(struct loaded *l)
 {
@@ -157,6 +172,7 @@ static int loaded_from(struct object *o, const uint8_t *blocks, struct slot_try 
 		r = resolve_header(l, blocks, &t[1 - n], n);
 	} else if (l->h.session == session_current(o->st)) {
 		l->g0->pair.unknown = true;
+		names_beside(l, blocks, &t[1 - n], n);
 		l->discarded = true; /* by an earlier residence, perhaps */
 	} else {
 		l->g0->pair.dur = l->g0->pair.gen;

@@ -132,9 +132,7 @@ int group_resolve(struct loaded *l, struct group *grp, uint64_t base_gen,
 	grp->pair.dur = base ? base_gen : 0;
 	grp->pair.dur_names[0] = grp->pair.dur_names[1] = 0;
 	if (base)
-		for (uint32_t i = 0; i < group_chunks(grp->g); i++)
-			if (!entry_is_hole(&base->e[i]) && base->tail_chunk != i)
-				bit_set(grp->pair.dur_names, i);
+		entries_names(base->e, group_chunks(grp->g), base->tail_chunk, grp->pair.dur_names);
 	r = resolve_failed(&v, base_gen, base, failed);
 	grp->dirty = false; /* nothing is written before it is settled */
 out:
