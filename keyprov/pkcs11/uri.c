@@ -39,11 +39,12 @@ static int check_query(const char *s, struct kp_error *e)
 	return 0;
 }
 
+/* One that begins with a zero p11-kit leaves out of the URIs that it writes. */
 static bool blank(const unsigned char *s, size_t n)
 {
 	while (n && (s[n - 1] == ' ' || !s[n - 1]))
 		n--;
-	return !n;
+	return !n || !s[0];
 }
 
 static bool has_value(P11KitUri *u, ck_attribute_type_t type)

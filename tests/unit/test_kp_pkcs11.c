@@ -58,6 +58,7 @@ static void uri_that_would_be_dangerous_or_vague_is_refused(void **state)
 		{ "pkcs11:object=k", "which token" },
 		{ "pkcs11:token=;object=k", "which token" },
 		{ "pkcs11:token=%00;object=k", "which token" },
+		{ "pkcs11:token=%00e;object=k", "which token" },
 		{ "pkcs11:token=t", "which key" },
 		{ "pkcs11:token=t;object=", "which key" },
 		{ "pkcs11:token=t;object=k;type=cert", "does not name a key" },
