@@ -22,7 +22,7 @@
 
 #define WATCH_NS 50000	  /* how long to look before sleeping */
 #define SHORT_NS 100000	  /* a wait that was shorter makes it worth to look */
-#define LONG_YIELD_NS 100000  /* others want the processor for longer than a request takes */
+#define LONG_YIELD_NS 500000 /* another program had a slice: whom we wait for asks sooner */
 #define CROWDED_NS 50000000LL /* how long not to look after that, doubled up to … */
 #define CROWDED_MAX_NS 3200000000LL
 #define TICK_NS 1000000	  /* of the lookout */
