@@ -337,6 +337,9 @@ class Model:
         order = list(reversed(cands))
         if st and self.blank(full, st):
             order = sorted(cands, key=lambda c: c is None or not self.nodes[c].must)
+            if any(c is not None and self.nodes[c].kind == "f" and not self.nodes[c].synced
+                   for c in cands):
+                self.unsynced.add(full)    # it may be that one, and a check can tell
         for number in [c for c in dict.fromkeys(order) if c is not None] if st else []:
             node = self.nodes[number]
             kind = {stat.S_IFREG: "f", stat.S_IFDIR: "d", stat.S_IFLNK: "l"}.get(
