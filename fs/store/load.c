@@ -115,8 +115,8 @@ static bool end_unclean(struct loaded *l)
 
 	if (l->h.type != OBJECT_FILE)
 		return false;
-	if (loaded_is_xts(l))
-		return l->header_settle;
+	if (loaded_is_xts(l)) /* no entry tells what a write that never got its header left there */
+		return true;
 	if (chunk_group(n ? n - 1 : 0))
 		return true; /* its slot is looked at when the file grows */
 	for (uint32_t i = (uint32_t)n; i < GROUP0_CHUNKS; i++)

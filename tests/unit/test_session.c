@@ -191,6 +191,80 @@ static void a_forged_session_file_is_refused(void **state)
 	f->st = NULL;
 }
 
+static int setup_xts(void **state)
+{
+	return setup_suite(state, SUITE_XTS);
+}
+
+/* A copy of the volume in use, as a daemon that dies leaves it. */
+static void crash(struct fixture *f)
+{
+	struct fixture left = *f;
+	char cmd[300];
+
+	snprintf(f->dir, sizeof(f->dir), "%.60s.crash", left.dir);
+	snprintf(cmd, sizeof(cmd), "cp -a %s %s", left.dir, f->dir);
+	assert_int_equal(system(cmd), 0);
+	leave(&left);
+	fixture_destroy(&left);
+	fixture_open(f, false);
+	enter(f);
+}
+
+static void let_go(struct fixture *f, struct object *o)
+{
+	uint64_t max = f->st->resident_max;
+
+	assert_int_equal(object_flush(o), 0);
+	object_put(o);
+	f->st->resident_max = 0;
+	store_trim(f->st);
+	store_trim(f->st);
+	f->st->resident_max = max;
+}
+
+static void is_zero(struct object *o, uint64_t off, size_t n)
+{
+	static const uint8_t zero[CHUNK];
+	uint8_t buf[4 * CHUNK], *p;
+
+	assert_true(n <= CHUNK);
+	assert_int_equal(object_read(o, buf, sizeof(buf), n, off, &p), n);
+	assert_memory_equal(p, zero, n);
+}
+
+/* XTS has no entries: bytes beyond the end tell by nothing that they never were part of the file. */
+static void what_lay_beyond_the_end_is_not_seen_when_an_xts_file_grows(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t buf[5000];
+	struct object *o;
+	struct stat st;
+
+	assert_int_equal(object_mknod(store_root(f->st), "file", S_IFREG | 0644, 0, &ROOT, &o, &st), 0);
+	memset(buf, 'a', sizeof(buf));
+	assert_int_equal(object_write(o, buf, sizeof(buf), 0), 0);
+	object_put(o);
+	remount(f);
+
+	o = at(f, "file");
+	memset(buf, 'b', 500);
+	assert_int_equal(object_write(o, buf, 500, 5000), 0); /* in place; the header goes out later */
+	object_put(o);
+	crash(f);
+
+	o = at(f, "file");
+	memset(buf, 'c', 10);
+	assert_int_equal(object_write(o, buf, 10, 0), 0); /* settles it */
+	let_go(f, o);
+	o = at(f, "file");
+	assert_int_equal(object_getattr(o, &st), 0);
+	assert_int_equal(st.st_size, 5000);
+	assert_int_equal(object_truncate(o, 6000), 0);
+	is_zero(o, 5000, 1000);
+	object_put(o);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -203,6 +277,8 @@ int main(void)
 		T(a_reader_takes_what_the_writer_has_open_as_unclean),
 		T(a_full_list_refuses_a_writer),
 		T(a_forged_session_file_is_refused),
+		cmocka_unit_test_setup_teardown(what_lay_beyond_the_end_is_not_seen_when_an_xts_file_grows,
+						setup_xts, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
