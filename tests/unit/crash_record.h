@@ -9,7 +9,6 @@
 
 #include "volume_fixture.h"
 
-#include "fs/store/internal.h"
 
 #define EVENTS_MAX 8192u
 

@@ -8,8 +8,6 @@
 
 #include "volume_fixture.h"
 
-#include "fs/store/internal.h"
-
 static const struct cred ROOT = { .uid = 0, .gid = 0 };
 
 static inline void enter(struct fixture *f)

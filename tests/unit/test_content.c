@@ -10,7 +10,6 @@
 #include <linux/falloc.h>
 #include <time.h>
 
-#include "fs/store/internal.h"
 #include "fs/store/rekey.h"
 
 #define LIMIT (1600u << 10) /* three groups */
@@ -133,13 +132,8 @@ static void do_zero(struct model *m, int mode)
 
 static void evict(struct model *m)
 {
-	uint64_t max = m->f.st->resident_max;
-
-	m->f.st->resident_max = 0;
 	assert_int_equal(object_flush(m->o), 0);
-	store_trim(m->f.st);
-	store_trim(m->f.st);
-	m->f.st->resident_max = max;
+	fixture_evict(&m->f);
 }
 
 static int stop_sometimes(void *arg, uint64_t bytes)

@@ -140,13 +140,8 @@ static void do_punch(struct run *r, struct version *v, uint64_t off, uint64_t n)
 
 static void evict(struct run *r)
 {
-	uint64_t max = r->f.st->resident_max;
-
 	assert_true(!object_flush(r->o) || r->faulty);
-	r->f.st->resident_max = 0;
-	store_trim(r->f.st);
-	store_trim(r->f.st);
-	r->f.st->resident_max = max;
+	fixture_evict(&r->f);
 }
 
 /* One operation; the new version is V.  True: it ended with an fsync. */

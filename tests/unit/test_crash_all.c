@@ -136,13 +136,8 @@ static void append(struct model *m, struct object *o, struct version *v)
 
 static void evict(struct fixture *f, struct object *o)
 {
-	uint64_t max = f->st->resident_max;
-
 	assert_int_equal(object_flush(o), 0);
-	f->st->resident_max = 0;
-	store_trim(f->st);
-	store_trim(f->st);
-	f->st->resident_max = max;
+	fixture_evict(f);
 }
 
 static void step(struct model *m, struct object *o, unsigned int i)

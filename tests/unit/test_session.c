@@ -196,15 +196,10 @@ static int setup_xts(void **state)
 	return setup_suite(state, SUITE_XTS);
 }
 
-/* A copy of the volume in use, as a daemon that dies leaves it. */
 static void crash(struct fixture *f)
 {
-	struct fixture left = *f;
-	char cmd[300];
+	struct fixture left = fixture_copy(f);
 
-	snprintf(f->dir, sizeof(f->dir), "%.60s.crash", left.dir);
-	snprintf(cmd, sizeof(cmd), "cp -a %s %s", left.dir, f->dir);
-	assert_int_equal(system(cmd), 0);
 	leave(&left);
 	fixture_destroy(&left);
 	fixture_open(f, false);
@@ -213,14 +208,9 @@ static void crash(struct fixture *f)
 
 static void let_go(struct fixture *f, struct object *o)
 {
-	uint64_t max = f->st->resident_max;
-
 	assert_int_equal(object_flush(o), 0);
 	object_put(o);
-	f->st->resident_max = 0;
-	store_trim(f->st);
-	store_trim(f->st);
-	f->st->resident_max = max;
+	fixture_evict(f);
 }
 
 static void is_zero(struct object *o, uint64_t off, size_t n)

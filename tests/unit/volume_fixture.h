@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "fs/store/store.h"
+#include "fs/store/internal.h"
 
 struct fixture {
 	char dir[80];
@@ -101,6 +101,32 @@ static inline void fixture_destroy(struct fixture *f)
 {
 	fixture_close(f);
 	nftw(f->dir, fixture_rm, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/*
+ * F is from now on a copy, not open yet, of its directory as a daemon that dies
+ * leaves it: what is not flushed is lost.  Returns the original, still open.
+ */
+static inline struct fixture fixture_copy(struct fixture *f)
+{
+	struct fixture left = *f;
+	char cmd[300];
+
+	snprintf(f->dir, sizeof(f->dir), "%.60s.crash", left.dir);
+	snprintf(cmd, sizeof(cmd), "cp -a %s %s", left.dir, f->dir);
+	assert_int_equal(system(cmd), 0);
+	return left;
+}
+
+/* Let go of every loaded object that nobody uses and that is not dirty. */
+static inline void fixture_evict(struct fixture *f)
+{
+	uint64_t max = f->st->resident_max;
+
+	f->st->resident_max = 0;
+	store_trim(f->st);
+	store_trim(f->st); /* what was used since the last time goes later */
+	f->st->resident_max = max;
 }
 
 #endif
