@@ -14,7 +14,6 @@ from report import figure
 from systems import NO_PEERS, TOP
 
 PAGE = os.path.join(TOP, "man", "cmkfs-performance.7")
-BEGIN, END = '.\\" begin tables\n', '.\\" end tables\n'
 OURS = (("cmkfs", "\\(mu"), ("cmkfs-xts", "XTS"), ("cmkfs-uring", "uring"))
 COLUMNS = '"overwrite 4K + fsync (/s)" "530,834" "170,123" "gocryptfs-2.6.1 3,511" "1.87" "3.91" 1.20'
 
@@ -76,14 +75,15 @@ def tables(path):
         yield from table(place, found["results"], report["units"])
 
 
-def main():
+def put(begin, end, results, tables_of):
+    """The tables of each file that matches RESULTS, between the two lines.  The exit code."""
     with open(PAGE, encoding="utf-8") as file:
         old = file.read()
-    head, rest = old.split(BEGIN)
+    head, rest = old.split(begin)
     lines = []
-    for path in sorted(glob.glob(os.path.join(TOP, "tests", "bench", "results", "[0-9]*.json"))):
-        lines += tables(path)
-    new = head + BEGIN + "".join(line + "\n" for line in lines) + END + rest.split(END)[1]
+    for path in sorted(glob.glob(os.path.join(TOP, "tests/bench/results", results))):
+        lines += tables_of(path)
+    new = head + begin + "".join(line + "\n" for line in lines) + end + rest.split(end)[1]
     if sys.argv[1:] == ["--check"]:
         return int(new != old)
     with open(PAGE, "w", encoding="utf-8") as file:
@@ -92,4 +92,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(put('.\\" begin tables\n', '.\\" end tables\n', "*.json", tables))

@@ -4,17 +4,13 @@
 
   page_scale.py [--check]      with --check: exit 1 if the page holds others
 """
-import glob
 import json
 import os
 import sys
 
-from page import PAGE
+from page import put
 from report import figure
 from scale import SERIES, cell
-from systems import TOP
-
-BEGIN, END = '.\\" begin scale\n', '.\\" end scale\n'
 
 
 def table(steps, scale, name, by_size):
@@ -47,20 +43,5 @@ def tables(path):
                 yield from table(steps, scale, name, by_size)
 
 
-def main():
-    with open(PAGE, encoding="utf-8") as file:
-        old = file.read()
-    head, rest = old.split(BEGIN)
-    lines = []
-    for path in sorted(glob.glob(os.path.join(TOP, "tests/bench/results/scale/*.json"))):
-        lines += tables(path)
-    new = head + BEGIN + "".join(line + "\n" for line in lines) + END + rest.split(END)[1]
-    if sys.argv[1:] == ["--check"]:
-        return int(new != old)
-    with open(PAGE, "w", encoding="utf-8") as file:
-        file.write(new)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(put('.\\" begin scale\n', '.\\" end scale\n', "scale/*.json", tables))
