@@ -146,7 +146,7 @@ static int make_special(const struct place *p, mode_t mode, dev_t rdev, const st
 int object_mknod(struct object *dir, const char *name, mode_t mode, dev_t rdev,
 		 const struct cred *cred, struct object **ret, struct stat *ret_st)
 {
-	bool sidecar = false, regular = S_ISREG(mode) || !(mode & S_IFMT);
+	bool sidecar, regular = S_ISREG(mode) || !(mode & S_IFMT);
 	struct place p;
 	int r;
 
@@ -155,18 +155,13 @@ int object_mknod(struct object *dir, const char *name, mode_t mode, dev_t rdev,
 	r = place_open(dir, name, true, &p);
 	if (r < 0)
 		return r;
-	r = ns_lock(&dir, 1);
-	if (r < 0)
-		goto out;
-	mode = mode_for(dir, cred, mode);
-	r = place_make_sidecar(&p, &sidecar);
-	if (r == 0)
+	r = place_begin_new(&p, &sidecar);
+	if (r == 0) {
+		mode = mode_for(dir, cred, mode);
 		r = regular ? make_file(&p, mode, cred, ret, ret_st) :
 			      make_special(&p, mode, rdev, cred, ret, ret_st);
-	if (r < 0 && sidecar)
-		place_remove_sidecar(&p);
-	ns_unlock(&dir, 1);
-out:
+		place_end_new(&p, sidecar, r);
+	}
 	place_close(&p);
 	return r;
 }

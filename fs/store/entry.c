@@ -36,6 +36,25 @@ int place_open(struct object *dir, const char *name, bool change, struct place *
 	return r == -EINVAL && !change ? -ENOENT : r;
 }
 
+int place_begin_new(const struct place *p, bool *ret_sidecar)
+{
+	int r = ns_lock(&p->dir, 1);
+
+	if (r < 0)
+		return r;
+	r = place_make_sidecar(p, ret_sidecar);
+	if (r < 0)
+		place_end_new(p, *ret_sidecar, r);
+	return r;
+}
+
+void place_end_new(const struct place *p, bool sidecar, int r)
+{
+	if (r < 0 && sidecar)
+		place_remove_sidecar(p);
+	ns_unlock(&p->dir, 1);
+}
+
 void place_close(struct place *p)
 {
 	object_unpin(p->dir);
@@ -74,7 +93,7 @@ static bool may_be_durable(struct loaded *l)
 	bool r;
 
 	pthread_rwlock_rdlock(&l->g0->lock);
-	r = S_ISDIR(l->o->type) || l->g0->pair.dur || l->g0->pair.unknown;
+	r = S_ISDIR(l->o->type) || pair_may_be_durable(&l->g0->pair);
 	pthread_rwlock_unlock(&l->g0->lock);
 	return r;
 }

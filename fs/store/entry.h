@@ -31,6 +31,13 @@ struct place {
  */
 int place_open(struct object *dir, const char *name, bool change, struct place *ret);
 void place_close(struct place *p);
+/*
+ * For something new at P: its directory is locked and the sidecar of a long name
+ * there, *RET_SIDECAR telling whether it was made.  place_end_new() ends that,
+ * and takes the sidecar back if R says that nothing came of it.  -ENOENT: DIR is gone.
+ */
+int place_begin_new(const struct place *p, bool *ret_sidecar);
+void place_end_new(const struct place *p, bool sidecar, int r);
 /* What lies at the place.  -ENOENT. */
 int place_stat(const struct place *p, struct stat *ret);
 /* The directory that lies at P now: a reference.  -ENOENT, -ENOTDIR, -ENOMEM. */
@@ -68,7 +75,9 @@ int entry_tag(struct object *dir, struct loaded *dl, const char *stored,
 void sidecar_name(const char *stored, char ret[static 256]);
 /* A long name's sidecar, before the object is made; *RET_MADE: it was not there. */
 int place_make_sidecar(const struct place *p, bool *ret_made);
-/* Bring it to the disk: before something durable comes under this name. */
+/* Bring that of STORED to the disk: before something durable comes under this name. */
+int sidecar_sync(int dirfd, const char *stored);
+/* The same of P's name, if it is a long one. */
 int place_sync_sidecar(const struct place *p);
 /* After the object is gone. */
 void place_remove_sidecar(const struct place *p);

@@ -5,7 +5,7 @@
  */
 #include <errno.h>
 
-#include "fs/store/content.h"
+#include "fs/store/entry.h"
 
 /*
  * The root of a zone: what is above it has another zone's keys, and that may be
@@ -50,13 +50,7 @@ static int sync_path(struct object *o)
 		l->synced_once = !r;
 	}
 	if (!r && stored_kind(stored, strlen(stored)) == STORED_LONG) {
-		int fd;
-
-		stored[1] = 'N';
-		fd = backing_open(parent->fd, stored, O_RDONLY, 0);
-		r = fd < 0 ? fd : backing_sync(fd);
-		if (fd >= 0)
-			close(fd);
+		r = sidecar_sync(parent->fd, stored);
 		if (!r)
 			r = backing_sync_dir(parent->fd);
 	}

@@ -47,6 +47,12 @@ struct pair {
 	uint64_t dur_names[2];	/* chunks whose places slot dur names */
 };
 
+/* A power cut may leave something of it. */
+static inline bool pair_may_be_durable(const struct pair *p)
+{
+	return p->dur || p->unknown;
+}
+
 struct group {
 	uint32_t g;
 	_Atomic unsigned int refs; /* of the table and of users */

@@ -124,39 +124,41 @@ static int make_dir(const struct place *p, const char *tmp, mode_t mode, const s
 	return 0;
 }
 
+static int mkdir_locked(const struct place *p, mode_t mode, const struct cred *cred,
+			struct object **ret, struct stat *ret_st)
+{
+	char tmp[TEMP_LEN + 1];
+	int r = temp_name(tmp);
+
+	if (r == 0)
+		r = place_touch(p, NULL);
+	if (r == 0)
+		r = backing_mkdir(p->dir->fd, tmp, mode | 0700);
+	if (r < 0)
+		return r;
+	r = make_dir(p, tmp, mode, cred, ret, ret_st);
+	if (r < 0)
+		dir_remove(p->dir->fd, tmp);
+	else
+		place_new_name(p);
+	return r;
+}
+
 int object_mkdir(struct object *dir, const char *name, mode_t mode, const struct cred *cred,
 		 struct object **ret, struct stat *ret_st)
 {
-	char tmp[TEMP_LEN + 1];
-	bool sidecar = false;
+	bool sidecar;
 	struct place p;
 	int r;
 
 	r = place_open(dir, name, true, &p);
 	if (r < 0)
 		return r;
-	r = ns_lock(&dir, 1);
-	if (r < 0)
-		goto out;
-	mode = mode_for(dir, cred, mode);
-	r = place_make_sidecar(&p, &sidecar);
-	if (r == 0)
-		r = temp_name(tmp);
-	if (r == 0)
-		r = place_touch(&p, NULL);
-	if (r == 0)
-		r = backing_mkdir(dir->fd, tmp, mode | 0700);
+	r = place_begin_new(&p, &sidecar);
 	if (r == 0) {
-		r = make_dir(&p, tmp, mode, cred, ret, ret_st);
-		if (r < 0)
-			dir_remove(dir->fd, tmp);
-		else
-			place_new_name(&p);
+		r = mkdir_locked(&p, mode_for(dir, cred, mode), cred, ret, ret_st);
+		place_end_new(&p, sidecar, r);
 	}
-	if (r < 0 && sidecar)
-		place_remove_sidecar(&p);
-	ns_unlock(&dir, 1);
-out:
 	place_close(&p);
 	return r;
 }

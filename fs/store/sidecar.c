@@ -50,16 +50,19 @@ int place_make_sidecar(const struct place *p, bool *ret_made)
 	return r;
 }
 
-int place_sync_sidecar(const struct place *p)
+int sidecar_sync(int dirfd, const char *stored)
 {
 	_cleanup_close_ int fd = -1;
 	char side[256];
 
-	if (!p->sn.sidecar_len)
-		return 0;
-	sidecar_name(p->sn.s, side);
-	fd = backing_open(p->dir->fd, side, O_RDONLY, 0);
+	sidecar_name(stored, side);
+	fd = backing_open(dirfd, side, O_RDONLY, 0);
 	return fd < 0 ? fd : backing_sync(fd);
+}
+
+int place_sync_sidecar(const struct place *p)
+{
+	return p->sn.sidecar_len ? sidecar_sync(p->dir->fd, p->sn.s) : 0;
 }
 
 void place_remove_sidecar(const struct place *p)

@@ -84,7 +84,7 @@ int object_symlink(struct object *dir, const char *name, const char *target,
 		   const struct cred *cred, struct object **ret, struct stat *ret_st)
 {
 	char text[SYMLINK_STORED_MAX + 1];
-	bool sidecar = false;
+	bool sidecar;
 	struct place p;
 	int r;
 
@@ -93,16 +93,11 @@ int object_symlink(struct object *dir, const char *name, const char *target,
 		return r;
 	r = symlink_seal(p.dl->k->sk, p.sn.tag, target, strlen(target), text);
 	if (r == 0)
-		r = ns_lock(&dir, 1);
-	if (r < 0)
-		goto out;
-	r = place_make_sidecar(&p, &sidecar);
-	if (r == 0)
+		r = place_begin_new(&p, &sidecar);
+	if (r == 0) {
 		r = make_link(&p, text, cred, ret, ret_st);
-	if (r < 0 && sidecar)
-		place_remove_sidecar(&p);
-	ns_unlock(&dir, 1);
-out:
+		place_end_new(&p, sidecar, r);
+	}
 	place_close(&p);
 	return r;
 }
