@@ -65,9 +65,7 @@ int barrier_locked(struct loaded *l)
 
 	if (r)
 		return r;
-	pthread_rwlock_rdlock(&l->lock);
-	r = group_snapshot(l, false, &all, &n);
-	pthread_rwlock_unlock(&l->lock);
+	r = group_snapshot_all(l, &all, &n);
 	if (r)
 		return r;
 	if (!l->header_settle)

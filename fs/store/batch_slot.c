@@ -84,10 +84,7 @@ static void header_area(struct header *h, struct group *g0, uint8_t area[static 
 		h->flags |= FLAG_TAIL;
 		*ret_tail = n - 1;
 	}
-	names[0] = names[1] = 0;
-	for (uint32_t i = 0; i < n; i++)
-		if (!entry_is_hole(&g0->e[i]) && i != *ret_tail)
-			bit_set(names, i);
+	entries_names(g0->e, n, *ret_tail, names);
 }
 
 /* The image of the header's next generation; H is the snapshot it describes. */

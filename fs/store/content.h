@@ -206,6 +206,8 @@ void group_drop_locked(struct loaded *l, uint32_t g);
 void group_cut_locked(struct loaded *l, uint32_t g);
 /* Each group of the table (g ≥ 1), with references taken: *RET is malloc'd. */
 int group_snapshot(struct loaded *l, bool dirty_only, struct group ***ret, uint32_t *ret_n);
+/* The same of all, for who does not hold loaded.lock. */
+int group_snapshot_all(struct loaded *l, struct group ***ret, uint32_t *ret_n);
 void group_drop_all_locked(struct loaded *l);
 /* Let go of L's groups that have no user and no change: of those used since the last time, later. */
 void group_drop_idle_locked(struct loaded *l);

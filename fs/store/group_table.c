@@ -173,6 +173,16 @@ int group_snapshot(struct loaded *l, bool dirty_only, struct group ***ret, uint3
 	return 0;
 }
 
+int group_snapshot_all(struct loaded *l, struct group ***ret, uint32_t *ret_n)
+{
+	int r;
+
+	pthread_rwlock_rdlock(&l->lock);
+	r = group_snapshot(l, false, ret, ret_n);
+	pthread_rwlock_unlock(&l->lock);
+	return r;
+}
+
 void group_drop_locked(struct loaded *l, uint32_t g)
 {
 	filter_locked(l, drop_one, g);

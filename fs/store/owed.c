@@ -66,9 +66,7 @@ int owed_finish(struct loaded *l)
 
 	if (!l->owes)
 		return 0;
-	pthread_rwlock_rdlock(&l->lock);
-	r = group_snapshot(l, false, &all, &n);
-	pthread_rwlock_unlock(&l->lock);
+	r = group_snapshot_all(l, &all, &n);
 	if (r)
 		return r;
 	for (uint32_t i = 0; i <= n; i++) {

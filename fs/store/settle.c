@@ -245,9 +245,7 @@ static int settle_loaded(struct loaded *l)
 	uint32_t n;
 	int r;
 
-	pthread_rwlock_rdlock(&l->lock);
-	r = group_snapshot(l, false, &all, &n);
-	pthread_rwlock_unlock(&l->lock);
+	r = group_snapshot_all(l, &all, &n);
 	if (r)
 		return r;
 	for (uint32_t i = 0; i < n; i++) {

@@ -53,7 +53,7 @@ void loaded_drop_tag(struct loaded *l, const uint8_t tag[TAG_LEN])
 
 void loaded_drop_tag_late(struct loaded *l, const uint8_t tag[TAG_LEN])
 {
-	if (!l->g0->pair.dur && !l->g0->pair.unknown) {
+	if (!pair_may_be_durable(&l->g0->pair)) {
 		loaded_drop_tag(l, tag);
 		return;
 	}
@@ -94,5 +94,5 @@ int loaded_commit_tags(struct loaded *l)
 	 * Without a durable slot a power cut loses the object whole: nothing to order.
 	 * But a new directory is on disk when the one that it lies in was synced.
 	 */
-	return loaded_flush(l, S_ISDIR(l->o->type) || l->g0->pair.dur || l->g0->pair.unknown);
+	return loaded_flush(l, S_ISDIR(l->o->type) || pair_may_be_durable(&l->g0->pair));
 }

@@ -100,7 +100,7 @@ static int note_object(struct object *o)
 /* Something of it is on disk, for all that is known. */
 static bool may_be_old(const struct loaded *l)
 {
-	return l->g0->pair.dur || l->g0->pair.unknown || l->header_settle;
+	return pair_may_be_durable(&l->g0->pair) || l->header_settle;
 }
 
 /* And its next slot must not harm that. */

@@ -107,7 +107,7 @@ void change_size(struct loaded *l, uint64_t size)
 static int shrink_locked(struct loaded *l, uint64_t size)
 {
 	uint64_t want = backing_length(l->h.suite, size);
-	bool xts = loaded_is_xts(l), durable = xts && (l->g0->pair.dur || l->g0->pair.unknown);
+	bool xts = loaded_is_xts(l), durable = xts && pair_may_be_durable(&l->g0->pair);
 	int r = xts ? 0 : cut_gcm(l, size, &durable);
 
 	if (r)

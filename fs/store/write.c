@@ -134,19 +134,17 @@ static void grown(struct loaded *l, uint64_t end, bool times)
 	pthread_rwlock_rdlock(&l->lock);
 	known = !times && l->attrs_moved && end <= l->h.size;
 	pthread_rwlock_unlock(&l->lock);
-	if (known) {
-		loaded_mark_dirty(l);
-		return;
+	if (!known) {
+		pthread_rwlock_wrlock(&l->lock);
+		if (end > l->h.size) {
+			l->h.size = end;
+			l->header_dirty = true;
+		}
+		if (times)
+			clock_gettime(CLOCK_REALTIME, &l->mtime);
+		l->attrs_moved = true;
+		pthread_rwlock_unlock(&l->lock);
 	}
-	pthread_rwlock_wrlock(&l->lock);
-	if (end > l->h.size) {
-		l->h.size = end;
-		l->header_dirty = true;
-	}
-	if (times)
-		clock_gettime(CLOCK_REALTIME, &l->mtime);
-	l->attrs_moved = true;
-	pthread_rwlock_unlock(&l->lock);
 	loaded_mark_dirty(l);
 }
 
