@@ -1,19 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Whose open(2) was told ESTALE on a read-only mount: the kernel then walks his
- * path once more, asking for every name.  If what he finds is replaced again
- * meanwhile, as another mount may do all the time, he must not be told a second
- * time.
+ * A read-only mount beside the one that writes: after ESTALE the kernel walks
+ * the caller's path once more, asking for every name, and a second ESTALE is
+ * his answer.  If what he found is replaced again meanwhile, as another mount
+ * may do all the time, he must not be told a second time.
  */
+#include <errno.h>
+#include <linux/fuse.h>
 #include <time.h>
 
 #include "fs/mount/session.h"
 
 #define SLOTS 256
-#define MEMORY_MS 100 /* the kernel comes again at once */
+#define MEMORY_MS 1000 /* the kernel comes again at once, as soon as it gets a processor */
 
-/* By thread: its number, and when (ms, truncated).  A collision is only a telling more. */
-static _Atomic uint64_t told[SLOTS];
+/* By thread.  A collision is only a telling more. */
+static struct {
+	_Atomic uint64_t told;	 /* its number; when (ms, truncated) */
+	_Atomic uintptr_t found; /* the object that its last lookup since led to */
+} slots[SLOTS];
 
 static uint32_t now32(void)
 {
@@ -23,19 +28,44 @@ static uint32_t now32(void)
 	return (uint32_t)(t.tv_sec * 1000 + t.tv_nsec / 1000000);
 }
 
-bool told_stale(fuse_req_t req)
+static uint32_t caller(fuse_req_t req)
 {
-	uint32_t pid = (uint32_t)fuse_req_ctx(req)->pid;
-	uint64_t v = atomic_load_explicit(&told[pid % SLOTS], memory_order_relaxed);
+	return (uint32_t)fuse_req_ctx(req)->pid;
+}
+
+bool again_told(fuse_req_t req)
+{
+	uint32_t pid = caller(req);
+	uint64_t v = atomic_load_explicit(&slots[pid % SLOTS].told, memory_order_relaxed);
 
 	return v >> 32 == pid && now32() - (uint32_t)v < MEMORY_MS;
 }
 
-void tell_stale(fuse_req_t req, bool on)
+void again_found(fuse_req_t req, const struct object *o)
 {
-	uint32_t pid = (uint32_t)fuse_req_ctx(req)->pid;
-	_Atomic uint64_t *t = &told[pid % SLOTS];
+	atomic_store_explicit(&slots[caller(req) % SLOTS].found, (uintptr_t)o, memory_order_relaxed);
+}
 
-	if (on || atomic_load_explicit(t, memory_order_relaxed))
-		atomic_store_explicit(t, on ? (uint64_t)pid << 32 | now32() : 0, memory_order_relaxed);
+void again_forget(fuse_req_t req)
+{
+	_Atomic uint64_t *told = &slots[caller(req) % SLOTS].told;
+
+	if (atomic_load_explicit(told, memory_order_relaxed))
+		atomic_store_explicit(told, 0, memory_order_relaxed);
+}
+
+int again_answer(fuse_req_t req, int r)
+{
+	uint32_t pid = caller(req), at = pid % SLOTS;
+
+	if (r != -ESTALE || !mount_of(req)->opt->read_only || this_request.opcode == FUSE_READ)
+		return r;
+	if (again_told(req) && atomic_load_explicit(&slots[at].found, memory_order_relaxed) ==
+				       (uintptr_t)this_request.object) {
+		again_forget(req);
+		return -ENOENT; /* it went between his lookup and now: for a moment nothing was there */
+	}
+	again_found(req, NULL);
+	atomic_store_explicit(&slots[at].told, (uint64_t)pid << 32 | now32(), memory_order_relaxed);
+	return r;
 }

@@ -49,27 +49,30 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	 * looks the name up again.
 	 */
 	r = this_request.zone ? object_reopen(i->object) : object_check(i->object);
-	if (r == -ESTALE && told_stale(req)) {
+	if (r == -ESTALE && again_told(req))
 		r = object_check(i->object); /* replaced meanwhile: what he found is open */
-		if (r == -ESTALE)
-			r = -ENOENT;
-	}
-	tell_stale(req, r == -ESTALE);
 	if (!r)
+		r = object_hold(i->object);
+	fi->fh = !r;
+	if (!r || r == -EMFILE) /* beyond that number a replaced file is ESTALE to who has it open */
 		r = object_getattr(i->object, &st);
 	if (r < 0) {
+		if (fi->fh)
+			object_let_go(i->object);
 		reply_err(req, r);
 	} else {
+		again_forget(req);
 		fi->keep_cache = note_open(mount_of(req), i, &st);
-		fuse_reply_open(req, fi);
+		if (fuse_reply_open(req, fi) < 0 && fi->fh) /* interrupted: no release follows */
+			object_let_go(i->object);
 	}
 	request_leave(ZONE_NORMAL);
 }
 
 void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	(void)ino;
-	(void)fi;
+	if (fi->fh)
+		object_let_go(inode_of(mount_of(req)->inodes, ino)->object);
 	reply_err(req, 0);
 }
 

@@ -14,16 +14,21 @@
  * For who was told ESTALE a file is opened at once: it can be read then, if
  * another mount replaces it before his open(2) gets here.
  */
-static int lookup_open(struct object *dir, const char *name, struct object **ret, struct stat *st)
+static int lookup_again(fuse_req_t req, struct object *dir, const char *name, struct object **ret,
+			struct stat *st)
 {
-	for (int i = 0; i < LOOKUP_TRIES; i++) {
-		int r = object_lookup(dir, name, ret, st);
+	int r = -ESTALE;
 
-		if (r < 0 || object_check(*ret) != -ESTALE)
-			return r;
-		object_put(*ret);
+	for (int i = 0; i < LOOKUP_TRIES && r == -ESTALE; i++) {
+		r = object_lookup(dir, name, ret, st);
+		if (!r && object_check(*ret) == -ESTALE) {
+			object_put(*ret);
+			r = -ESTALE;
+		}
 	}
-	return -ESTALE;
+	if (!r)
+		again_found(req, *ret);
+	return r; /* after -ENOENT of a name that it knew the kernel comes once more */
 }
 
 void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -37,12 +42,10 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 		return;
 	if (!this_request.zone)
 		r = deploy_lookup(mount_of(req), dir->object, name, &o, &st);
-	else if (mount_of(req)->opt->read_only && told_stale(req))
-		r = lookup_open(dir->object, name, &o, &st);
+	else if (mount_of(req)->opt->read_only && again_told(req))
+		r = lookup_again(req, dir->object, name, &o, &st);
 	else
 		r = object_lookup(dir->object, name, &o, &st);
-	if (r == -ENOENT && mount_of(req)->opt->read_only)
-		tell_stale(req, false);
 	if (r < 0)
 		reply_err(req, r);
 	else

@@ -40,7 +40,7 @@ void request_buffer_put(struct mount *m, uint8_t *buf, size_t used)
 
 void reply_err(fuse_req_t req, int r)
 {
-	fuse_reply_err(req, -r);
+	fuse_reply_err(req, -again_answer(req, r));
 }
 
 struct inode *request_enter(fuse_req_t req, uint64_t id, enum zone_use use)
@@ -66,6 +66,7 @@ int request_gate(struct mount *m, struct inode *i, enum zone_use use)
 {
 	int r = object_enter(i->object, use);
 
+	this_request.object = i->object;
 	this_request.zone = r == 0 ? object_zone(i->object) : NULL;
 	if (r == 0)
 		return 0;

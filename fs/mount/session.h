@@ -80,6 +80,7 @@ struct request {
 	uint32_t opcode;
 	uint32_t write_flags; /* FUSE_WRITE_*, of a WRITE */
 	uint64_t init_flags;  /* FUSE_*, offered by an INIT; the upper half: flags2 */
+	const struct object *object; /* of the node that it is about */
 	struct zone *zone;    /* whose gate was passed; NULL: it is locked, and that by a deployment */
 	struct deploys *deploys; /* then: which let it in */
 	bool way;	      /* then: the node is only on the way to what is deployed */
@@ -122,10 +123,14 @@ int entry_take(struct mount *m, struct object *o, const struct stat *st, unsigne
 
 /* ---- again.c: read-only mounts ---- */
 
-/* Whether the open(2) of who asks was told ESTALE just now, so that the kernel walks his path again. */
-bool told_stale(fuse_req_t req);
-/* Remember that he is (ON), or forget it. */
-void tell_stale(fuse_req_t req, bool on);
+/* Whether who asks was told ESTALE just now, so that the kernel walks his path again. */
+bool again_told(fuse_req_t req);
+/* He was, and a lookup led him to O (only compared, never followed). */
+void again_found(fuse_req_t req, const struct object *o);
+/* He has his answer. */
+void again_forget(fuse_req_t req);
+/* What he is answered if R is the outcome: ESTALE once, -ENOENT if it meets what he found since. */
+int again_answer(fuse_req_t req, int r);
 
 /* What ST says of a file's contents: another number when they are others; never 0. */
 uint64_t attr_stamp(const struct stat *st);

@@ -51,6 +51,24 @@ static bool moved(struct object *o)
 	return r == -ENOENT || (!r && (sb.st_ino != o->ino || sb.st_dev != o->dev));
 }
 
+int object_hold(struct object *o)
+{
+	struct store *st = o->st;
+	int r = -EMFILE;
+
+	if (atomic_fetch_add(&st->holds, 1) < st->resident_max / 2)
+		r = object_pin_fd(o);
+	if (r)
+		atomic_fetch_sub(&st->holds, 1);
+	return r;
+}
+
+void object_let_go(struct object *o)
+{
+	object_unpin(o);
+	atomic_fetch_sub(&o->st->holds, 1);
+}
+
 bool beside_same(struct object *o, struct object *parent, const char *stored, const struct stat *sb)
 {
 	bool r;

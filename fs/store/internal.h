@@ -192,6 +192,7 @@ struct store {
 	pthread_mutex_t clock_lock;
 	TAILQ_HEAD(clock_list, loaded) clock; /* all resident objects, for eviction */
 	_Atomic uint64_t resident, resident_max;
+	_Atomic uint64_t holds; /* read-only stores: files kept open for callers */
 	_Atomic uint64_t removed_at; /* ms: when something lost its last name */
 	_Atomic uint64_t groups, groups_max;
 	_Atomic uint64_t groups_next; /* no trimming below, written under clock_lock */

@@ -348,6 +348,13 @@ int object_check(struct object *o);
  * has written since.  -ESTALE: the name leads elsewhere now, look it up again.
  */
 int object_reopen(struct object *o);
+/*
+ * Keep O's file open while a caller has it, whoever replaces or renames it
+ * meanwhile; until the zone locks.  Each success is paired with
+ * object_let_go().  -EMFILE: as many are kept as may be; -ESTALE as above.
+ */
+int object_hold(struct object *o);
+void object_let_go(struct object *o);
 
 enum { SET_MODE = 1, SET_UID = 2, SET_GID = 4, SET_ATIME = 8, SET_MTIME = 16,
        SET_ATIME_NOW = 32, SET_MTIME_NOW = 64, SET_CTIME = 128 };

@@ -16,7 +16,7 @@ expect_error 6 "mounted at $CASE_DIR/rw" cmkfs mount vol rw2
 
 # From one mount to the other, at once.
 python3 - <<'PY' || fail "close-to-open"
-import os
+import os, time
 def put(name, data, sync):
     with open(name, "wb") as f:
         f.write(data)
@@ -52,6 +52,17 @@ with open("rw/log", "ab", buffering=0) as log:
     assert open("ro/log.1", "rb").read() == b"one\ntwo\n"
     os.unlink("rw/log.1")
     assert os.read(fd, 100)[:4] == b"one\n"
+# One that had nothing on the disk yet when it was opened, moved and removed under its reader.
+young = open("rw/young", "wb")
+fd = os.open("ro/young", os.O_RDONLY)
+os.rename("rw/young", "rw/moved")
+young.write(b"young")
+young.close()
+time.sleep(1.2) # the kernel asks for attributes again
+assert os.pread(fd, 100, 0) in (b"", b"young")
+os.unlink("rw/moved")
+time.sleep(1.2)
+assert os.pread(fd, 100, 0) in (b"", b"young")
 PY
 
 SEED=${SEED:-$RANDOM} python3 "$TOP/tests/lib/beside.py" "$PWD/rw" "$PWD/ro" "$seconds" ||

@@ -181,6 +181,34 @@ def read_names(mnt, seed, stop):
     return n
 
 
+def replace(mnt, stop):
+    """One name, replaced without a pause: it is there always, and the one beside it now and then."""
+    n = 0
+    while not stop.value:
+        n += 1
+        with open("%s/replaced.new" % mnt, "wb") as f:
+            f.write(b"%d" % n)
+        os.rename("%s/replaced.new" % mnt, "%s/replaced" % mnt)
+    return n
+
+
+def ask_names(mnt, stop):
+    """By every call that takes a path: never ESTALE, of whatever is replaced meanwhile."""
+    n = 0
+    while not os.path.exists("%s/replaced" % mnt):
+        pass
+    calls = (os.stat, os.listxattr, lambda path: os.close(os.open(path, os.O_RDONLY)))
+    while not stop.value:
+        for call in calls:
+            call("%s/replaced" % mnt)
+            try:
+                call("%s/replaced.new" % mnt)
+            except FileNotFoundError:
+                pass
+            n += 1
+    return n
+
+
 def child(fn, args, count, failed):
     try:
         count.value = fn(*args)
@@ -207,7 +235,8 @@ def main():
     jobs = []
     for fn, args in ((overwrite, (rw, board, seed, stop)), (publish, (rw, seed + 1, stop)),
                      (read_chunks, (ro, board, seed + 2, stop)),
-                     (read_chunks, (ro, board, seed + 3, stop)), (read_names, (ro, seed + 4, stop))):
+                     (read_chunks, (ro, board, seed + 3, stop)), (read_names, (ro, seed + 4, stop)),
+                     (replace, (rw, stop)), (ask_names, (ro, stop))):
         count = multiprocessing.Value("q", -1)
         p = multiprocessing.Process(target=child, args=(fn, args, count, failed))
         p.start()
