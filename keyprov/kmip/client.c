@@ -150,7 +150,7 @@ int kmip_call(struct kmip_client *c, struct kmip_request *q, struct kmip_reply *
 	secret_wipe(c->request, n);
 	if (r)
 		return r;
-	if (!kmip_reply(c->reply, got, q->operation, ret))
+	if (!kmip_reply(c->reply, got, q->operation, ret) && kmip_reply_is_about(ret, q->uid))
 		return 0;
 	stream_close(c->stream);
 	return kp_fail(e, -EPROTO, "is it a KMIP server that answers there?",

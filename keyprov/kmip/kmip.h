@@ -62,6 +62,8 @@ struct kmip_reply {
 
 /* The answer of N bytes to OPERATION.  0; -EPROTO. */
 int kmip_reply(const uint8_t *p, size_t n, enum kmip_operation operation, struct kmip_reply *ret);
+/* Whether it tells of key UID, or, as refusals may, of none. */
+bool kmip_reply_is_about(const struct kmip_reply *r, const char *uid);
 
 enum kmip_state {
 	KMIP_PRE_ACTIVE = 1,
@@ -87,7 +89,7 @@ int kmip_attributes(const struct kmip_reply *r, unsigned int major, struct kmip_
 /* What was encrypted, as a blob; NONCE is what was asked for.  0; -EPROTO. */
 int kmip_encrypted(const struct kmip_reply *r, const uint8_t *nonce,
 		   uint8_t ret[static KMIP_BLOB_LEN]);
-/* What was decrypted: KP_SECRET_LEN bytes.  0; -EPROTO; -EBADMSG: of another length. */
+/* What was decrypted: KP_SECRET_LEN bytes.  0; -EPROTO. */
 int kmip_decrypted(const struct kmip_reply *r, uint8_t ret[static KP_SECRET_LEN]);
 
 /* ---- errors (error.c) ----------------------------------------------------------------- */

@@ -19,6 +19,7 @@ enum { /* tags; the second line of each group is of answers alone */
 	TAG_OPERATION = 0x42005c,
 	TAG_REQUEST_PAYLOAD = 0x420079,
 	TAG_RESPONSE_MESSAGE = 0x42007b,
+	TAG_RESPONSE_HEADER = 0x42007a,
 	TAG_RESPONSE_PAYLOAD = 0x42007c,
 	TAG_RESULT_MESSAGE = 0x42007d,
 	TAG_RESULT_REASON = 0x42007e,
@@ -140,6 +141,7 @@ int kmip_reply(const uint8_t *p, size_t n, enum kmip_operation operation, struct
 	int r = ttlv_parse(p, n, &message);
 
 	if (r || message.tag != TAG_RESPONSE_MESSAGE ||
+	    ttlv_find(&message, TAG_RESPONSE_HEADER, TTLV_STRUCTURE, &t) ||
 	    ttlv_find(&message, TAG_BATCH_ITEM, TTLV_STRUCTURE, &item) ||
 	    ttlv_find(&item, TAG_RESULT_STATUS, TTLV_ENUM, &t))
 		return -EPROTO;
@@ -153,6 +155,14 @@ int kmip_reply(const uint8_t *p, size_t n, enum kmip_operation operation, struct
 		return -EPROTO;
 	*ret = a;
 	return 0;
+}
+
+bool kmip_reply_is_about(const struct kmip_reply *r, const char *uid)
+{
+	struct ttlv t;
+	int x = ttlv_find(&r->payload, TAG_UID, TTLV_TEXT, &t);
+
+	return x ? x == -ENOENT : ttlv_is(&t, uid);
 }
 
 /* ---- attributes -------------------------------------------------------------------------- */
@@ -268,10 +278,8 @@ int kmip_decrypted(const struct kmip_reply *r, uint8_t ret[static KP_SECRET_LEN]
 {
 	struct ttlv data;
 
-	if (ttlv_find(&r->payload, TAG_DATA, TTLV_BYTES, &data))
+	if (ttlv_find(&r->payload, TAG_DATA, TTLV_BYTES, &data) || data.len != KP_SECRET_LEN)
 		return -EPROTO;
-	if (data.len != KP_SECRET_LEN)
-		return -EBADMSG;
 	memcpy(ret, data.value, KP_SECRET_LEN);
 	return 0;
 }

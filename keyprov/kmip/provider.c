@@ -16,6 +16,7 @@
 #define OBJECT_SYMMETRIC_KEY 2u
 #define ALGORITHM_AES 3u
 #define MIN_BITS 128u
+#define MAX_BITS 256u
 
 struct kp {
 	struct kmip_uri uri;
@@ -108,9 +109,9 @@ static void judge(const struct kp *kp, const struct kmip_attributes *a, struct k
 
 	if (a->object != OBJECT_SYMMETRIC_KEY || a->algorithm != ALGORITHM_AES)
 		kp_fail(r, -EKEYREJECTED, make, "%.180s is not an AES key", kp->kid);
-	else if (a->bits < MIN_BITS)
-		kp_fail(r, -EKEYREJECTED, make, "%.180s has %u bits; at least %u are needed", kp->kid,
-			a->bits, MIN_BITS);
+	else if (a->bits < MIN_BITS || a->bits > MAX_BITS)
+		kp_fail(r, -EKEYREJECTED, make, "%.180s has %u bits; AES keys have %u to %u", kp->kid,
+			a->bits, MIN_BITS, MAX_BITS);
 	else if (a->state != KMIP_ACTIVE)
 		kmip_fail_state(r, a, kp->kid);
 	else if (~a->usage & (KMIP_USAGE_ENCRYPT | KMIP_USAGE_DECRYPT))
@@ -187,11 +188,9 @@ static int unwrap_once(struct kp *kp, const uint8_t *blob, uint8_t *ret, struct 
 
 	if (r || a->status)
 		return r ? r : kmip_fail(e, a, kmip_client_server(kp->client));
-	r = kmip_decrypted(a, ret);
-	if (r == -EBADMSG)
-		return bad_blob(kp, e);
-	return r ? kp_fail(e, r, NULL, "%s: what it decrypted cannot be understood",
-			   kmip_client_server(kp->client)) : 0;
+	return kmip_decrypted(a, ret) ?
+		       kp_fail(e, -EPROTO, NULL, "%s: what it decrypted cannot be understood",
+			       kmip_client_server(kp->client)) : 0;
 }
 
 /* Whether the key unwraps what is made for it now: then it is the blob that is bad. */

@@ -78,11 +78,31 @@ static CURLcode connect_now(struct stream *s, int64_t ms)
 	return r ? r : curl_easy_getinfo(c, CURLINFO_ACTIVESOCKET, &s->fd);
 }
 
+/*
+ * Close a connection that the other end has closed or on which it has said more
+ * than it was asked: that would be taken for the answer to what is asked next.
+ */
+static void close_unless_quiet(struct stream *s)
+{
+	struct pipe_guard guard;
+	size_t n = 0;
+	CURLcode c;
+	char byte;
+
+	http_pipe_hold(&guard);
+	c = curl_easy_recv(s->h->curl, &byte, 1, &n);
+	http_pipe_release(&guard);
+	if (c != CURLE_AGAIN)
+		stream_close(s);
+}
+
 int stream_open(struct stream *s, int64_t ms, struct kp_error *e)
 {
 	CURLcode c;
 	int r;
 
+	if (s->h)
+		close_unless_quiet(s);
 	if (s->h)
 		return 0;
 	if (ms <= 0)

@@ -19,7 +19,11 @@ int stream_new(const char *url, const struct http_options *opt, struct stream **
 	       struct kp_error *e);
 void stream_free(struct stream *s); /* NULL-safe */
 
-/* Connect, within MS.  0; -EAGAIN, -EPROTO, -EIO, as http_call(). */
+/*
+ * Connect, within MS, unless there is a connection with nothing to be received:
+ * what came without a question is dropped, with its connection.  0; -EAGAIN,
+ * -EPROTO, -EIO, as http_call().
+ */
 int stream_open(struct stream *s, int64_t ms, struct kp_error *e);
 /* End the connection; the next stream_open() makes another. */
 void stream_close(struct stream *s);

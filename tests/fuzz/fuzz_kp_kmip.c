@@ -40,6 +40,7 @@ static void try_reply(const uint8_t *data, size_t size, enum kmip_operation op)
 		return;
 	}
 	walk(&r.payload, 1);
+	kmip_reply_is_about(&r, "1");
 	if (!kmip_attributes(&r, 1, &a) && a.state != KMIP_ACTIVE)
 		assert(kmip_fail_state(&e, &a, "uri") < 0);
 	kmip_attributes(&r, 2, &a);

@@ -357,6 +357,20 @@ static void what_is_said_twice_is_refused(void **state)
 	}
 }
 
+static void answer_about_another_key_is_told(void **state)
+{
+	_cleanup_bytes_ struct bytes reply = { NULL, 0 }, denied = { NULL, 0 };
+	struct kmip_reply r;
+
+	(void)state;
+	parse_reply("decrypt reply 1.4", KMIP_DECRYPT, &reply, &r);
+	assert_true(kmip_reply_is_about(&r, "1"));
+	assert_false(kmip_reply_is_about(&r, "2"));
+	assert_false(kmip_reply_is_about(&r, ""));
+	parse_reply("denied", KMIP_DECRYPT, &denied, &r);
+	assert_true(kmip_reply_is_about(&r, "1"));
+}
+
 static void what_was_wrapped_comes_back(void **state)
 {
 	_cleanup_bytes_ struct bytes enc = { NULL, 0 }, dec = { NULL, 0 };
@@ -390,7 +404,7 @@ static void key_of_another_length_is_refused(void **state)
 		ttlv_bytes(&o, 0x4200c2, data, lengths[i]);
 		ttlv_end(&o, s);
 		assert_int_equal(ttlv_parse(buf, o.n, &r.payload), 0);
-		assert_int_equal(kmip_decrypted(&r, back), -EBADMSG);
+		assert_int_equal(kmip_decrypted(&r, back), -EPROTO);
 	}
 }
 
@@ -472,6 +486,7 @@ int main(void)
 		cmocka_unit_test(request_that_is_too_long_is_not_sent),
 		cmocka_unit_test(attributes_are_read_in_both_versions),
 		cmocka_unit_test(what_is_said_twice_is_refused),
+		cmocka_unit_test(answer_about_another_key_is_told),
 		cmocka_unit_test(what_was_wrapped_comes_back),
 		cmocka_unit_test(key_of_another_length_is_refused),
 		cmocka_unit_test(refusals_have_their_codes),
