@@ -5,5 +5,5 @@
 . "$TOP/tests/lib/servers.sh"
 . "$TOP/tests/lib/provider-faults.sh"
 
-provider_faults --long
-provider_faults_mounted azure vault aws
+provider_faults --long azure vault aws kmip kmip2.1
+provider_faults_mounted azure vault aws kmip kmip2.1

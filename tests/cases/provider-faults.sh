@@ -5,5 +5,5 @@
 . "$TOP/tests/lib/servers.sh"
 . "$TOP/tests/lib/provider-faults.sh"
 
-provider_faults
+provider_faults azure vault aws
 provider_faults_mounted aws

@@ -99,11 +99,11 @@ credential_expire() {
 }
 
 server_throttle() { # on|off
-	if [ "$1" = on ]; then kmip_fault ALL busy; else kmip_fault; fi
+	if [ "$1" = on ]; then kmip_busy ALL; else kmip_busy; fi
 }
 
 server_unwraps_fail() { # on|off
-	if [ "$1" = on ]; then kmip_fault DECRYPT busy; else kmip_fault; fi
+	if [ "$1" = on ]; then kmip_busy DECRYPT; else kmip_busy; fi
 }
 
 server_calls() {

@@ -40,7 +40,7 @@ _kmip_listens() {
 }
 
 kmip_start() { # sets $server_pid
-	background "$TOP/tests/servers/kmip_server.py" "$CASE_DIR/kmip/fault" \
+	background "$TOP/tests/servers/kmip_server.py" "$CASE_DIR/kmip/busy" \
 		-f "$CASE_DIR/kmip/conf" -l "$CASE_DIR/kmip/log" >kmip/out 2>&1
 	# shellcheck disable=SC2034 # for the case
 	server_pid=$!
@@ -54,9 +54,9 @@ kmip_kill() {
 	wait "$server_pid" 2>/dev/null || true
 }
 
-kmip_fault() { # [OPERATION WHAT]: see tests/servers/kmip_server.py
-	rm -f kmip/fault
-	[ $# = 0 ] || { echo "$@" >kmip/fault.new && mv kmip/fault.new kmip/fault; }
+kmip_busy() { # [OPERATION]: see tests/servers/kmip_server.py
+	rm -f kmip/busy
+	[ $# = 0 ] || { echo "$1" >kmip/busy.new && mv kmip/busy.new kmip/busy; }
 }
 
 # What the owner of keys with the policy cmk may do with them.  To PyKMIP Encrypt

@@ -59,6 +59,17 @@ def http(status, body, headers=None):
     return head.encode("latin-1") + b"\r\n" + body
 
 
+class Service:
+    """What a service is unless it says otherwise: HTTP, and no certificates of clients."""
+
+    def read(self, conn):
+        """The next request, or None."""
+        return read_request(conn)
+
+    def prepare(self, context, tls):
+        """CONTEXT is for its connections."""
+
+
 class FaultServer:
     def __init__(self, tls, service):
         self.tls, self.service = tls, service
@@ -118,6 +129,7 @@ class FaultServer:
             c.set_ciphers(("NULL" if name == "null" else "ALL") + ":@SECLEVEL=0")
             name = "server"
         c.load_cert_chain(f"{self.tls}/{name}.pem", f"{self.tls}/{name}.key")
+        self.service.prepare(c, self.tls)
         return c
 
     def _accept(self, listener):
@@ -148,7 +160,7 @@ class FaultServer:
         with self.lock:
             self.open.add(conn)
         try:
-            while (request := read_request(conn)) and self._answer(conn, request):
+            while (request := self.service.read(conn)) and self._answer(conn, request):
                 pass
         finally:
             with self.lock:
@@ -197,11 +209,11 @@ def reset(server, conn, request):
     conn.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
-def drip(head):
-    """A byte a second: of the answer's body, or of its HEAD too."""
+def drip(fast=None):
+    """A byte a second, from the end of FAST, at first, on."""
     def fault(server, conn, request):
         answer = server.service.answer(request)
-        at = 0 if head else answer.index(b"\r\n\r\n") + 4
+        at = answer.index(fast) + len(fast) if fast else 0
         conn.sendall(answer[:at])
         for i in range(at, len(answer)):
             if server.stopped.wait(1):
@@ -340,10 +352,10 @@ def redirect(code, to):
 
 
 def certificate_changes(to):
-    """Answers once, hangs up, and is then another one."""
+    """Answers rightly, hangs up, and is then another one."""
     def fault(server, conn, request):
         server.certificate = to
-        conn.sendall(http(200, b"{}", {"Connection": "close"}))
+        conn.sendall(server.service.answer(request))
         conn.unwrap()
     return fault
 

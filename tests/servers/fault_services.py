@@ -22,14 +22,15 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from azure_world import CLIENT, Refused, World, b64 as url64
-from fault import http, http_date
+from fault import Service, http, http_date
+from fault_kmip import Kmip, Kmip21
 
 
 def b64(data):
     return base64.b64encode(data).decode()
 
 
-class Sealer:
+class Sealer(Service):
     """Wraps by AES-GCM under a key of this process."""
     def __init__(self):
         self.key = AESGCM(os.urandom(32))
@@ -222,7 +223,7 @@ class Vault(Sealer):
         return self.reply({"errors": [message]}, status)
 
 
-class Azure:
+class Azure(Service):
     name = "azure"
     refusals = {
         "denied": (403, "Forbidden", "does not have keys permission", "ForbiddenByPolicy"),
@@ -304,4 +305,4 @@ class Azure:
             'resource="https://vault.azure.net"')} if status == 401 else None)
 
 
-SERVICES = {s.name: s for s in (Azure, Vault, Aws)}
+SERVICES = {s.name: s for s in (Azure, Vault, Aws, Kmip, Kmip21)}

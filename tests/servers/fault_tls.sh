@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # The certificates of the fault server, in DIR: fault_tls.sh DIR.  The right one
-# (server), of the authority ca, and one that is wrong in each way.
+# (server), of the authority ca, and one that is wrong in each way; its clients'.
 set -euo pipefail
 dir=$1
 # shellcheck source=../lib/servers.sh
@@ -16,8 +16,16 @@ make_cert "$dir" wrong-host DNS:vault.example,IP:192.0.2.1
 _openssl_req "$dir" self-signed -addext "subjectAltName=$names"
 
 # `openssl req` gives no certificate that is over: `openssl x509` makes one.
-openssl req -new -key "$dir/server.key" -subj /CN=expired -out "$dir/expired.csr" 2>/dev/null
-printf 'subjectAltName=%s\nextendedKeyUsage=serverAuth\n' "$names" >"$dir/expired.ext"
-openssl x509 -req -in "$dir/expired.csr" -CA "$dir/ca.pem" -CAkey "$dir/ca.key" -days -1 \
-	-extfile "$dir/expired.ext" -out "$dir/expired.pem" 2>/dev/null
-cp "$dir/server.key" "$dir/expired.key"
+expired() { # NAME NAMES PURPOSE, with the key of the server
+	cp "$dir/server.key" "$dir/$1.key"
+	openssl req -new -key "$dir/$1.key" -subj "/CN=$1" -out "$dir/$1.csr" 2>/dev/null
+	printf 'subjectAltName=%s\nextendedKeyUsage=%s\n' "$2" "$3" >"$dir/$1.ext"
+	openssl x509 -req -in "$dir/$1.csr" -CA "$dir/ca.pem" -CAkey "$dir/ca.key" -days -1 \
+		-extfile "$dir/$1.ext" -out "$dir/$1.pem" 2>/dev/null
+}
+expired expired "$names" serverAuth
+
+# Of clients, for servers that ask for one.
+make_cert "$dir" client
+make_cert "$dir" client-wrong-ca DNS:client other
+expired client-expired DNS:client clientAuth
