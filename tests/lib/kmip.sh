@@ -86,9 +86,9 @@ kmip_admin() { # VERB…: see tests/servers/kmip_admin.py
 		fail "$*: $(tail -n 1 kmip/admin)"
 }
 
-kmip_section() { # [LINE…]: the provider's configuration
+kmip_section() { # [LINE…]: the provider's configuration; by $kmip_version, if it is set
 	printf '[kmip]\nca-file = %s\nclient-certificate = %s\nclient-key = %s\n' \
 		"$CASE_DIR/$kmip_tls/ca.pem" "$CASE_DIR/$kmip_tls/client.pem" \
 		"$CASE_DIR/$kmip_tls/client.key" >"$CMKFS_CONFIG"
-	printf '%s\n' "$@" >>"$CMKFS_CONFIG"
+	printf '%s\n' ${kmip_version:+"version = $kmip_version"} "$@" >>"$CMKFS_CONFIG"
 }

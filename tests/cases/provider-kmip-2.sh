@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
+# The life of a volume under a key in a KMIP server, by version 2.0 of the protocol,
+# the newest that PyKMIP speaks; 2.1 is spoken by the fault server alone.
+. "$(dirname "$0")/../lib/case.sh"
+. "$TOP/tests/lib/servers.sh"
+. "$TOP/tests/lib/kmip.sh"
+. "$TOP/tests/lib/provider.sh"
+. "$TOP/tests/lib/provider-kmip.sh"
+
+kmip_version=2.0
+provider_life
+grep -q 'Asked by version 2.0' kmip/log || fail "not asked by 2.0"
+! grep -q 'Asked by version 1.4' kmip/log || fail "asked by 1.4 as well"
+kmip_kill
