@@ -3,7 +3,7 @@
  * What KMIP's result reasons and key states mean for a volume, as tables.
  * Servers put several things into one reason: `Permission Denied` is a missing
  * right as well as a key in another state, `General Failure` a wrong tag as
- * well as a fault.
+ * well as a fault, `Operation Not Supported` what OpenSSL does not like.
  */
 #include "kmip.h"
 
@@ -20,7 +20,7 @@ const struct kmip_error_row kmip_errors[] = {
 	{ 0x03, "Authentication Not Successful", -EKEYREJECTED, KMIP_NONE,
 	  "look at client-certificate in [kmip], and at whom the server knows" },
 	{ 0x04, "Invalid Message", -EPROTO, KMIP_NONE, VERSION_HINT },
-	{ 0x05, "Operation Not Supported", -EKEYREJECTED, KMIP_NONE, GCM_HINT },
+	{ 0x05, "Operation Not Supported", -EKEYREJECTED, KMIP_DOUBT, GCM_HINT },
 	{ 0x06, "Missing Data", -EPROTO, KMIP_NONE, VERSION_HINT },
 	{ 0x07, "Invalid Field", -EKEYREJECTED, KMIP_DOUBT, GCM_HINT },
 	{ 0x08, "Feature Not Supported", -EKEYREJECTED, KMIP_NONE, GCM_HINT },

@@ -26,6 +26,7 @@ server_again() {
 	kmip_start
 }
 
+# shellcheck disable=SC2034 # for provider.sh
 revocations=(forbidden deactivated compromised destroyed)
 
 server_revoke() { # WAY
@@ -39,6 +40,7 @@ server_revoke() { # WAY
 		kmip_admin destroy "$uid"
 		;;
 	esac
+	# shellcheck disable=SC2034
 	begin=$(revoked_ms)
 }
 

@@ -140,12 +140,13 @@ def refusal_rows():
         yield Row(f"K16 just {state.lower()}", k.refusal("disabled", STATE=getattr(k, state)),
                   result, state.lower(), on=("wrap", "unwrap"), calls=ONCE)
     # What is told of a wrong tag; what is made now unwraps.
-    yield Row("K16 ciphertext", lambda: f.times(1, k.refusal("ciphertext")), "EBADMSG",
-              "does not unwrap", calls=AGAIN)
+    for name in ("ciphertext", "unsupported"):
+        yield Row(f"K16 {name}, once", lambda name=name: f.times(1, k.refusal(name)), "EBADMSG",
+                  "does not unwrap", calls=AGAIN)
     yield Row("K16 ciphertext, always", k.refusal("ciphertext"), "EAGAIN", calls=AGAIN)
     for name in ("invalid", "version"):
         yield Row(f"K16 {name}", k.refusal(name), "EPROTO", on=ALL, calls=ONCE)
-    yield Row("K16 unsupported", k.refusal("unsupported"), "EKEYREJECTED", on=ALL, calls=ONCE)
+    yield Row("K16 unsupported", k.refusal("unsupported"), "EKEYREJECTED", on=ALL, calls=AGAIN)
 
 
 def kmip_rows():
