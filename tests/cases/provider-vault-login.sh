@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Every way of logging in to OpenBao: a token that is renewed ahead of its end,
-# replaced, revoked; AppRole, JWT, Kubernetes and TLS certificates.
+# replaced, revoked; AppRole, JWT and TLS certificates.
 . "$(dirname "$0")/../lib/case.sh"
 . "$TOP/tests/lib/servers.sh"
 . "$TOP/tests/lib/openbao.sh"
@@ -67,7 +67,7 @@ vault_settings 'auth = cert' "client-certificate = $CASE_DIR/tls/stranger.pem" \
 	"client-key = $CASE_DIR/tls/stranger.key"
 expect_error 4 'refuses the login at auth/cert' cmkfs key test "$uri"
 
-# ---- tokens of another issuer; Kubernetes logs in by the same two words
+# ---- tokens of another issuer; Kubernetes: provider-vault-kubernetes.sh
 b64url() {
 	base64 -w0 | tr '+/' '-_' | tr -d =
 }
@@ -81,8 +81,6 @@ head=$(printf '{"alg":"RS256","typ":"JWT"}' | b64url)
 body=$(printf '{"sub":"v","aud":"cmkfs","iat":%d,"nbf":%d,"exp":%d}' $(($(date +%s) - 5)) $(($(date +%s) - 5)) $(($(date +%s) + 600)) | b64url)
 echo "$head.$body.$(printf '%s' "$head.$body" | openssl dgst -sha256 -sign jwt.key -binary | b64url)" >jwt
 vault_settings 'auth = jwt' 'role = volume' "jwt-file = $CASE_DIR/jwt"
-cmkfs key test "$uri" >/dev/null
-vault_settings 'auth = kubernetes' 'auth-mount = jwt' 'role = volume' "jwt-file = $CASE_DIR/jwt"
 cmkfs key test "$uri" >/dev/null
 vault_settings 'auth = jwt' 'role = another' "jwt-file = $CASE_DIR/jwt"
 expect_error 4 'refuses the login at auth/jwt' cmkfs key test "$uri"
