@@ -19,6 +19,10 @@ static const struct az_cloud clouds[] = {
 	{ "managedhsm.usgovcloudapi.net", "https://login.microsoftonline.us" },
 	{ "vault.azure.cn", "https://login.partner.microsoftonline.cn" },
 	{ "managedhsm.azure.cn", "https://login.partner.microsoftonline.cn" },
+	{ "vault.sovcloud-api.fr", "https://login.sovcloud-identity.fr" },
+	{ "managedhsm.sovcloud-api.fr", "https://login.sovcloud-identity.fr" },
+	{ "vault.sovcloud-api.de", "https://login.sovcloud-identity.de" },
+	{ "managedhsm.sovcloud-api.de", "https://login.sovcloud-identity.de" },
 };
 
 bool az_within(const char *host, const char *suffix)

@@ -81,15 +81,6 @@ refused 4 'invalid_client'
 cp token.good token
 works env
 
-# ---- a managed HSM, and a cloud of its own, where the statement is for its own sign-in
-azure_settings "client-id = $AZURE_CLIENT" "client-certificate = $PWD/client.pem"
-azure_set '"resource":"https://managedhsm.azure.net"' >/dev/null
-cmkfs key test https://hsm.managedhsm.azure.net/keys/cmk >/dev/null
-azure_set '"resource":"https://vault.azure.cn"' >/dev/null
-cmkfs key test https://prod.vault.azure.cn/keys/cmk >/dev/null
-grep -q 'login.partner.microsoftonline.cn' azure/log || fail "signed in elsewhere"
-azure_set '"resource":"https://vault.azure.net"' >/dev/null
-
 # ---- what the environment cannot do
 works env "SSLKEYLOGFILE=$PWD/keylog" https_proxy=http://192.0.2.1:1 http_proxy=http://192.0.2.1:1
 [ ! -s keylog ] || fail "the keys of a TLS session were written down"

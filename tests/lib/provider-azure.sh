@@ -30,6 +30,25 @@ azure_settings() { # LINE of [azure]…, beside where the double is
 		"metadata-endpoint = http://127.0.0.1:$(cat azure/metadata.port)" "$@" >"$CMKFS_CONFIG"
 }
 
+# Domain of vaults and of managed HSMs, and where one signs in; the last is none that is built in.
+azure_clouds=(
+	'vault.azure.net managedhsm.azure.net login.microsoftonline.com'
+	'vault.usgovcloudapi.net managedhsm.usgovcloudapi.net login.microsoftonline.us'
+	'vault.azure.cn managedhsm.azure.cn login.partner.microsoftonline.cn'
+	'vault.sovcloud-api.fr managedhsm.sovcloud-api.fr login.sovcloud-identity.fr'
+	'vault.sovcloud-api.de managedhsm.sovcloud-api.de login.sovcloud-identity.de'
+	'vault.cloud.example managedhsm.cloud.example login.cloud.example'
+)
+
+azure_names() { # for the certificate
+	local cloud vaults hsms login
+	for cloud in "${azure_clouds[@]}"; do
+		read -r vaults hsms login <<<"$cloud"
+		printf 'DNS:*.%s,DNS:*.%s,DNS:%s,' "$vaults" "$hsms" "$login"
+	done
+	echo DNS:localhost,IP:127.0.0.1
+}
+
 server_again() {
 	start_server azure python3 -sEB "$TOP/tests/servers/azure.py" azure tls/azure.pem tls/azure.key
 }
@@ -38,7 +57,7 @@ server_start() {
 	need curl openssl
 	python3 -Ic 'import cryptography' 2>/dev/null || skip "python3-cryptography is not installed"
 	make_ca tls
-	make_cert tls azure 'DNS:*.vault.azure.net,DNS:*.managedhsm.azure.net,DNS:login.microsoftonline.com,DNS:*.vault.azure.cn,DNS:login.partner.microsoftonline.cn,DNS:localhost,IP:127.0.0.1'
+	make_cert tls azure "$(azure_names)"
 	server_again
 	azure_set '"create":{"name":"cmk"}' >/dev/null
 	azure_settings

@@ -95,6 +95,9 @@ class Metadata(Handler):
     def token(self, world, query, numbers, absolute=False):
         if not world.s["identity"]:
             return 400, {"error": "invalid_request", "error_description": "Identity not found"}
+        if query["resource"] != world.s["resource"]:
+            return 400, {"error": "invalid_resource", "error_description":
+                         "AADSTS500011: The resource principal was not found in the tenant."}
         wanted = query.get("client_id") or query.get("mi_res_id") or query.get("msi_res_id")
         if wanted and wanted not in (CLIENT, "/subscriptions/s/mi"):
             return 400, {"error": "invalid_request", "error_description": "Identity not found"}
@@ -143,6 +146,9 @@ class Service(Handler):
         if form.get("grant_type") != "client_credentials" or not form.get("scope", "").endswith(
                 "/.default"):
             return 400, {"error": "invalid_request", "error_description": "AADSTS900144"}
+        if form["scope"] != world.s["resource"] + "/.default":
+            return 400, {"error": "invalid_resource", "error_description":
+                         "AADSTS500011: The resource principal was not found in the tenant."}
         known = world.s["identity"] and form.get("client_id") == CLIENT
         secret = form.get("client_secret")
         if known and (secret == world.s["secret"] if secret else self.asserted(world, form)):

@@ -76,8 +76,11 @@ static void a_host_is_in_a_domain_by_whole_names(void **state)
 	assert_false(az_within("prod.vault.azure.net.evil.org", "vault.azure.net"));
 	assert_false(az_within("prod.vault.azure.net", ""));
 	assert_null(az_cloud_of("prod.vault.azure.com"));
+	assert_null(az_cloud_of("prod.vault.sovcloud-api.org"));
 	assert_string_equal(az_cloud_of("p.vault.usgovcloudapi.net")->authority,
 			    "https://login.microsoftonline.us");
+	assert_string_equal(az_cloud_of("p.managedhsm.sovcloud-api.fr")->authority,
+			    "https://login.sovcloud-identity.fr");
 }
 
 /* ---- challenges -------------------------------------------------------------------- */
