@@ -146,6 +146,19 @@ static void writer(int id)
 	_exit(0);
 }
 
+/* Where others want the processors, too, that takes longer than the revocation. */
+static void wait_begun(void)
+{
+	double end = clock_ms() + 60000;
+
+	for (int i = 0; i < opt.writers; i++)
+		while (!w[i]->acknowledged) {
+			if (clock_ms() > end)
+				die("writer %d never began", i);
+			usleep(1000);
+		}
+}
+
 static void start(void)
 {
 	size_t size = sizeof(struct writer) + opt.pages * sizeof(uint32_t);
@@ -158,6 +171,7 @@ static void start(void)
 		if (!fork())
 			writer(i);
 	}
+	wait_begun();
 	usleep((useconds_t)(opt.seconds * 1e6));
 }
 
