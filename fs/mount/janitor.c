@@ -24,6 +24,7 @@
 #include "fs/mount/janitor.h"
 #include "fs/mount/mountinfo.h"
 #include "fs/mount/sweep.h"
+#include "fs/mount/takeoff.h"
 
 #define NOTIFY_RESEND 7		/* FUSE_NOTIFY_RESEND, protocol 7.41 */
 #define REQUEST_MAX (POOL_IO + 4096u)
@@ -45,6 +46,7 @@ struct janitor {
 
 struct cleanup {
 	int fd;
+	int held; /* the mount, if it is still there: another may come after it; or -1 */
 	const char *mountpoint;
 	unsigned int major, minor;
 	struct inode_shared *shared;
@@ -134,12 +136,12 @@ static void abort_connection(const struct cleanup *c)
 	char path[64];
 	int fd;
 
+	if (!connection_lives(c->fd)) /* the number may be another's */
+		return;
 	snprintf(path, sizeof(path), "/sys/fs/fuse/connections/%u/abort", c->minor);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd >= 0 && write(fd, "1", 1) == 1)
-		return;
-	if (mountinfo_top_is(c->mountpoint, c->major, c->minor))
-		umount2(c->mountpoint, MNT_FORCE | UMOUNT_NOFOLLOW);
+	if ((fd < 0 || write(fd, "1", 1) != 1) && c->held >= 0)
+		mount_take_off(c->held, MNT_FORCE);
 }
 
 static void wait_for_sweep(struct cleanup *c)
@@ -155,9 +157,9 @@ static void wait_for_sweep(struct cleanup *c)
 
 static void take_off(const struct cleanup *c)
 {
-	if (!mountinfo_top_is(c->mountpoint, c->major, c->minor))
+	if (c->held < 0 || !mount_take_off(c->held, MNT_DETACH))
 		return;
-	if (umount2(c->mountpoint, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
+	if (mountinfo_top_is(c->mountpoint, c->major, c->minor))
 		execlp("fusermount3", "fusermount3", "-u", "-z", "-q", "--", c->mountpoint,
 		       (char *)NULL); /* the descriptor closes at exec */
 }
@@ -166,6 +168,7 @@ static void clean_up(struct cleanup *c)
 {
 	pthread_t t;
 
+	c->held = mount_hold(c->mountpoint, c->major, c->minor, c->fd);
 	log_error("mount it again; data that was not yet written out is lost, and fsync(2) said so",
 		  "the daemon of %s died: throwing out what the kernel has cached",
 		  c->mountpoint);

@@ -16,6 +16,7 @@
 #include "fs/mount/mountinfo.h"
 #include "fs/mount/ops.h"
 #include "fs/mount/session.h"
+#include "fs/mount/takeoff.h"
 #include "fs/mount/uring.h"
 
 #define NOTIFY_INC_EPOCH 8 /* FUSE_NOTIFY_INC_EPOCH, protocol 7.44 */
@@ -252,11 +253,13 @@ static void unmount_by_helper(const char *mountpoint)
 
 void session_unmount(struct mount *m)
 {
-	/* Somebody else's mount may be there by now, above or instead of ours. */
-	if (!atomic_exchange(&m->mounted, false) ||
-	    !mountinfo_top_is(m->mountpoint, m->dev_major, m->dev_minor))
+	_cleanup_close_ int held = -1;
+
+	if (!atomic_exchange(&m->mounted, false))
 		return;
-	if (umount2(m->mountpoint, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
+	/* Somebody else's mount may be there by now, above or instead of ours, and by our number. */
+	held = mount_hold(m->mountpoint, m->dev_major, m->dev_minor, m->fd);
+	if (held >= 0 && mount_take_off(held, MNT_DETACH) < 0)
 		unmount_by_helper(m->mountpoint);
 }
 
