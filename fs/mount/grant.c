@@ -219,7 +219,8 @@ void grant_suspend(struct grant *g)
 void grant_retry(struct grant *g)
 {
 	pthread_mutex_lock(&g->lock);
-	for (unsigned int i = 0; (g->waiting || g->suspended) && g->set && i < g->set->n; i++)
+	for (unsigned int i = 0; (g->trying || g->waiting || g->suspended) && g->set && i < g->set->n;
+	     i++)
 		lease_ask(g->set->parts[i].lease);
 	pthread_mutex_unlock(&g->lock);
 }

@@ -152,6 +152,14 @@ static int give(struct grant_set *s, const uint8_t *vk, struct store_error *err)
 	return r;
 }
 
+/* The zone above may be unlocked meanwhile: who unlocks it is to know. */
+static void set_trying(struct grant *g)
+{
+	pthread_mutex_lock(&g->lock);
+	g->trying = true;
+	pthread_mutex_unlock(&g->lock);
+}
+
 /* Open the zone by WAY.  0: done, or not all of its slots have been heard. */
 static int open_by(struct grant_set *s, unsigned int way)
 {
@@ -165,6 +173,7 @@ static int open_by(struct grant_set *s, unsigned int way)
 	if (held && vk) {
 		if (!collect(s, way, held))
 			return 0;
+		set_trying(g);
 		r = way_key(w, &s->ring->zone, s->ring->active, held, vk);
 	}
 	if (!r)
@@ -172,6 +181,7 @@ static int open_by(struct grant_set *s, unsigned int way)
 	forget_secrets(s);
 	g->granted = !r;
 	pthread_mutex_lock(&g->lock);
+	g->trying = false;
 	g->waiting = r == -EAGAIN;
 	g->unlock_error = r;
 	g->store = err;

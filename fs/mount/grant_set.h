@@ -48,6 +48,7 @@ struct grant {
 	pthread_mutex_t lock;	/* protects all below */
 	struct grant_set *set;	/* in force; NULL: opened by a recovery slot, or retired */
 	bool retired;		/* no set comes into force any more */
+	bool trying;		/* to open, and to find the zone above locked, perhaps */
 	bool waiting;		/* for the zone above */
 	int unlock_error;	/* what the last key met; 0: it opened the zone */
 	struct store_error store; /* why */

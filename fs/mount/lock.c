@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <sys/prctl.h>
 
 #include "crypto/mac.h"
@@ -50,11 +51,31 @@ static int wanted_errno(const struct lock_status *s)
 	return ENOKEY;
 }
 
+/*
+ * Z has taken keys of the zone above, which was locked meanwhile: zones_locked()
+ * may not have seen Z open.
+ */
+static int check_above(struct locker *l, struct turn *t)
+{
+	struct zone *z = l->z->zone, *up = zone_parent(z);
+	int e;
+
+	if (!zone_takes(z) || zone_state(up) == ZONE_UNLOCKED)
+		return 0;
+	e = zone_errno(up);
+	drain_zone(l->z, l->sweeper, e ? e : ENOKEY, &t->report);
+	snprintf(t->err->message, sizeof(t->err->message),
+		 "the zone whose files it takes over was just locked");
+	return -EAGAIN;
+}
+
 static int unlock_zone(struct locker *l, struct turn *t)
 {
 	struct mount *m = l->z->m;
 	int r = zone_unlock_all(l->z->zone, t->vks, t->n, t->err);
 
+	if (!r)
+		r = check_above(l, t);
 	if (r)
 		return r;
 	if (l->z == m->zones)

@@ -19,6 +19,9 @@ zone_of() { # of d: its ID
 left() { # slots of headers in d that are of the zone above
 	python3 "$TOP/tests/lib/zone_full.py" left vol "$(zone_of)"
 }
+both_locked() {
+	[ "$(cmkfs status --json mnt | json '{z["state"] for z in d["zones"]}')" = "{'locked'}" ]
+}
 domount vol mnt
 mkdir -p mnt/d/sub/deep mnt/beside
 python3 - mnt/d $files <<'PY'
@@ -84,6 +87,17 @@ wait_for 5 bash -c '! cat mnt/d/f3'
 [ "$(cat mnt/beside/file)" = beside ] || fail "the zone above was locked, too"
 cmkfs vault key enable local://b/keys/k
 wait_for 5 cat mnt/d/f3
+for last in "$kid" local://b/keys/k; do # whichever comes back first waits for the other
+	cmkfs vault key disable "$kid"
+	cmkfs vault key disable local://b/keys/k
+	wait_for 5 both_locked
+	for key in "$kid" local://b/keys/k; do
+		[ "$key" = "$last" ] || cmkfs vault key enable "$key"
+	done
+	expect_errno EKEYREVOKED read mnt/d/f3
+	cmkfs vault key enable "$last"
+	wait_for 5 cat mnt/d/f3
+done
 
 # ---- the daemon is killed again and again
 for n in $(seq $kills); do
