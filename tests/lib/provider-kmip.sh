@@ -15,11 +15,25 @@ server_start() {
 	kmip_start
 	kmip_section
 	kmip_policy ALLOW_OWNER
+	new_key
+	! declare -F other_keys >/dev/null || other_keys
+}
+
+new_key() { # in $uid and $uri
 	uid=$(kmip_admin make 256 cmk)
 	uri=kmip://localhost:$kmip_port/$uid
 	expect_error 4 'not active yet' cmkfs key test "$uri"
 	kmip_admin activate "$uid"
-	! declare -F other_keys >/dev/null || other_keys
+}
+
+server_replace() {
+	retired=$uid
+	new_key
+}
+
+server_retire() {
+	kmip_admin revoke "$retired" ceased
+	kmip_admin destroy "$retired"
 }
 
 server_again() {

@@ -9,7 +9,9 @@
 #                       provider's section into $CMKFS_CONFIG; sets $server_pid
 #                       and $uri, the key without a version
 #   [server_again]      start it again after it has ended, with what it had
-#   [server_rotate]     a new version of the key
+#   [server_rotate]     a new version of the key; where keys have none:
+#   [server_replace]    another key, in $uri
+#   [server_retire]     the one before is destroyed
 #   revocations         (array) the ways in which access is taken away
 #   server_revoke WAY   return when the server has said that it is done; sets
 #                       $begin, in ms since 1970, to when that was, if the
@@ -99,6 +101,10 @@ _newer() { # OLD
 
 life_rotate() {
 	local old
+	if _has server_replace; then
+		life_replace
+		return
+	fi
 	_without server_rotate "rotation at the server" && return
 	old=$(_version)
 	server_rotate
@@ -107,6 +113,18 @@ life_rotate() {
 	doumount mnt
 	domount vol mnt -o "lease=${LEASE_MS}ms,grace=1h"
 	_whole mnt "under the new version"
+}
+
+life_replace() {
+	server_replace
+	cmkfs key set vol "$uri" >/dev/null
+	cmkfs key show vol | grep -qF "$uri" || fail "the other key is not taken"
+	server_retire
+	sleep 2 # beyond the lease
+	_whole mnt "after the key before was destroyed"
+	doumount mnt
+	domount vol mnt -o "lease=${LEASE_MS}ms,grace=1h"
+	_whole mnt "under another key"
 }
 
 # ---- every way of taking access away ------------------------------------------------
