@@ -6,11 +6,15 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #define STACK_BYTES (1u << 20) /* modules of vendors are not frugal */
 
 struct bounded {
+	pthread_t thread;
 	p11_bounded_fn *fn;
 	p11_bounded_free_fn *free_fn;
 	void *arg;
@@ -28,7 +32,7 @@ static void bounded_free(struct bounded *b)
 	free(b);
 }
 
-static void *thread(void *arg)
+static void *run(void *arg)
 {
 	struct bounded *b = arg;
 	int r = b->fn(b->arg, &b->e);
@@ -52,21 +56,23 @@ static int start(struct bounded *b)
 {
 	pthread_attr_t attr;
 	sigset_t all, old;
-	pthread_t t;
 	int r;
 
 	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	pthread_attr_setstacksize(&attr, STACK_BYTES);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = pthread_create(&t, &attr, thread, b);
+	r = pthread_create(&b->thread, &attr, run, b);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	pthread_attr_destroy(&attr);
 	return r;
 }
 
-/* Whether it ended within MS; if not, it is the thread's from now on. */
+/*
+ * Whether it ended within MS; if not, it is the thread's from now on.  One that
+ * ended is joined: what it still frees on its way out, OpenSSL's among it, must
+ * not meet the end of the process.
+ */
 static bool wait_for(struct bounded *b, unsigned int ms)
 {
 	struct timespec until;
@@ -84,8 +90,25 @@ static bool wait_for(struct bounded *b, unsigned int ms)
 		;
 	over = b->over;
 	b->abandoned = !over;
+	if (!over)
+		pthread_detach(b->thread);
 	pthread_mutex_unlock(&b->lock);
+	if (over)
+		pthread_join(b->thread, NULL);
 	return over;
+}
+
+/* A thread that a module holds outlives main(): nothing, OpenSSL's too, is freed beneath it. */
+static void end_at_once(int status, void *arg)
+{
+	(void)arg;
+	fflush(NULL);
+	_exit(status);
+}
+
+static void end_without_cleaning(void)
+{
+	on_exit(end_at_once, NULL);
 }
 
 static struct bounded *bounded_new(p11_bounded_fn *fn, p11_bounded_free_fn *free_fn, void *arg)
@@ -109,6 +132,7 @@ static struct bounded *bounded_new(p11_bounded_fn *fn, p11_bounded_free_fn *free
 int p11_bounded(unsigned int ms, p11_bounded_fn *fn, p11_bounded_free_fn *free_fn, void *arg,
 		bool *ret_left, struct kp_error *e)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct bounded *b = bounded_new(fn, free_fn, arg);
 	int r;
 
@@ -119,10 +143,12 @@ int p11_bounded(unsigned int ms, p11_bounded_fn *fn, p11_bounded_free_fn *free_f
 		return kp_fail(e, -EAGAIN, NULL, "no memory for a call into a PKCS #11 module");
 	}
 	*ret_left = !wait_for(b, ms);
-	if (*ret_left)
+	if (*ret_left) {
+		pthread_once(&once, end_without_cleaning);
 		return kp_fail(e, -EAGAIN, "see that the token and what serves it run; timeout in "
 			       "[pkcs11] is how long is waited",
 			       "the PKCS #11 module did not answer within %u ms", ms);
+	}
 	r = b->r;
 	if (r && e)
 		*e = b->e;

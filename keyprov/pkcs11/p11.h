@@ -169,7 +169,8 @@ int p11_key_unwrap(struct p11_session *s, const struct p11_key *k, const char *p
 /*
  * A call into a module cannot be interrupted.  So each is made by a thread of
  * its own, which is waited for until the deadline and then left behind: it
- * frees what it holds when the module comes back.
+ * frees what it holds when the module comes back.  From then on exit() ends the
+ * process without the handlers that were there before.
  */
 typedef int p11_bounded_fn(void *arg, struct kp_error *e);
 typedef void p11_bounded_free_fn(void *arg);

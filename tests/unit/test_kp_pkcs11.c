@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include <cmocka.h>
 
@@ -398,6 +399,66 @@ static void call_past_its_deadline_is_left_and_frees_itself(void **state)
 	assert_int_equal(atomic_load(&j.freed), 1);
 }
 
+/* What libraries keep for a thread is freed at its end, OpenSSL's errors among it. */
+static atomic_int ended_threads;
+static pthread_key_t of_thread;
+
+static void at_end_of_thread(void *value)
+{
+	(void)value;
+	usleep(50000);
+	atomic_fetch_add(&ended_threads, 1);
+}
+
+static int run_with_key(void *arg, struct kp_error *e)
+{
+	(void)e;
+	return pthread_setspecific(of_thread, arg) ? -EAGAIN : 0;
+}
+
+static void thread_of_a_call_in_time_is_no_more(void **state)
+{
+	bool left;
+
+	(void)state;
+	assert_int_equal(pthread_key_create(&of_thread, at_end_of_thread), 0);
+	assert_int_equal(p11_bounded(5000, run_with_key, free_job, &of_thread, &left, NULL), 0);
+	assert_false(left);
+	assert_int_equal(atomic_load(&ended_threads), 1);
+	pthread_key_delete(of_thread);
+}
+
+static int said_at_exit[2];
+
+static void say_at_exit(void)
+{
+	assert_int_equal(write(said_at_exit[1], "x", 1), 1);
+}
+
+/* Libraries that are freed at the end of the process would be so beneath the module. */
+static void process_ends_at_once_while_a_module_holds_a_thread(void **state)
+{
+	struct job j = { 60000, 0, 0 };
+	bool left = false;
+	int status;
+	pid_t pid;
+	char c;
+
+	(void)state;
+	assert_int_equal(pipe(said_at_exit), 0);
+	pid = fork();
+	if (!pid) {
+		atexit(say_at_exit);
+		p11_bounded(20, run_job, free_job, &j, &left, NULL);
+		exit(left ? 5 : 1);
+	}
+	close(said_at_exit[1]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(WEXITSTATUS(status), 5);
+	assert_int_equal(read(said_at_exit[0], &c, 1), 0);
+	close(said_at_exit[0]);
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -429,6 +490,8 @@ int main(void)
 		cmocka_unit_test(refused_pin_is_not_given_again),
 		cmocka_unit_test(pin_of_a_person_is_asked_for_once),
 		cmocka_unit_test(call_in_time_gives_what_it_gave),
+		cmocka_unit_test(thread_of_a_call_in_time_is_no_more),
+		cmocka_unit_test(process_ends_at_once_while_a_module_holds_a_thread),
 		cmocka_unit_test(call_past_its_deadline_is_left_and_frees_itself),
 	};
 
