@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # The life of a volume under a key in a KMIP server, by version 2.0 of the protocol,
-# the newest that PyKMIP speaks; 2.1 is spoken by the fault server alone.
+# the newest that PyKMIP speaks.  By 2.1: long-kmip-2.1.sh.
 . "$(dirname "$0")/../lib/case.sh"
 . "$TOP/tests/lib/servers.sh"
 . "$TOP/tests/lib/kmip.sh"

@@ -69,6 +69,17 @@ def find(items, tag):
     return next((value for t, _, value in items if t == tag), None)
 
 
+def read_message(conn):
+    """The next message of a connection; None when there is none."""
+    data = b""
+    while len(data) < 8 or len(data) < 8 + struct.unpack(">I", data[4:8])[0]:
+        more = conn.recv(65536)
+        if not more or len(data) > LIMIT:
+            return None
+        data += more
+    return data
+
+
 class Message:
     """A request; its path is the key's identifier."""
 
@@ -119,13 +130,8 @@ class Kmip(Service):
         context.verify_mode = ssl.CERT_REQUIRED
 
     def read(self, conn):
-        data = b""
-        while len(data) < 8 or len(data) < 8 + struct.unpack(">I", data[4:8])[0]:
-            more = conn.recv(65536)
-            if not more or len(data) > LIMIT:
-                return None
-            data += more
-        return Message(data)
+        data = read_message(conn)
+        return data and Message(data)
 
     def operation(self, request):
         return OPERATIONS.get(request.code, "other")

@@ -43,6 +43,14 @@ install_openbao() {
 	echo "$bao_sha256  $1" | sha256sum --quiet -c && ln -s "$1" "$S/bin/bao"
 }
 
+# Only when it is named, as it takes ten minutes and 2 GB.  It needs what Rust's
+# stable compiler keeps to itself unless it is told otherwise.
+install_cosmian_kms() {
+	[ -x "$S/bin/cosmian_kms" ] || RUSTC_BOOTSTRAP=1 CARGO_PROFILE_DEV_DEBUG=0 \
+		CARGO_TARGET_DIR=$S/cosmian_kms cargo install --debug --locked --root "$S" \
+		cosmian_kms_server@5.0.0 && rm -rf "$S/cosmian_kms"
+}
+
 known="local_kms moto openbao azure_sdk"
 missing=""
 for name in "${@:-$known}"; do

@@ -97,7 +97,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         status = {"authenticated": False, "error": "invalid bearer token", "user": {}}
         if claims:
             of = claims["kubernetes.io"]
-            status = {"authenticated": True, "audiences": sorted(set(audiences) & set(claims["aud"])),
+            status = {"authenticated": True,
+                      "audiences": sorted(set(audiences) & set(claims["aud"])),
                       "user": {"username": claims["sub"], "uid": of["serviceaccount"]["uid"],
                                "groups": ["system:serviceaccounts", "system:authenticated",
                                           "system:serviceaccounts:" + of["namespace"]]}}
@@ -150,7 +151,8 @@ def main():
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(cert, key)
-    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    server.socket = context.wrap_socket(server.socket, server_side=True,
+                                        do_handshake_on_connect=False)
     with open(f"{directory}/admin", "w") as f:
         f.write(Handler.cluster.admin)
     with open(f"{directory}/port.new", "w") as f:
