@@ -5,9 +5,10 @@
   bench.py [--quick] [--runs N] [--systems LIST] [--peer NAME=PROGRAM]... [--loads LIST]
            [--on tmpfs,disk] [--options LIST] [--size MIB] [--files N] [--json FILE]
 
-Systems: raw, cmkfs (AES-256-GCM), cmkfs-xts, cmkfs-uring (where the kernel has it enabled), and
-those of gocryptfs, encfs, securefs, cryfs and libfuse's passthrough_ll that are installed or given
-by --peer; NAME may have an ending, as in gocryptfs-2.6, to be one more beside the installed one.
+Systems: raw, cmkfs (AES-256-GCM), cmkfs-xts, cmkfs-nowriteback, cmkfs-uring (where the kernel has
+it enabled), and those of gocryptfs, encfs, securefs, cryfs and libfuse's passthrough_ll that are
+installed or given by --peer; NAME may have an ending, as in gocryptfs-2.6, to be one more beside
+the installed one.
 They run in turn, load by load, so that what else the machine does hits all of them;
 printed are medians, the spread, and ratios to the best of the others, which passthrough, since it
 encrypts nothing, is not one of; then the processor time of the daemon and of the whole machine,
@@ -119,7 +120,7 @@ def main():
         report[place] = dict(room, results={load: by for load, by in results.items() if by},
                              seconds={load: by for load, by in costs.items() if by})
     if o.json:
-        text = json.dumps({"runs": o.runs, "size_mib": o.size, "files": o.files,
+        text = json.dumps({"size_mib": o.size, "files": o.files,
                            "kernel": os.uname().release, "cpus": os.cpu_count(),
                            "units": {n: LOADS[n][1] for n in loads}, "places": report}, indent=1)
         if o.json == "-":

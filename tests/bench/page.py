@@ -14,7 +14,8 @@ from report import figure
 from systems import NO_PEERS, TOP
 
 PAGE = os.path.join(TOP, "man", "cmkfs-performance.7")
-OURS = (("cmkfs", "\\(mu"), ("cmkfs-xts", "XTS"), ("cmkfs-uring", "uring"))
+OURS = (("cmkfs", "\\(mu"), ("cmkfs-xts", "XTS"), ("cmkfs-nowriteback", "nowriteback"),
+        ("cmkfs-uring", "uring"))
 COLUMNS = '"overwrite 4K + fsync (/s)" "530,834" "170,123" "gocryptfs-2.6.1 3,511" "1.87" "3.91" 1.20'
 
 
@@ -45,8 +46,9 @@ def row(load, unit, values):
 
 
 def table(place, results, units):
+    runs = max(len(values) for load in results.values() for values in load.values())
     yield ".Pp"
-    yield "On %s:" % ("a tmpfs" if place == "tmpfs" else "a disk")
+    yield "On %s, medians of %d runs:" % ("a tmpfs" if place == "tmpfs" else "a disk", runs)
     yield ".Bl -column " + COLUMNS
     yield ".It " + " Ta ".join("Em " + w for w in (
         ("load", "raw", "cmkfs", "best of the others") + tuple(title for _, title in OURS)))
@@ -65,12 +67,12 @@ def tables(path):
         report = json.load(file)
     peers = names_of(report)
     yield ".Sh FIGURES OF %s" % os.path.basename(path)[:-len(".json")]
-    yield "Medians of %d runs on %d processors with Linux %s;" % (
-        report["runs"], report["cpus"], report["kernel"].split("-")[0])
+    yield "On %d processors with Linux %s;" % (report["cpus"], report["kernel"].split("-")[0])
     yield "large files of %d MiB, %d small ones." % (report["size_mib"], report["files"])
     yield "The others are " + ", ".join(peers[:-1]) + " and " + peers[-1] + ";"
     yield "\\(mu is the ratio to the best of them,"
-    yield "XTS and uring that of a volume with XTS, and of AES-GCM with FUSE over io_uring."
+    yield "XTS that of a volume with XTS;"
+    yield "nowriteback and uring those of AES-GCM with that option and over io_uring."
     for place, found in report["places"].items():
         yield from table(place, found["results"], report["units"])
 

@@ -129,7 +129,7 @@ class Raw(System):
 
 class Cmkfs(System):
     cipher = "gcm"
-    transport = ()
+    way = ()    # options
 
     def init(self):
         self.env = dict(os.environ, CMKFS_STATE_DIR=os.path.join(self.top, "state"),
@@ -138,7 +138,7 @@ class Cmkfs(System):
         run(CMKFS, "init", "--cipher", self.cipher, self.backing, env=self.env)
 
     def mount(self):
-        words = [*self.transport, *filter(None, [self.options.options])]
+        words = [*self.way, *filter(None, [self.options.options])]
         extra = ["-o", ",".join(words)] if words else []
         run(CMKFS, "mount", *extra, self.backing, self.mnt, env=self.env)
 
@@ -150,8 +150,12 @@ class CmkfsXts(Cmkfs):
     cipher = "xts"
 
 
+class CmkfsNowriteback(Cmkfs):
+    way = ("nowriteback",)
+
+
 class CmkfsUring(Cmkfs):
-    transport = ("io_uring",)
+    way = ("io_uring",)
 
     def init(self):
         with open("/sys/module/fuse/parameters/enable_uring", encoding="ascii") as file:
@@ -212,9 +216,10 @@ class Passthrough(System):
         self.wait(True)
 
 
-SYSTEMS = {"raw": Raw, "cmkfs": Cmkfs, "cmkfs-xts": CmkfsXts, "cmkfs-uring": CmkfsUring,
-           "gocryptfs": Gocryptfs,
-           "encfs": Encfs, "securefs": Securefs, "cryfs": Cryfs, "passthrough": Passthrough}
+SYSTEMS = {"raw": Raw, "cmkfs": Cmkfs, "cmkfs-xts": CmkfsXts,
+           "cmkfs-nowriteback": CmkfsNowriteback, "cmkfs-uring": CmkfsUring,
+           "gocryptfs": Gocryptfs, "encfs": Encfs,
+           "securefs": Securefs, "cryfs": Cryfs, "passthrough": Passthrough}
 
 
 def add_peer(name, program):
@@ -223,7 +228,7 @@ def add_peer(name, program):
     SYSTEMS[name] = type(kind.__name__, (kind,), {"program": program})
 
 
-OURS = ("cmkfs", "cmkfs-xts", "cmkfs-uring")
+OURS = ("cmkfs", "cmkfs-xts", "cmkfs-nowriteback", "cmkfs-uring")
 NO_PEERS = OURS + ("raw", "passthrough")
 
 
