@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # The life of a volume under a key in a KMIP server: PyKMIP, by version 1.4 of the
-# protocol.  By 2.0: provider-kmip-2.sh.
+# protocol.  By 2.0: long-provider-kmip-2.sh.
 . "$(dirname "$0")/../lib/case.sh"
 . "$TOP/tests/lib/servers.sh"
 . "$TOP/tests/lib/kmip.sh"
