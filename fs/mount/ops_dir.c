@@ -16,16 +16,18 @@
 
 void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	struct inode *i;
+	struct inode *i = request_enter(req, ino, ZONE_NORMAL);
 
-	/* The kernel then opens directories by itself, and caches listings. */
-	if (!mount_of(req)->opt->read_only) {
-		reply_err(req, -ENOSYS);
-		return;
-	}
-	i = request_enter(req, ino, ZONE_NORMAL);
+	/*
+	 * After ENOSYS the kernel would open directories by itself, but keep
+	 * listings, too.  Who goes on in one that another's has replaced, where
+	 * his place is not found and the last page is full, gets its end: names
+	 * would be missing.  Of what is deployed they are kept: the places in one
+	 * that was begun unlocked and in one while the zone is locked differ.
+	 */
 	if (!i)
 		return;
+	fi->cache_readdir = fi->keep_cache = deploy_knows(mount_of(req), i->object);
 	fuse_reply_open(req, fi);
 	request_leave(ZONE_NORMAL);
 }

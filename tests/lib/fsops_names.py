@@ -245,6 +245,31 @@ def names(run):
     os.chdir("..")
 
 
+def listing_beside_another(path):
+    """Who is half-way when most names go, and others list it meanwhile, sees what stays.
+
+    What is left are three pages of 128 records: where the kernel keeps listings, it takes the end
+    of a full page for the end of the directory if it does not find where it was (Linux 6.18).
+    """
+    stay = {b"stay %03d" % k for k in range(3 * 128 - 2)}
+    go = {b"go %05d" % k for k in range(2700)}
+    for name in stay | go:
+        put(os.path.join(path, name), b"", "wb")
+    for _ in range(2):    # the kernel might have it by then
+        os.listdir(path)
+    d = Stream(path)
+    seen = [d.next() for _ in range(3)]
+    for name in go:
+        os.unlink(os.path.join(path, name))
+    whole = [len(os.listdir(path)) for _ in range(2)]
+    while (name := d.next()) is not None:
+        seen.append(name)
+    d.close()
+    for name in stay:
+        os.unlink(os.path.join(path, name))
+    return sorted(n for n in seen if n in stay) == sorted(stay) and whole == 2 * [len(stay)]
+
+
 def listing(run):
     os.mkdir("list")
     wanted = {b"entry %04d" % k for k in range(3000)}
@@ -262,6 +287,7 @@ def listing(run):
         call(os.unlink, "list/entry %04d" % k)
     for name in os.listdir("list"):
         os.unlink("list/" + name)
+    run.say("each that stays beside another listing", listing_beside_another(b"list"))
     run.do("rmdir", os.rmdir, "list")
     kinds = {e.name: (e.is_dir(follow_symlinks=False), e.is_symlink(), e.is_file(
         follow_symlinks=False)) for e in os.scandir("l")}
