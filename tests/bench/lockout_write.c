@@ -146,15 +146,25 @@ static void writer(int id)
 	_exit(0);
 }
 
-/* Where others want the processors, too, that takes longer than the revocation. */
-static void wait_begun(void)
+static bool has_begun(const struct writer *x)
 {
-	double end = clock_ms() + 60000;
+	return x->acknowledged;
+}
+
+static bool is_done(const struct writer *x)
+{
+	return x->done;
+}
+
+/* Until IS says so of every writer, for at most MS. */
+static void wait_for(bool (*is)(const struct writer *x), double ms, const char *never)
+{
+	double end = clock_ms() + ms;
 
 	for (int i = 0; i < opt.writers; i++)
-		while (!w[i]->acknowledged) {
+		while (!is(w[i])) {
 			if (clock_ms() > end)
-				die("writer %d never began", i);
+				die("writer %d %s", i, never);
 			usleep(1000);
 		}
 }
@@ -171,20 +181,9 @@ static void start(void)
 		if (!fork())
 			writer(i);
 	}
-	wait_begun();
+	/* Where others want the processors, too, that takes longer than the revocation. */
+	wait_for(has_begun, 60000, "never began");
 	usleep((useconds_t)(opt.seconds * 1e6));
-}
-
-static void wait_done(void)
-{
-	double end = clock_ms() + 15000;
-
-	for (int i = 0; i < opt.writers; i++)
-		while (!w[i]->done) {
-			if (clock_ms() > end)
-				die("writer %d was never refused", i);
-			usleep(1000);
-		}
 }
 
 static void finish(void)
@@ -299,7 +298,7 @@ int main(int argc, char **argv)
 	if (run_command(opt.revoke, &begin, &end))
 		die("the revoke command failed: %s", opt.revoke);
 	printf("revoke command took %.1f ms\n", end - begin);
-	wait_done();
+	wait_for(is_done, 15000, "was never refused");
 	if (run_command(opt.restore, NULL, NULL))
 		die("the restore command failed: %s", opt.restore);
 	usleep(200000);

@@ -9,7 +9,6 @@
 
 #include "volume_fixture.h"
 
-
 #define EVENTS_MAX 8192u
 
 enum crash_op { CRASH_DATA, CRASH_LENGTH, CRASH_CUT, CRASH_PUNCH, CRASH_BARRIER };

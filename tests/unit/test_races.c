@@ -14,7 +14,6 @@
 #include <linux/falloc.h>
 #include <stdlib.h>
 
-
 #define WRITERS 4u
 #define WORKERS (WRITERS + 5)
 #define FILES_MAX 6u
