@@ -58,12 +58,10 @@ static int wanted_errno(const struct lock_status *s)
 static int check_above(struct locker *l, struct turn *t)
 {
 	struct zone *z = l->z->zone, *up = zone_parent(z);
-	int e;
 
 	if (!zone_takes(z) || zone_state(up) == ZONE_UNLOCKED)
 		return 0;
-	e = zone_errno(up);
-	drain_zone(l->z, l->sweeper, e ? e : ENOKEY, &t->report);
+	drain_zone(l->z, l->sweeper, zone_errno(up) ?: ENOKEY, &t->report);
 	snprintf(t->err->message, sizeof(t->err->message),
 		 "the zone whose files it takes over was just locked");
 	return -EAGAIN;
