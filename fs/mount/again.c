@@ -2,8 +2,8 @@
 /*
  * A read-only mount beside the one that writes: after ESTALE the kernel walks
  * the caller's path once more, asking for every name, and a second ESTALE is
- * his answer.  If what he found is replaced again meanwhile, as another mount
- * may do all the time, he must not be told a second time.
+ * his answer.  What he then finds may be replaced again meanwhile, as another
+ * mount may do all the time: it is opened at once (ops_meta.c).
  */
 #include <errno.h>
 #include <linux/fuse.h>
@@ -15,10 +15,7 @@
 #define MEMORY_MS 1000 /* the kernel comes again at once, as soon as it gets a processor */
 
 /* By thread.  A collision is only a telling more. */
-static struct {
-	_Atomic uint64_t told;	 /* its number; when (ms, truncated) */
-	_Atomic uintptr_t found; /* the object that its last lookup since led to */
-} slots[SLOTS];
+static _Atomic uint64_t told[SLOTS]; /* its number; when (ms, truncated) */
 
 static uint32_t now32(void)
 {
@@ -36,36 +33,26 @@ static uint32_t caller(fuse_req_t req)
 bool again_told(fuse_req_t req)
 {
 	uint32_t pid = caller(req);
-	uint64_t v = atomic_load_explicit(&slots[pid % SLOTS].told, memory_order_relaxed);
+	uint64_t v = atomic_load_explicit(&told[pid % SLOTS], memory_order_relaxed);
 
 	return v >> 32 == pid && now32() - (uint32_t)v < MEMORY_MS;
 }
 
-void again_found(fuse_req_t req, const struct object *o)
-{
-	atomic_store_explicit(&slots[caller(req) % SLOTS].found, (uintptr_t)o, memory_order_relaxed);
-}
-
 void again_forget(fuse_req_t req)
 {
-	_Atomic uint64_t *told = &slots[caller(req) % SLOTS].told;
+	_Atomic uint64_t *slot = &told[caller(req) % SLOTS];
 
-	if (atomic_load_explicit(told, memory_order_relaxed))
-		atomic_store_explicit(told, 0, memory_order_relaxed);
+	if (atomic_load_explicit(slot, memory_order_relaxed))
+		atomic_store_explicit(slot, 0, memory_order_relaxed);
 }
 
 int again_answer(fuse_req_t req, int r)
 {
-	uint32_t pid = caller(req), at = pid % SLOTS;
+	uint32_t pid = caller(req);
 
 	if (r != -ESTALE || !mount_of(req)->opt->read_only || this_request.opcode == FUSE_READ)
 		return r;
-	if (again_told(req) && atomic_load_explicit(&slots[at].found, memory_order_relaxed) ==
-				       (uintptr_t)this_request.object) {
-		again_forget(req);
-		return -ENOENT; /* it went between his lookup and now: for a moment nothing was there */
-	}
-	again_found(req, NULL);
-	atomic_store_explicit(&slots[at].told, (uint64_t)pid << 32 | now32(), memory_order_relaxed);
+	atomic_store_explicit(&told[pid % SLOTS], (uint64_t)pid << 32 | now32(),
+			      memory_order_relaxed);
 	return r;
 }

@@ -11,23 +11,20 @@
 #define LOOKUP_TRIES 8
 
 /*
- * For who was told ESTALE a file is opened at once: it can be read then, if
- * another mount replaces it before his open(2) gets here.
+ * For who was told ESTALE a file is opened at once: whatever he asks of it can
+ * be answered then, if another mount replaces it before that gets here.
  */
-static int lookup_again(fuse_req_t req, struct object *dir, const char *name, struct object **ret,
-			struct stat *st)
+static int lookup_again(struct object *dir, const char *name, struct object **ret, struct stat *st)
 {
 	int r = -ESTALE;
 
 	for (int i = 0; i < LOOKUP_TRIES && r == -ESTALE; i++) {
 		r = object_lookup(dir, name, ret, st);
-		if (!r && object_check(*ret) == -ESTALE) {
+		if (!r && object_check_open(*ret) == -ESTALE) {
 			object_put(*ret);
 			r = -ESTALE;
 		}
 	}
-	if (!r)
-		again_found(req, *ret);
 	return r; /* after -ENOENT of a name that it knew the kernel comes once more */
 }
 
@@ -43,7 +40,7 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	if (!this_request.zone)
 		r = deploy_lookup(mount_of(req), dir->object, name, &o, &st);
 	else if (mount_of(req)->opt->read_only && again_told(req))
-		r = lookup_again(req, dir->object, name, &o, &st);
+		r = lookup_again(dir->object, name, &o, &st);
 	else
 		r = object_lookup(dir->object, name, &o, &st);
 	if (r < 0)

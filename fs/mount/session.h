@@ -125,11 +125,9 @@ int entry_take(struct mount *m, struct object *o, const struct stat *st, unsigne
 
 /* Whether who asks was told ESTALE just now, so that the kernel walks his path again. */
 bool again_told(fuse_req_t req);
-/* He was, and a lookup led him to O (only compared, never followed). */
-void again_found(fuse_req_t req, const struct object *o);
 /* He has his answer. */
 void again_forget(fuse_req_t req);
-/* What he is answered if R is the outcome: ESTALE once, -ENOENT if it meets what he found since. */
+/* What he is answered if R is the outcome; ESTALE is remembered. */
 int again_answer(fuse_req_t req, int r);
 
 /* What ST says of a file's contents: another number when they are others; never 0. */

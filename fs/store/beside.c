@@ -51,24 +51,6 @@ static bool moved(struct object *o)
 	return r == -ENOENT || (!r && (sb.st_ino != o->ino || sb.st_dev != o->dev));
 }
 
-int object_hold(struct object *o)
-{
-	struct store *st = o->st;
-	int r = -EMFILE;
-
-	if (atomic_fetch_add(&st->holds, 1) < st->resident_max / 2)
-		r = object_pin_fd(o);
-	if (r)
-		atomic_fetch_sub(&st->holds, 1);
-	return r;
-}
-
-void object_let_go(struct object *o)
-{
-	object_unpin(o);
-	atomic_fetch_sub(&o->st->holds, 1);
-}
-
 bool beside_same(struct object *o, struct object *parent, const char *stored, const struct stat *sb)
 {
 	bool r;
@@ -253,6 +235,8 @@ int beside_refresh(struct object *o)
 	pthread_mutex_lock(&o->lock);
 	if (o->l)
 		r = refresh_locked(o);
+	else if (o->unborn && moved(o))
+		r = -ESTALE;
 	pthread_mutex_unlock(&o->lock);
 	return r == NEVER_WRITTEN ? -ESTALE : r;
 }

@@ -11,25 +11,29 @@
 
 #define RELIEF 16u /* objects at a time */
 
-/* o->lock is held, nothing is pinned. */
-static void unload_locked(struct object *o)
+void object_drop_loaded(struct object *o)
 {
 	struct store *st = o->st;
 	struct loaded *l = o->l;
 
-	if (l) {
-		o->l = NULL;
-		pthread_mutex_lock(&o->zone->lock);
-		LIST_REMOVE(l, zone_link);
-		pthread_mutex_unlock(&o->zone->lock);
-		pthread_mutex_lock(&st->clock_lock);
-		TAILQ_REMOVE(&st->clock, l, clock_link);
-		pthread_mutex_unlock(&st->clock_lock);
-		atomic_fetch_sub(&st->resident, 1);
-		atomic_fetch_sub(&st->groups, l->ngroups);
-		loaded_free(l);
-		o->check_binding = true;
-	}
+	o->l = NULL;
+	pthread_mutex_lock(&o->zone->lock);
+	LIST_REMOVE(l, zone_link);
+	pthread_mutex_unlock(&o->zone->lock);
+	pthread_mutex_lock(&st->clock_lock);
+	TAILQ_REMOVE(&st->clock, l, clock_link);
+	pthread_mutex_unlock(&st->clock_lock);
+	atomic_fetch_sub(&st->resident, 1);
+	atomic_fetch_sub(&st->groups, l->ngroups);
+	loaded_free(l);
+	o->check_binding = true;
+}
+
+/* o->lock is held, nothing is pinned. */
+static void unload_locked(struct object *o)
+{
+	if (o->l)
+		object_drop_loaded(o);
 	dirstream_free(atomic_exchange(&o->stream, NULL));
 	if (o->fd >= 0 && !o->unlinked) {
 		close(o->fd);
@@ -44,6 +48,7 @@ void object_unload(struct object *o)
 	if (o->fd >= 0)
 		close(o->fd);
 	o->fd = -1;
+	object_stays_no_more(o);
 	pthread_mutex_unlock(&o->lock);
 }
 

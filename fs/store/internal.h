@@ -193,6 +193,7 @@ struct store {
 	TAILQ_HEAD(clock_list, loaded) clock; /* all resident objects, for eviction */
 	_Atomic uint64_t resident, resident_max;
 	_Atomic uint64_t holds; /* read-only stores: files kept open for callers */
+	_Atomic uint64_t stays; /* likewise: objects without a header that are open as long as they are known */
 	_Atomic uint64_t removed_at; /* ms: when something lost its last name */
 	_Atomic uint64_t groups, groups_max;
 	_Atomic uint64_t groups_next; /* no trimming below, written under clock_lock */
@@ -245,6 +246,7 @@ struct object {
 	bool check_binding;    /* a lookup since the last check */
 	bool bound;	       /* the root of a zone: it was found to be bound to its name */
 	bool unborn;	       /* read-only stores: its writer has not written a header yet */
+	bool stays;	       /* it is one of st->stays */
 	struct loaded *l;      /* NULL: not resident */
 	unsigned int pins;
 	_Atomic int error;     /* of a background write; reported once by fsync; negative */
@@ -315,9 +317,21 @@ void object_unpin(struct object *o);
  */
 int object_pin_fd(struct object *o);
 
+/*
+ * stay.c: O, without a header, is found by its descriptor (o->fd) as long as it
+ * is known, wherever its name leads meanwhile, as what is resident is.  False:
+ * too many are.  And: it has a header now, or goes.  o->lock is held.
+ */
+bool object_stays(struct object *o);
+void object_stays_no_more(struct object *o);
+/* The descriptor of a symlink that stays open, as long as O is referenced, or -1. */
+int object_stays_open(struct object *o);
+
 /* object.c calls this when the last reference went, before it frees O: drops loaded state and fd. */
 void object_unload(struct object *o);
 
+/* evict.c: wipe what is loaded of O, which nobody uses; its descriptor stays.  o->lock is held. */
+void object_drop_loaded(struct object *o);
 /* evict.c: what is loaded of O, pinned by the caller alone, is of no use any more; its descriptor stays. */
 void object_unload_erased(struct object *o);
 /* evict.c: close some idle descriptors, whatever locks are held; false: there are none. */

@@ -22,6 +22,7 @@ static void make_resident(struct object *o, struct loaded *l)
 	l->o = o;
 	l->used = true;
 	o->l = l;
+	object_stays_no_more(o);
 	atomic_fetch_add(&st->resident, 1);
 	pthread_mutex_lock(&o->zone->lock);
 	LIST_INSERT_HEAD(&o->zone->resident, l, zone_link);
@@ -37,7 +38,8 @@ static void make_resident(struct object *o, struct loaded *l)
  */
 static void close_idle(struct object *o)
 {
-	if (o->pins || o->l || o->unlinked || o->fd < 0 || !has_header(o) || o == o->st->root)
+	if (o->pins || o->l || o->unlinked || o->fd < 0 || !has_header(o) || o == o->st->root ||
+	    (o->unborn && object_stays(o)))
 		return;
 	close(o->fd);
 	o->fd = -1;
@@ -65,6 +67,7 @@ static int check_name(struct object *o)
 /* o->lock is held. */
 static int pin_locked(struct object *o, bool load)
 {
+	bool young = o->unborn;
 	struct loaded *l;
 	int r = 0;
 
@@ -79,6 +82,11 @@ static int pin_locked(struct object *o, bool load)
 	}
 	if (!r && o->check_binding && o->l && load)
 		r = check_name(o);
+	if (r == -ESTALE && young && o->l) { /* it was moved, and its header has the new name only */
+		object_drop_loaded(o);
+		o->unborn = true; /* who found it by the old one found it empty */
+		r = NEVER_WRITTEN;
+	}
 	if (r) {
 		if (r != NEVER_WRITTEN) /* that one may be given a header */
 			close_idle(o);

@@ -344,6 +344,12 @@ int object_getattr(struct object *o, struct stat *ret_st);
 /* Read the header, and check that it is bound to the name that led here.  0, -EIO. */
 int object_check(struct object *o);
 /*
+ * The same of what a read-only store found, and it stays open as far as may be:
+ * what is asked of it can be answered, whatever its name leads to meanwhile.
+ * -ESTALE: to something else already.
+ */
+int object_check_open(struct object *o);
+/*
  * The same for an open(2): a read-only store takes notice of what another mount
  * has written since.  -ESTALE: the name leads elsewhere now, look it up again.
  */

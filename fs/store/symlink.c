@@ -102,13 +102,13 @@ int object_symlink(struct object *dir, const char *name, const char *target,
 	return r;
 }
 
-/* The target of the symlink STORED in DIR, whose name has the tag T. */
-static int read_target(struct object *dir, struct loaded *dl, const char *stored,
+/* The target of the symlink NAME in FD, or that FD is if NAME is empty, with the tag T of its name. */
+static int read_target(int fd, const char *name, struct loaded *dl,
 		       const uint8_t tag[static MAC_LEN], char ret[static SYMLINK_LIMIT + 1],
 		       size_t *ret_n)
 {
 	char text[SYMLINK_STORED_MAX + 1];
-	ssize_t n = backing_readlink(dir->fd, stored, text, sizeof(text));
+	ssize_t n = backing_readlink(fd, name, text, sizeof(text));
 
 	if (n < 0)
 		return n == -ENAMETOOLONG ? -EBADMSG : (int)n;
@@ -120,13 +120,13 @@ static int readlink_at(struct object *o, struct object *dir, const char *stored,
 {
 	uint8_t tag[MAC_LEN];
 	struct loaded *dl;
-	int r = object_pin(dir, &dl);
+	int fd = object_stays_open(o), r = object_pin(dir, &dl);
 
 	if (r < 0)
 		return r;
 	r = entry_tag(dir, dl, stored, tag);
 	if (r == 0)
-		r = read_target(dir, dl, stored, tag, target, ret_n);
+		r = read_target(fd < 0 ? dir->fd : fd, fd < 0 ? stored : "", dl, tag, target, ret_n);
 	object_unpin(dir);
 	if (r == -EBADMSG)
 		return entry_integrity(o->st, o, "symlink");
@@ -202,7 +202,7 @@ int symlink_remake(const struct place *from, const struct stat *sb, const struct
 	int dirfd = to->dir->fd, r;
 	size_t n;
 
-	r = read_target(from->dir, from->dl, from->sn.s, from->sn.tag, target, &n);
+	r = read_target(from->dir->fd, from->sn.s, from->dl, from->sn.tag, target, &n);
 	if (r == 0)
 		r = symlink_seal(to->dl->k->sk, to->sn.tag, target, n, text);
 	if (r == 0)

@@ -189,16 +189,20 @@ def replace(mnt, stop):
         with open("%s/replaced.new" % mnt, "wb") as f:
             f.write(b"%d" % n)
         os.rename("%s/replaced.new" % mnt, "%s/replaced" % mnt)
+        os.symlink("to %d" % n, "%s/link.new" % mnt)
+        os.rename("%s/link.new" % mnt, "%s/link" % mnt)
     return n
 
 
 def ask_names(mnt, stop):
     """By every call that takes a path: never ESTALE, of whatever is replaced meanwhile."""
     n = 0
-    while not os.path.exists("%s/replaced" % mnt):
+    while not os.path.lexists("%s/link" % mnt):
         pass
     calls = (os.stat, os.listxattr, lambda path: os.close(os.open(path, os.O_RDONLY)))
     while not stop.value:
+        os.lstat("%s/link" % mnt)
+        os.readlink("%s/link" % mnt)
         for call in calls:
             call("%s/replaced" % mnt)
             try:
@@ -236,7 +240,7 @@ def main():
     for fn, args in ((overwrite, (rw, board, seed, stop)), (publish, (rw, seed + 1, stop)),
                      (read_chunks, (ro, board, seed + 2, stop)),
                      (read_chunks, (ro, board, seed + 3, stop)), (read_names, (ro, seed + 4, stop)),
-                     (replace, (rw, stop)), (ask_names, (ro, stop))):
+                     (replace, (rw, stop)), (ask_names, (ro, stop)), (ask_names, (ro, stop))):
         count = multiprocessing.Value("q", -1)
         p = multiprocessing.Process(target=child, args=(fn, args, count, failed))
         p.start()
