@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "crypto/base.h"
+#include "fs/mount/step.h"
 
 #define WATCH_NS 50000	  /* how long to look before sleeping */
 #define SHORT_NS 100000	  /* a wait that was shorter makes it worth to look */
@@ -27,10 +28,12 @@
 #define CROWDED_MAX_NS 3200000000LL
 #define TICK_NS 1000000	  /* of the lookout */
 #define IDLE_TICKS 20	  /* without a request, after which it sleeps */
+#define STEP_MS 1	  /* without a request, after which to get out of step */
 #define IN_A_ROW 4	  /* requests found waiting, after which to see whether more wait */
 
 struct leader {
 	int fd;
+	struct step *step;
 	_Atomic bool leading;	     /* somebody waits at the device */
 	_Atomic uint64_t taken;	     /* requests */
 	_Atomic int64_t waited;	     /* how long the last leader did, in ns */
@@ -39,7 +42,8 @@ struct leader {
 	pthread_cond_t rest, look;
 	unsigned int resting, calls; /* without the lookout */
 	_Atomic bool idle;	     /* the lookout sleeps: wake it with the next request */
-	bool lookout, called, stop;  /* there is one; it is called */
+	_Atomic bool lookout;	     /* there is one; written under lock */
+	bool called, stop;	     /* it is called */
 };
 
 static int64_t now_ns(void)
@@ -62,6 +66,7 @@ int leader_new(int fd, struct leader **ret)
 	if (!l)
 		return -ENOMEM;
 	l->fd = fd;
+	l->step = step_new();
 	l->waited = SHORT_NS;
 	pthread_mutex_init(&l->lock, NULL);
 	pthread_cond_init(&l->rest, NULL);
@@ -80,6 +85,7 @@ void leader_free(struct leader *l)
 	pthread_cond_destroy(&l->look);
 	pthread_cond_destroy(&l->rest);
 	pthread_mutex_destroy(&l->lock);
+	step_free(l->step);
 	free(l);
 }
 
@@ -125,19 +131,33 @@ static void sleep_idle(struct leader *l, uint64_t taken)
 	atomic_store(&l->idle, false);
 }
 
+static bool more_waits(const struct leader *l)
+{
+	struct pollfd p = { .fd = l->fd, .events = POLLIN };
+
+	return poll(&p, 1, 0) > 0;
+}
+
 static void look_out(struct leader *l)
 {
 	unsigned int quiet = 0;
+	int away = -1;
 
 	l->lookout = true;
 	while (!l->called && !l->stop) {
 		uint64_t taken = l->taken;
 
-		if (!tick(l) || l->taken != taken)
+		step_keep_away(l->step, &away);
+		if (!tick(l) || l->taken != taken) {
 			quiet = 0;
-		else if (!l->leading)
+			continue;
+		}
+		/* Without a request for so long it would have got out by itself, if it came to run. */
+		if (step_any(l->step) && (!l->leading || quiet || more_waits(l)))
+			step_end(l->step, more_waits(l));
+		if (!l->leading)
 			break; /* who was the leader is busy for longer than it thought */
-		else if (++quiet == IDLE_TICKS) {
+		if (++quiet == IDLE_TICKS) {
 			sleep_idle(l, taken);
 			quiet = 0;
 		}
@@ -148,6 +168,7 @@ static void look_out(struct leader *l)
 
 static void rest(struct leader *l)
 {
+	step_leave(l->step);
 	pthread_mutex_lock(&l->lock);
 	l->resting++;
 	while (!l->calls && !l->stop && l->lookout)
@@ -182,7 +203,7 @@ static ssize_t lead(struct leader *l, uint8_t *buf, size_t n)
 {
 	struct pollfd p = { .fd = l->fd, .events = POLLIN };
 	int64_t begin = now_ns(), now;
-	bool watch = l->waited < SHORT_NS && begin >= l->crowded;
+	bool watch = l->waited < SHORT_NS && begin >= l->crowded && !step_is_in(l->step);
 	ssize_t got;
 
 	for (;;) {
@@ -194,8 +215,16 @@ static ssize_t lead(struct leader *l, uint8_t *buf, size_t n)
 			sched_yield();
 			note_yield(l, now, now_ns());
 			watch = now >= l->crowded;
-		} else if (poll(&p, 1, -1) < 0) {
-			break;
+		} else {
+			int ready;
+
+			step_miss(l->step);
+			ready = poll(&p, 1, step_is_in(l->step) ? STEP_MS : -1);
+
+			if (ready < 0)
+				break;
+			if (!ready)
+				step_leave(l->step);
 		}
 	}
 	atomic_store_explicit(&l->waited, now - begin, memory_order_relaxed);
@@ -213,11 +242,17 @@ static void note_taken(struct leader *l)
 	pthread_mutex_unlock(&l->lock);
 }
 
-static bool more_waits(struct leader *l)
+bool leader_in_step(const struct leader *l)
 {
-	struct pollfd p = { .fd = l->fd, .events = POLLIN };
+	return step_is_in(l->step);
+}
 
-	return poll(&p, 1, 0) > 0;
+void leader_note(struct leader *l, uint32_t pid, bool brief)
+{
+	if (l->lookout)
+		step_note(l->step, pid, brief);
+	else
+		step_leave(l->step);
 }
 
 ssize_t leader_receive(struct leader *l, uint8_t *buf, size_t n)
@@ -242,7 +277,7 @@ ssize_t leader_receive(struct leader *l, uint8_t *buf, size_t n)
 		in_a_row = 0;
 	} else if (got > 0) {
 		note_taken(l);
-		if (++in_a_row % IN_A_ROW == 0 && more_waits(l))
+		if (++in_a_row % IN_A_ROW == 0 && !step_is_in(l->step) && more_waits(l))
 			leader_call(l);
 	}
 	return got;

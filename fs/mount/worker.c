@@ -23,6 +23,7 @@
 #define WRITE_HEADER (sizeof(struct fuse_in_header) + sizeof(struct fuse_write_in))
 #define STACK_SIZE (512u << 10)
 #define LONG_IO (32u << 10) /* what takes longer than waking another worker */
+#define LONG_IN_STEP (256u << 10) /* the one who asks waits for it */
 
 struct worker {
 	struct workers *all;
@@ -40,7 +41,7 @@ struct workers {
 	struct worker w[];
 };
 
-static bool takes_long(const uint8_t *mem, size_t n)
+static bool takes_long(const uint8_t *mem, size_t n, size_t limit)
 {
 	const struct fuse_in_header *h = (const void *)mem;
 	const void *arg = h + 1;
@@ -48,9 +49,9 @@ static bool takes_long(const uint8_t *mem, size_t n)
 	switch (h->opcode) {
 	case FUSE_READ:
 		return n >= sizeof(*h) + sizeof(struct fuse_read_in) &&
-		       ((const struct fuse_read_in *)arg)->size > LONG_IO;
+		       ((const struct fuse_read_in *)arg)->size > limit;
 	case FUSE_WRITE:
-		return n > LONG_IO;
+		return n > limit;
 	case FUSE_FSYNC:
 	case FUSE_FSYNCDIR:
 	case FUSE_FALLOCATE:
@@ -64,9 +65,13 @@ static void handle(struct worker *w, size_t n)
 {
 	struct fuse_buf buf = { .size = n, .mem = w->mem };
 
+	struct leader *l = w->all->leader;
+
 	request_note(w->mem, n);
-	if (takes_long(w->mem, n))
-		leader_call(w->all->leader);
+	leader_note(l, ((const struct fuse_in_header *)(void *)w->mem)->pid,
+		    !takes_long(w->mem, n, LONG_IN_STEP));
+	if (takes_long(w->mem, n, leader_in_step(l) ? LONG_IN_STEP : LONG_IO))
+		leader_call(l);
 	fuse_session_process_buf(w->all->m->se, &buf);
 	if (!this_request.sealed)
 		secret_wipe(w->mem, n);

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * In step with a caller: see step.h.
+ */
+#include "fs/mount/step.h"
+
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "crypto/base.h"
+
+#define SCORE_MAX 320	    /* one more for each brief request of the same caller … */
+#define SCORE_IN 256
+#define SCORE_OUT 192
+#define STRANGER 64	    /* … so many less for one of another */
+#define LONG 16		    /* … or for a long one */
+#define MISSES 2	    /* requests that had to be waited for, before looking where the caller is */
+#define MISSES_APART 14	    /* more before looking again, if he is where he was */
+#define APART_NS 50000000LL /* how long not to get in after it was too late, doubled up to … */
+#define APART_MAX_NS 3200000000LL
+
+struct step {
+	cpu_set_t all;
+	_Atomic pid_t tid; /* the worker in step; 0: none */
+	_Atomic int64_t apart, apart_for; /* not in step until then, for how long */
+	/* What several workers write without order is only a guess then, and no caller alone. */
+	_Atomic uint32_t pid;
+	_Atomic int score;
+	int missed; /* of the worker in step, as the next */
+	_Atomic int cpu;
+};
+
+static int64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
+}
+
+static pid_t own_tid(void)
+{
+	static _Thread_local pid_t tid;
+
+	if (!tid)
+		tid = gettid();
+	return tid;
+}
+
+static bool may_come_back(void)
+{
+	struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct d[_LINUX_CAPABILITY_U32S_3];
+
+	return !syscall(SYS_capget, &h, d) && d[CAP_TO_INDEX(CAP_SYS_NICE)].effective &
+						     CAP_TO_MASK(CAP_SYS_NICE);
+}
+
+/* Threads that are made by one in step are not. */
+static int free_threads(const cpu_set_t *all)
+{
+	pthread_attr_t attr;
+	int r = pthread_getattr_default_np(&attr);
+
+	if (r)
+		return r;
+	r = pthread_attr_setaffinity_np(&attr, sizeof(*all), all);
+	if (!r)
+		r = pthread_attr_setinheritsched(&attr, PTHREAD_EXPLICIT_SCHED);
+	if (!r)
+		r = pthread_setattr_default_np(&attr);
+	pthread_attr_destroy(&attr);
+	return r;
+}
+
+struct step *step_new(void)
+{
+	struct step *s = calloc(1, sizeof(*s));
+
+	if (s && (sched_getscheduler(0) != SCHED_OTHER || !may_come_back() || sched_getaffinity(0, sizeof(s->all), &s->all) < 0 ||
+		  CPU_COUNT(&s->all) < 2 || free_threads(&s->all))) {
+		free(s);
+		s = NULL;
+	}
+	return s;
+}
+
+void step_free(struct step *s)
+{
+	free(s);
+}
+
+/* ---- into it, and out --------------------------------------------------------------- */
+
+/* The processor on which the thread PID ran last; -1: not known. */
+static int cpu_of(uint32_t pid)
+{
+	_cleanup_close_ int fd = -1;
+	char path[32], stat[1024], *p;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%u/stat", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, stat, sizeof(stat) - 1);
+	if (n < 0)
+		return -1;
+	stat[n] = 0;
+	p = strrchr(stat, ')');
+	for (int field = 2; p && field < 39; field++) /* proc_pid_stat(5): processor */
+		p = strchr(p + 1, ' ');
+	return p ? atoi(p) : -1;
+}
+
+static void restore(const struct step *s, pid_t tid)
+{
+	struct sched_param p = { 0 };
+
+	sched_setscheduler(tid, SCHED_OTHER, &p);
+	sched_setaffinity(tid, sizeof(s->all), &s->all);
+}
+
+bool step_is_in(const struct step *s)
+{
+	return s && atomic_load_explicit(&s->tid, memory_order_relaxed) == own_tid();
+}
+
+bool step_any(const struct step *s)
+{
+	return s && s->tid;
+}
+
+void step_leave(struct step *s)
+{
+	pid_t tid = own_tid();
+
+	if (step_is_in(s) && atomic_compare_exchange_strong(&s->tid, &tid, 0))
+		restore(s, own_tid());
+}
+
+void step_end(struct step *s, bool late)
+{
+	pid_t tid = s ? atomic_exchange(&s->tid, 0) : 0;
+	int64_t now = now_ns();
+
+	if (!tid)
+		return;
+	restore(s, tid);
+	if (!late)
+		return;
+	s->apart_for = now < s->apart + s->apart_for ? MIN(2 * s->apart_for, APART_MAX_NS) : APART_NS;
+	s->apart = now + s->apart_for;
+}
+
+static bool run_on(const struct step *s, int cpu)
+{
+	cpu_set_t one;
+
+	if (cpu < 0 || cpu >= CPU_SETSIZE || !CPU_ISSET(cpu, &s->all))
+		return false;
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	return !sched_setaffinity(0, sizeof(one), &one);
+}
+
+void step_keep_away(const struct step *s, int *cpu)
+{
+	int now = step_any(s) ? s->cpu : -1;
+	cpu_set_t set;
+
+	if (!s || now == *cpu)
+		return;
+	*cpu = now;
+	set = s->all;
+	if (now >= 0 && now < CPU_SETSIZE)
+		CPU_CLR(now, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
+static void enter(struct step *s, uint32_t pid)
+{
+	struct sched_param p = { 0 };
+	pid_t none = 0;
+	int cpu;
+
+	if (now_ns() < s->apart || !atomic_compare_exchange_strong(&s->tid, &none, own_tid()))
+		return;
+	cpu = cpu_of(pid);
+	s->cpu = cpu;
+	s->missed = 0;
+	if (!run_on(s, cpu) || sched_setscheduler(0, SCHED_IDLE, &p) < 0) {
+		s->score = 0;
+		step_leave(s);
+	} else if (!step_is_in(s)) {
+		restore(s, own_tid()); /* it was too late already */
+	}
+}
+
+void step_miss(struct step *s)
+{
+	int cpu;
+
+	if (!step_is_in(s) || ++s->missed < MISSES)
+		return;
+	cpu = cpu_of(s->pid);
+	s->missed = cpu == s->cpu ? -MISSES_APART : 0; /* then he is just slow to ask */
+	if (cpu == s->cpu)
+		return;
+	s->cpu = cpu;
+	if (!run_on(s, cpu))
+		step_leave(s);
+	else if (!step_is_in(s))
+		restore(s, own_tid());
+}
+
+void step_note(struct step *s, uint32_t pid, bool brief)
+{
+	int score;
+
+	if (!s || (!pid && brief))
+		return;
+	if (!pid) { /* pages go out while their writer goes on */
+		atomic_store_explicit(&s->score, 0, memory_order_relaxed);
+		step_leave(s);
+		return;
+	}
+	score = atomic_load_explicit(&s->score, memory_order_relaxed);
+	if (pid != atomic_load_explicit(&s->pid, memory_order_relaxed)) {
+		score -= STRANGER;
+		if (score <= 0)
+			atomic_store_explicit(&s->pid, pid, memory_order_relaxed);
+	} else {
+		score += brief ? 1 : -LONG;
+	}
+	score = MAX(0, MIN(score, SCORE_MAX));
+	atomic_store_explicit(&s->score, score, memory_order_relaxed);
+	if (score < SCORE_OUT)
+		step_leave(s);
+	else if (score >= SCORE_IN && !step_any(s))
+		enter(s, s->pid);
+}

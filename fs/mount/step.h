@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * In step: where one caller asks for one thing after the other, a single worker
+ * serves him on his own processor, so that neither is ever woken on another.
+ * To wake an idle processor costs more than most requests, above all in a
+ * virtual machine.
+ *
+ * The worker has SCHED_IDLE meanwhile.  For the kernel a processor on which
+ * nothing else runs is as good as idle, and so the caller, when he is woken by
+ * the answer, stays where he is; and he goes before the worker at once.
+ * Anybody else who wants that processor would go before it, too, for
+ * milliseconds: who looks out sees that (step_end()).
+ *
+ * It needs CAP_SYS_NICE to come back from SCHED_IDLE: mounts of root.
+ */
+#ifndef CMKFS_MOUNT_STEP_H
+#define CMKFS_MOUNT_STEP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct step;
+
+/* NULL if it may not be, or would be of no use.  All functions take NULL for never in step. */
+struct step *step_new(void);
+void step_free(struct step *s);
+
+/*
+ * The calling thread is about to handle a request of PID (0: the kernel's own),
+ * BRIEF or not: perhaps it gets into step with him, or out of it.
+ */
+void step_note(struct step *s, uint32_t pid, bool brief);
+/* Whether the calling thread is in step. */
+bool step_is_in(const struct step *s);
+/*
+ * There is no request yet: if the calling thread is in step, the caller is
+ * perhaps on another processor by now, since on the same one he goes first.
+ */
+void step_miss(struct step *s);
+/* The calling thread gets out of it, if it is in: before it waits for long. */
+void step_leave(struct step *s);
+
+/* Whether any thread is in step. */
+bool step_any(const struct step *s);
+/*
+ * The calling thread, which is not in step, runs on other processors than who
+ * is: it would drive the caller away.  *CPU is -1 at first; when there is nobody
+ * any more, it runs everywhere again.
+ */
+void step_keep_away(const struct step *s, int *cpu);
+/* Whoever is in step does not come to run: out; LATE: somebody waits for it, so not in again for some time. */
+void step_end(struct step *s, bool late);
+
+#endif

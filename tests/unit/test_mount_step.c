@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who gets into step with a caller, and out of it: the processor that a thread
+ * may use and its scheduling tell.
+ */
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "fs/mount/step.h"
+
+#define MANY 400
+
+static struct step *step;
+
+static int start(void **state)
+{
+	(void)state;
+	step = step_new();
+	return 0;
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	step_leave(step);
+	step_free(step);
+	step = NULL;
+	return 0;
+}
+
+static void need_step(void)
+{
+	if (step)
+		return;
+	print_message("one processor, or no CAP_SYS_NICE: never in step\n");
+	skip();
+}
+
+static void note(unsigned int n, pid_t pid, bool brief)
+{
+	while (n--)
+		step_note(step, (uint32_t)pid, brief);
+}
+
+static int cpus(void)
+{
+	cpu_set_t set;
+
+	assert_int_equal(sched_getaffinity(0, sizeof(set), &set), 0);
+	return CPU_COUNT(&set);
+}
+
+static bool is_idle(void)
+{
+	return sched_getscheduler(0) == SCHED_IDLE;
+}
+
+static void expect_in(void)
+{
+	assert_true(step_is_in(step));
+	assert_true(step_any(step));
+	assert_true(is_idle());
+	assert_int_equal(cpus(), 1);
+}
+
+static void expect_out(void)
+{
+	assert_false(step_is_in(step));
+	assert_false(is_idle());
+	assert_true(cpus() > 1);
+}
+
+static void one_caller_is_followed(void **state)
+{
+	(void)state;
+	need_step();
+	note(3, gettid(), true);
+	expect_out();
+	note(MANY, gettid(), true);
+	expect_in();
+	note(MANY, 0, true); /* the kernel's own say nothing */
+	expect_in();
+	step_leave(step);
+	expect_out();
+	assert_false(step_any(step));
+}
+
+static void of_two_callers_neither_is(void **state)
+{
+	(void)state;
+	need_step();
+	for (int i = 0; i < MANY; i++) {
+		note(1, gettid(), true);
+		note(1, 1, true);
+	}
+	expect_out();
+}
+
+static void another_caller_ends_it(void **state)
+{
+	(void)state;
+	need_step();
+	note(MANY, gettid(), true);
+	expect_in();
+	note(4, 1, true);
+	expect_out();
+}
+
+static void long_requests_end_it(void **state)
+{
+	(void)state;
+	need_step();
+	note(MANY, gettid(), true);
+	note(1, gettid(), false);
+	expect_in();
+	note(20, gettid(), false);
+	expect_out();
+	note(MANY, gettid(), true);
+	expect_in();
+	note(1, 0, false); /* the kernel writes pages out */
+	expect_out();
+}
+
+static void a_caller_that_is_gone_is_not_followed(void **state)
+{
+	pid_t pid;
+
+	(void)state;
+	need_step();
+	pid = fork();
+	if (!pid)
+		_exit(0);
+	waitpid(pid, NULL, 0);
+	note(MANY, pid, true);
+	expect_out();
+	assert_false(step_any(step));
+}
+
+static _Atomic int found;
+
+static void *made_meanwhile(void *arg)
+{
+	(void)arg;
+	found = cpus() > 1 && !is_idle();
+	step_end(step, true);
+	return NULL;
+}
+
+static void who_is_late_is_brought_out_and_stays_out(void **state)
+{
+	pthread_t t;
+
+	(void)state;
+	need_step();
+	note(MANY, gettid(), true);
+	expect_in();
+	assert_int_equal(pthread_create(&t, NULL, made_meanwhile, NULL), 0);
+	pthread_join(t, NULL);
+	assert_true(found); /* a thread that is made in step is not itself */
+	expect_out();
+	note(MANY, gettid(), true);
+	expect_out();
+	usleep(100000);
+	note(MANY, gettid(), true);
+	expect_in();
+}
+
+static void without_a_step_nothing_happens(void **state)
+{
+	(void)state;
+	step_note(NULL, (uint32_t)gettid(), true);
+	step_leave(NULL);
+	step_end(NULL, true);
+	assert_false(step_is_in(NULL));
+	assert_false(step_any(NULL));
+	expect_out();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(one_caller_is_followed, start, stop),
+		cmocka_unit_test_setup_teardown(of_two_callers_neither_is, start, stop),
+		cmocka_unit_test_setup_teardown(another_caller_ends_it, start, stop),
+		cmocka_unit_test_setup_teardown(long_requests_end_it, start, stop),
+		cmocka_unit_test_setup_teardown(a_caller_that_is_gone_is_not_followed, start, stop),
+		cmocka_unit_test_setup_teardown(who_is_late_is_brought_out_and_stays_out, start,
+						stop),
+		cmocka_unit_test(without_a_step_nothing_happens),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
