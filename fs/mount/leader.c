@@ -66,7 +66,7 @@ int leader_new(int fd, struct leader **ret)
 	if (!l)
 		return -ENOMEM;
 	l->fd = fd;
-	l->step = step_new();
+	l->step = step_new(-1);
 	l->waited = SHORT_NS;
 	pthread_mutex_init(&l->lock, NULL);
 	pthread_cond_init(&l->rest, NULL);

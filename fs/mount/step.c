@@ -29,6 +29,7 @@
 #define APART_MAX_NS 3200000000LL
 
 struct step {
+	int fixed; /* the only processor of the worker, or -1 */
 	cpu_set_t all;
 	_Atomic pid_t tid; /* the worker in step; 0: none */
 	_Atomic int64_t apart, apart_for; /* not in step until then, for how long */
@@ -82,15 +83,18 @@ static int free_threads(const cpu_set_t *all)
 	return r;
 }
 
-struct step *step_new(void)
+struct step *step_new(int fixed)
 {
 	struct step *s = calloc(1, sizeof(*s));
 
-	if (s && (sched_getscheduler(0) != SCHED_OTHER || !may_come_back() || sched_getaffinity(0, sizeof(s->all), &s->all) < 0 ||
-		  CPU_COUNT(&s->all) < 2 || free_threads(&s->all))) {
+	if (s && (sched_getscheduler(0) != SCHED_OTHER || !may_come_back() ||
+		  sched_getaffinity(0, sizeof(s->all), &s->all) < 0 || CPU_COUNT(&s->all) < 2 ||
+		  free_threads(&s->all))) {
 		free(s);
 		s = NULL;
 	}
+	if (s)
+		s->fixed = fixed;
 	return s;
 }
 
@@ -125,7 +129,8 @@ static void restore(const struct step *s, pid_t tid)
 	struct sched_param p = { 0 };
 
 	sched_setscheduler(tid, SCHED_OTHER, &p);
-	sched_setaffinity(tid, sizeof(s->all), &s->all);
+	if (s->fixed < 0)
+		sched_setaffinity(tid, sizeof(s->all), &s->all);
 }
 
 bool step_is_in(const struct step *s)
@@ -164,6 +169,8 @@ static bool run_on(const struct step *s, int cpu)
 {
 	cpu_set_t one;
 
+	if (s->fixed >= 0)
+		return true; /* it is there */
 	if (cpu < 0 || cpu >= CPU_SETSIZE || !CPU_ISSET(cpu, &s->all))
 		return false;
 	CPU_ZERO(&one);
@@ -193,7 +200,7 @@ static void enter(struct step *s, uint32_t pid)
 
 	if (now_ns() < s->apart || !atomic_compare_exchange_strong(&s->tid, &none, own_tid()))
 		return;
-	cpu = cpu_of(pid);
+	cpu = s->fixed >= 0 ? s->fixed : cpu_of(pid);
 	s->cpu = cpu;
 	s->missed = 0;
 	if (!run_on(s, cpu) || sched_setscheduler(0, SCHED_IDLE, &p) < 0) {

@@ -21,8 +21,12 @@
 
 struct step;
 
-/* NULL if it may not be, or would be of no use.  All functions take NULL for never in step. */
-struct step *step_new(void);
+/*
+ * FIXED: the processor that the worker is kept on by others, where all who ask
+ * it are; -1: it goes where they are.
+ * NULL if it may not be, or would be of no use.  All functions take NULL for never in step.
+ */
+struct step *step_new(int fixed);
 void step_free(struct step *s);
 
 /*

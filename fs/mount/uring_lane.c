@@ -16,6 +16,7 @@
 #include "crypto/mac.h"
 #include "crypto/secret.h"
 #include "fs/lib/log.h"
+#include "fs/mount/step.h"
 
 #define HEADERS 4096u /* in front of the payload */
 #define SLOT_SIZE (HEADERS + POOL_SIZE)
@@ -98,6 +99,7 @@ void lane_free(struct lane *l)
 	}
 	if (l->wake_fd >= 0)
 		close(l->wake_fd);
+	step_free(l->step);
 }
 
 /* ---- answers ------------------------------------------------------------------------ */
@@ -211,8 +213,20 @@ static void settle_on_cpu(struct lane *l, size_t bytes)
 		return;
 	CPU_ZERO(&own);
 	CPU_SET(l->cpu, &own);
+	if (!pin)
+		step_leave(l->step);
 	sched_setaffinity(0, sizeof(own), pin ? &own : &l->allowed);
 	l->pinned = pin;
+}
+
+static void keep_step(struct lane *l, uint32_t pid, size_t bytes)
+{
+	l->served++;
+	if (!l->pinned)
+		return;
+	step_note(l->step, pid, bytes < BULK);
+	if (step_is_in(l->step))
+		uring_lookout_wake(l->u);
 }
 
 static size_t bytes_of(const struct fuse_in_header *in, const void *arg, size_t payload)
@@ -237,6 +251,7 @@ static int serve(struct slot *s)
 	s->taken = true;
 	atomic_store(&s->unique, in->unique);
 	settle_on_cpu(s->lane, bytes_of(in, h->op_in, payload));
+	keep_step(s->lane, in->pid, bytes_of(in, h->op_in, payload));
 	memcpy(s->payload - op, h->op_in, op);
 	buf.mem = memcpy(s->payload - op - sizeof(*in), in, sizeof(*in));
 	request_note(buf.mem, buf.size);
@@ -337,7 +352,9 @@ void *lane_main(void *arg)
 	int r = ring_open(&l->ring, fds, ARRAY_SIZE(fds));
 
 	prctl(PR_SET_NAME, "cmkfs-lane");
+	l->tid = gettid();
 	sched_getaffinity(0, sizeof(l->allowed), &l->allowed);
+	l->step = CPU_ISSET(l->cpu, &l->allowed) ? step_new((int)l->cpu) : NULL;
 	settle_on_cpu(l, 0);
 	if (wait_go(l, r) == URING_GO) {
 		r = serve_all(l);

@@ -49,6 +49,11 @@ struct lane {
 	bool pinned;
 	cpu_set_t allowed; /* without pinning */
 	unsigned int small; /* requests in a row */
+	struct step *step;
+	_Atomic uint64_t served;
+	pid_t tid;	       /* of thread, when all are ready */
+	uint64_t seen;	       /* of the lookout: served when it last looked */
+	unsigned int quiet;    /* ticks since that changed */
 	int wake_fd;
 	struct ring ring;
 	struct slot *_Atomic slots; /* grows */
@@ -67,6 +72,10 @@ struct uring {
 	unsigned int ready, failed;
 	_Atomic bool stop, active;
 	_Atomic uint64_t wipes;
+	pthread_t lookout;
+	bool has_lookout;
+	pthread_cond_t look;	/* it sleeps here, by the monotonic clock */
+	_Atomic bool rests;	/* nobody is in step: it waits to be woken; cleared under lock */
 	unsigned int n;
 	struct lane lanes[];
 };
@@ -80,5 +89,11 @@ void lane_answer(struct slot *s, const struct iovec *iov, int count);
 struct slot *lane_serving(void);
 void lane_wake(struct lane *l);
 void lane_free(struct lane *l); /* after its thread's end: wipes */
+
+/* uring_lookout.c: the thread that sees to lanes in step (step.h).  It ends when u->stop is set. */
+int uring_lookout_start(struct uring *u);
+void uring_lookout_stop(struct uring *u);
+/* A lane is in step: cheap if that is known. */
+void uring_lookout_wake(struct uring *u);
 
 #endif

@@ -23,7 +23,7 @@ static struct step *step;
 static int start(void **state)
 {
 	(void)state;
-	step = step_new();
+	step = step_new(-1);
 	return 0;
 }
 
@@ -173,6 +173,25 @@ static void who_is_late_is_brought_out_and_stays_out(void **state)
 	expect_in();
 }
 
+static void one_that_is_kept_where_it_is_stays_there(void **state)
+{
+	struct step *fixed = step_new(0);
+
+	(void)state;
+	need_step();
+	for (int i = 0; i < MANY; i++)
+		step_note(fixed, (uint32_t)gettid(), true);
+	assert_true(step_is_in(fixed));
+	assert_true(is_idle());
+	assert_true(cpus() > 1);
+	step_miss(fixed);
+	step_miss(fixed);
+	assert_true(step_is_in(fixed));
+	step_leave(fixed);
+	assert_false(is_idle());
+	step_free(fixed);
+}
+
 static void without_a_step_nothing_happens(void **state)
 {
 	(void)state;
@@ -194,6 +213,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_caller_that_is_gone_is_not_followed, start, stop),
 		cmocka_unit_test_setup_teardown(who_is_late_is_brought_out_and_stays_out, start,
 						stop),
+		cmocka_unit_test_setup_teardown(one_that_is_kept_where_it_is_stays_there, start, stop),
 		cmocka_unit_test(without_a_step_nothing_happens),
 	};
 
