@@ -35,20 +35,30 @@ static int64_t age_of(const struct stat *sb)
 	return (int64_t)time(NULL) - (int64_t)sb->st_ctim.tv_sec;
 }
 
-/* O is no longer what its path leads to.  o->lock is held. */
-static bool moved(struct object *o)
+bool beside_renamed(struct object *o)
 {
 	struct object *parent = o->parent;
 	struct stat sb;
 	int r;
 
+	if (!parent || !o->stored || object_pin_fd(parent))
+		return false;
+	r = backing_stat(parent->fd, o->stored, &sb);
+	object_unpin(parent);
+	return r == -ENOENT || (!r && (sb.st_ino != o->ino || sb.st_dev != o->dev));
+}
+
+/* O is no longer what its path leads to.  o->lock is held. */
+static bool moved(struct object *o)
+{
+	struct object *parent = o->parent;
+
 	if (!parent)
 		return false;
 	if (!o->stored || object_pin_fd(parent))
 		return true;
-	r = backing_stat(parent->fd, o->stored, &sb);
 	object_unpin(parent);
-	return r == -ENOENT || (!r && (sb.st_ino != o->ino || sb.st_dev != o->dev));
+	return beside_renamed(o);
 }
 
 bool beside_same(struct object *o, struct object *parent, const char *stored, const struct stat *sb)
@@ -117,7 +127,8 @@ int beside_load(struct object *o, struct loaded **ret)
 		}
 		if (!r)
 			(*ret)->seen = (struct seen){ sb.st_mtim, sb.st_ctim, sb.st_size };
-		o->unborn = r == NEVER_WRITTEN && is_unborn(o, &sb);
+		if (!o->l)
+			o->unborn = r == NEVER_WRITTEN && is_unborn(o, &sb);
 		if (r != -EIO)
 			return r;
 		usleep(PAUSE_US);
@@ -243,12 +254,17 @@ int beside_refresh(struct object *o)
 
 void beside_notice(struct object *o, const struct stat *sb)
 {
+	bool born;
+
 	if (!o->st->opt.read_only)
 		return;
 	pthread_mutex_lock(&o->lock);
 	if (o->l && !seen_same(&o->l->seen, sb))
 		refresh_locked(o); /* if it fails, who reads will be told */
+	born = !o->l && o->unborn && sb->st_size;
 	pthread_mutex_unlock(&o->lock);
+	if (born)
+		object_check(o);
 }
 
 int beside_binding(struct object *o)

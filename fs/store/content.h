@@ -137,6 +137,8 @@ int beside_load(struct object *o, struct loaded **ret);
  * mount may have removed it, and its inode number be a new file's.
  */
 bool beside_same(struct object *o, struct object *parent, const char *stored, const struct stat *sb);
+/* Whether the name of O leads elsewhere now, or nowhere.  o->lock is held. */
+bool beside_renamed(struct object *o);
 /* As check_binding(), by the header as it is now. */
 int beside_binding(struct object *o);
 /* Bring what is loaded of O up to date.  0, -ESTALE: another object is at its path, or none. */

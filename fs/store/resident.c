@@ -41,6 +41,7 @@ static void close_idle(struct object *o)
 	if (o->pins || o->l || o->unlinked || o->fd < 0 || !has_header(o) || o == o->st->root ||
 	    (o->unborn && object_stays(o)))
 		return;
+	object_stays_no_more(o);
 	close(o->fd);
 	o->fd = -1;
 }
@@ -67,7 +68,7 @@ static int check_name(struct object *o)
 /* o->lock is held. */
 static int pin_locked(struct object *o, bool load)
 {
-	bool young = o->unborn;
+	bool young = o->unborn && !o->l;
 	struct loaded *l;
 	int r = 0;
 
@@ -82,8 +83,8 @@ static int pin_locked(struct object *o, bool load)
 	}
 	if (!r && o->check_binding && o->l && load)
 		r = check_name(o);
-	if (r == -ESTALE && young && o->l) { /* it was moved, and its header has the new name only */
-		object_drop_loaded(o);
+	if (r == -ESTALE && young && o->l && beside_renamed(o)) { /* the header has the new name only */
+		object_drop_loaded(o); /* nobody else has had it yet */
 		o->unborn = true; /* who found it by the old one found it empty */
 		r = NEVER_WRITTEN;
 	}

@@ -8,7 +8,7 @@
 #include "fs/store/content.h"
 #include "fs/store/entry.h"
 
-#define STAYS_PART 8 /* of the resident bound */
+#define STAYS_PART 16 /* of the resident bound */
 
 int object_hold(struct object *o)
 {

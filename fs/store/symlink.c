@@ -115,6 +115,16 @@ static int read_target(int fd, const char *name, struct loaded *dl,
 	return symlink_open(dl->k->sk, tag, text, (size_t)n, ret, ret_n);
 }
 
+/* By its descriptor FD, if it stays open; unless the directory has had new keys since. */
+static int read_either(int fd, struct object *dir, const char *stored, struct loaded *dl,
+		       const uint8_t tag[static MAC_LEN], char ret[static SYMLINK_LIMIT + 1],
+		       size_t *ret_n)
+{
+	int r = fd < 0 ? -EBADMSG : read_target(fd, "", dl, tag, ret, ret_n);
+
+	return r == -EBADMSG ? read_target(dir->fd, stored, dl, tag, ret, ret_n) : r;
+}
+
 static int readlink_at(struct object *o, struct object *dir, const char *stored,
 		       char target[static SYMLINK_LIMIT + 1], size_t *ret_n)
 {
@@ -126,7 +136,7 @@ static int readlink_at(struct object *o, struct object *dir, const char *stored,
 		return r;
 	r = entry_tag(dir, dl, stored, tag);
 	if (r == 0)
-		r = read_target(fd < 0 ? dir->fd : fd, fd < 0 ? stored : "", dl, tag, target, ret_n);
+		r = read_either(fd, dir, stored, dl, tag, target, ret_n);
 	object_unpin(dir);
 	if (r == -EBADMSG)
 		return entry_integrity(o->st, o, "symlink");
