@@ -91,6 +91,7 @@ void leader_free(struct leader *l)
 
 void leader_call(struct leader *l)
 {
+	step_leave(l->step); /* what follows may take the lookout, and long */
 	pthread_mutex_lock(&l->lock);
 	if (l->resting > l->calls) {
 		l->calls++;
@@ -146,14 +147,18 @@ static void look_out(struct leader *l)
 	l->lookout = true;
 	while (!l->called && !l->stop) {
 		uint64_t taken = l->taken;
+		bool ticked;
 
 		step_keep_away(l->step, &away);
-		if (!tick(l) || l->taken != taken) {
+		ticked = tick(l);
+		if (ticked)
+			step_look(l->step);
+		if (!ticked || l->taken != taken) {
 			quiet = 0;
 			continue;
 		}
 		/* Without a request for so long it would have got out by itself, if it came to run. */
-		if (step_any(l->step) && (!l->leading || quiet || more_waits(l)))
+		if (step_any(l->step) && (quiet || more_waits(l)))
 			step_end(l->step, more_waits(l));
 		if (!l->leading)
 			break; /* who was the leader is busy for longer than it thought */
@@ -163,6 +168,8 @@ static void look_out(struct leader *l)
 		}
 	}
 	l->lookout = l->called = false;
+	step_end(l->step, false);
+	step_keep_away(l->step, &away);
 	pthread_cond_signal(&l->rest); /* for another lookout, if anybody rests */
 }
 
@@ -240,6 +247,11 @@ static void note_taken(struct leader *l)
 	atomic_store(&l->idle, false);
 	pthread_cond_signal(&l->look);
 	pthread_mutex_unlock(&l->lock);
+}
+
+void leader_leave(struct leader *l)
+{
+	step_leave(l->step);
 }
 
 bool leader_in_step(const struct leader *l)

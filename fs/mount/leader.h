@@ -29,6 +29,7 @@ ssize_t leader_receive(struct leader *l, uint8_t *buf, size_t n);
 
 /* The request that was just received, and is not yet handled, is one of PID, and BRIEF or not (step.h). */
 void leader_note(struct leader *l, uint32_t pid, bool brief);
+void leader_leave(struct leader *l);
 bool leader_in_step(const struct leader *l);
 
 /* What was just received takes long: somebody else is to wait for the next. */

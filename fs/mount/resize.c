@@ -71,6 +71,7 @@ static int start_truncation(int fd, const struct stat *st)
 		*t = (struct truncation){ fd, *st };
 		pthread_attr_init(&attr);
 		pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+		pthread_attr_setinheritsched(&attr, PTHREAD_EXPLICIT_SCHED); /* not in step */
 		r = -pthread_create(&thread, &attr, truncate_main, t);
 		pthread_attr_destroy(&attr);
 	}

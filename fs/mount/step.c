@@ -4,19 +4,16 @@
  */
 #include "fs/mount/step.h"
 
-#include <fcntl.h>
-#include <linux/capability.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "crypto/base.h"
+#include "fs/mount/thread_stat.h"
 
 #define SCORE_MAX 320	    /* one more for each brief request of the same caller … */
 #define SCORE_IN 256
@@ -25,6 +22,8 @@
 #define LONG 16		    /* … or for a long one */
 #define MISSES 2	    /* requests that had to be waited for, before looking where the caller is */
 #define MISSES_APART 14	    /* more before looking again, if he is where he was */
+#define QUIET_TICKS 20	    /* without a request, after which to get out */
+#define BEHIND_TICKS 3	    /* behind the caller */
 #define APART_NS 50000000LL /* how long not to get in after it was too late, doubled up to … */
 #define APART_MAX_NS 3200000000LL
 
@@ -36,8 +35,11 @@ struct step {
 	/* What several workers write without order is only a guess then, and no caller alone. */
 	_Atomic uint32_t pid;
 	_Atomic int score;
-	int missed; /* of the worker in step, as the next */
+	int missed; /* of the worker in step, as the next two */
 	_Atomic int cpu;
+	_Atomic uint64_t served;
+	uint64_t seen;	    /* of the lookout: served when it last looked */
+	unsigned int quiet; /* ticks since that changed */
 };
 
 static int64_t now_ns(void)
@@ -57,26 +59,35 @@ static pid_t own_tid(void)
 	return tid;
 }
 
+static void *there_and_back(void *ret)
+{
+	struct sched_param p = { 0 };
+
+	*(bool *)ret = !sched_setscheduler(0, SCHED_IDLE, &p) && !sched_setscheduler(0, SCHED_OTHER, &p);
+	return NULL;
+}
+
+/* Tried, by a thread that is not needed: capabilities in a user namespace say nothing. */
 static bool may_come_back(void)
 {
-	struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct d[_LINUX_CAPABILITY_U32S_3];
+	pthread_t t;
+	bool r = false;
 
-	return !syscall(SYS_capget, &h, d) && d[CAP_TO_INDEX(CAP_SYS_NICE)].effective &
-						     CAP_TO_MASK(CAP_SYS_NICE);
+	if (pthread_create(&t, NULL, there_and_back, &r))
+		return false;
+	pthread_join(t, NULL);
+	return r;
 }
 
 /* Threads that are made by one in step are not. */
-static int free_threads(const cpu_set_t *all)
+static int free_threads(void)
 {
 	pthread_attr_t attr;
 	int r = pthread_getattr_default_np(&attr);
 
 	if (r)
 		return r;
-	r = pthread_attr_setaffinity_np(&attr, sizeof(*all), all);
-	if (!r)
-		r = pthread_attr_setinheritsched(&attr, PTHREAD_EXPLICIT_SCHED);
+	r = pthread_attr_setinheritsched(&attr, PTHREAD_EXPLICIT_SCHED);
 	if (!r)
 		r = pthread_setattr_default_np(&attr);
 	pthread_attr_destroy(&attr);
@@ -85,16 +96,21 @@ static int free_threads(const cpu_set_t *all)
 
 struct step *step_new(int fixed)
 {
+	cpu_set_t every;
 	struct step *s = calloc(1, sizeof(*s));
 
+	memset(&every, 0xff, sizeof(every));
 	if (s && (sched_getscheduler(0) != SCHED_OTHER || !may_come_back() ||
 		  sched_getaffinity(0, sizeof(s->all), &s->all) < 0 || CPU_COUNT(&s->all) < 2 ||
-		  free_threads(&s->all))) {
+		  free_threads())) {
 		free(s);
 		s = NULL;
 	}
-	if (s)
-		s->fixed = fixed;
+	if (!s)
+		return NULL;
+	s->fixed = fixed;
+	if (CPU_COUNT(&s->all) == sysconf(_SC_NPROCESSORS_ONLN))
+		s->all = every; /* such as are added later, too */
 	return s;
 }
 
@@ -105,32 +121,17 @@ void step_free(struct step *s)
 
 /* ---- into it, and out --------------------------------------------------------------- */
 
-/* The processor on which the thread PID ran last; -1: not known. */
-static int cpu_of(uint32_t pid)
-{
-	_cleanup_close_ int fd = -1;
-	char path[32], stat[1024], *p;
-	ssize_t n;
-
-	snprintf(path, sizeof(path), "/proc/%u/stat", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, stat, sizeof(stat) - 1);
-	if (n < 0)
-		return -1;
-	stat[n] = 0;
-	p = strrchr(stat, ')');
-	for (int field = 2; p && field < 39; field++) /* proc_pid_stat(5): processor */
-		p = strchr(p + 1, ' ');
-	return p ? atoi(p) : -1;
-}
-
 static void restore(const struct step *s, pid_t tid)
 {
 	struct sched_param p = { 0 };
 
 	sched_setscheduler(tid, SCHED_OTHER, &p);
-	if (s->fixed < 0)
-		sched_setaffinity(tid, sizeof(s->all), &s->all);
+	if (s->fixed < 0 && sched_setaffinity(tid, sizeof(s->all), &s->all) < 0) {
+		cpu_set_t every;
+
+		memset(&every, 0xff, sizeof(every)); /* none of ours is left: those that are */
+		sched_setaffinity(tid, sizeof(every), &every);
+	}
 }
 
 bool step_is_in(const struct step *s)
@@ -163,6 +164,29 @@ void step_end(struct step *s, bool late)
 		return;
 	s->apart_for = now < s->apart + s->apart_for ? MIN(2 * s->apart_for, APART_MAX_NS) : APART_NS;
 	s->apart = now + s->apart_for;
+}
+
+bool step_look(struct step *s)
+{
+	pid_t tid = s ? s->tid : 0;
+	unsigned int limit = 0;
+	uint64_t served;
+
+	if (!tid)
+		return false;
+	served = s->served;
+	s->quiet = served == s->seen ? s->quiet + 1 : 0;
+	s->seen = served;
+	if (!s->quiet)
+		return true;
+	/* Its answer has woken the caller before it has left the kernel: then nobody waits for it. */
+	if (!thread_runs(tid))
+		limit = QUIET_TICKS;
+	else if (thread_runs((pid_t)s->pid))
+		limit = BEHIND_TICKS;
+	if (s->quiet >= limit)
+		step_end(s, !limit);
+	return true;
 }
 
 static bool run_on(const struct step *s, int cpu)
@@ -200,7 +224,7 @@ static void enter(struct step *s, uint32_t pid)
 
 	if (now_ns() < s->apart || !atomic_compare_exchange_strong(&s->tid, &none, own_tid()))
 		return;
-	cpu = s->fixed >= 0 ? s->fixed : cpu_of(pid);
+	cpu = s->fixed >= 0 ? s->fixed : thread_cpu((pid_t)pid);
 	s->cpu = cpu;
 	s->missed = 0;
 	if (!run_on(s, cpu) || sched_setscheduler(0, SCHED_IDLE, &p) < 0) {
@@ -217,7 +241,7 @@ void step_miss(struct step *s)
 
 	if (!step_is_in(s) || ++s->missed < MISSES)
 		return;
-	cpu = cpu_of(s->pid);
+	cpu = thread_cpu((pid_t)s->pid);
 	s->missed = cpu == s->cpu ? -MISSES_APART : 0; /* then he is just slow to ask */
 	if (cpu == s->cpu)
 		return;
@@ -232,6 +256,8 @@ void step_note(struct step *s, uint32_t pid, bool brief)
 {
 	int score;
 
+	if (step_is_in(s))
+		s->served++;
 	if (!s || (!pid && brief))
 		return;
 	if (!pid) { /* pages go out while their writer goes on */

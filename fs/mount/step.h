@@ -8,10 +8,12 @@
  * The worker has SCHED_IDLE meanwhile.  For the kernel a processor on which
  * nothing else runs is as good as idle, and so the caller, when he is woken by
  * the answer, stays where he is; and he goes before the worker at once.
- * Anybody else who wants that processor would go before it, too, for
- * milliseconds: who looks out sees that (step_end()).
+ * Anybody else who wants that processor would go before it, too, and those
+ * who wait for a lock that it holds with it: a thread that looks out sees that
+ * (step_look()); where there is none, nobody may be in step.
  *
- * It needs CAP_SYS_NICE to come back from SCHED_IDLE: mounts of root.
+ * It needs CAP_SYS_NICE of the machine to come back from SCHED_IDLE: mounts of
+ * root.
  */
 #ifndef CMKFS_MOUNT_STEP_H
 #define CMKFS_MOUNT_STEP_H
@@ -46,6 +48,13 @@ void step_leave(struct step *s);
 
 /* Whether any thread is in step. */
 bool step_any(const struct step *s);
+/*
+ * Once a tick of some milliseconds at most, by one thread: bring out who is in
+ * step and could run, and has not, as if by step_end(), late; or has had nothing
+ * to do for some ticks.
+ * False: nobody was in step.
+ */
+bool step_look(struct step *s);
 /*
  * The calling thread, which is not in step, runs on other processors than who
  * is: it would drive the caller away.  *CPU is -1 at first; when there is nobody

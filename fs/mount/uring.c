@@ -121,7 +121,6 @@ static int start_lanes(struct uring *u, unsigned int cpus)
 int uring_start(struct mount *m, struct uring **ret)
 {
 	unsigned int cpus = possible_cpus();
-	pthread_condattr_t attr;
 	struct uring *u;
 
 	*ret = NULL;
@@ -133,10 +132,7 @@ int uring_start(struct mount *m, struct uring **ret)
 	u->m = m;
 	pthread_mutex_init(&u->lock, NULL);
 	pthread_cond_init(&u->change, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&u->look, &attr);
-	pthread_condattr_destroy(&attr);
+	sem_init(&u->look, 0, 0);
 	if (start_lanes(u, cpus) < 0) {
 		log_warning("is kernel.io_uring_disabled 0?",
 			    "io_uring cannot be used: using the device");
@@ -186,7 +182,7 @@ void uring_free(struct uring *u)
 	for (unsigned int i = 0; i < u->n; i++)
 		lane_free(&u->lanes[i]);
 	pthread_mutex_destroy(&u->lock);
-	pthread_cond_destroy(&u->look);
+	sem_destroy(&u->look);
 	pthread_cond_destroy(&u->change);
 	free(u);
 }

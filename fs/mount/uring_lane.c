@@ -148,7 +148,7 @@ void lane_return(struct slot *s, const struct iovec *iov, int count)
 	fill(s, iov, count, false);
 	pthread_mutex_lock(&l->u->lock);
 	s->next_back = l->back;
-	l->back = s;
+	atomic_store(&l->back, s);
 	lane_wake(l);
 	while (atomic_load(&s->unique) == unique && !atomic_load(&l->u->stop))
 		pthread_cond_wait(&l->u->change, &l->u->lock);
@@ -160,12 +160,12 @@ static void send_back(struct lane *l)
 {
 	struct slot *s, *first;
 
+	if (!atomic_load(&l->back))
+		return; /* without the lock: in step it might keep others waiting for it */
 	pthread_mutex_lock(&l->u->lock);
 	first = l->back;
-	l->back = NULL;
+	atomic_store(&l->back, NULL);
 	pthread_mutex_unlock(&l->u->lock);
-	if (!first)
-		return;
 	for (s = first; s; s = s->next_back)
 		command(s, CMD_COMMIT_AND_FETCH);
 	ring_submit(&l->ring);
@@ -221,10 +221,12 @@ static void settle_on_cpu(struct lane *l, size_t bytes)
 
 static void keep_step(struct lane *l, uint32_t pid, size_t bytes)
 {
-	l->served++;
 	if (!l->pinned)
 		return;
-	step_note(l->step, pid, bytes < BULK);
+	if (atomic_load(&l->u->stop))
+		step_leave(l->step); /* there is no lookout any more */
+	else
+		step_note(l->step, pid, bytes < BULK);
 	if (step_is_in(l->step))
 		uring_lookout_wake(l->u);
 }
@@ -352,7 +354,6 @@ void *lane_main(void *arg)
 	int r = ring_open(&l->ring, fds, ARRAY_SIZE(fds));
 
 	prctl(PR_SET_NAME, "cmkfs-lane");
-	l->tid = gettid();
 	sched_getaffinity(0, sizeof(l->allowed), &l->allowed);
 	l->step = CPU_ISSET(l->cpu, &l->allowed) ? step_new((int)l->cpu) : NULL;
 	settle_on_cpu(l, 0);
@@ -362,6 +363,7 @@ void *lane_main(void *arg)
 		if (r < 0 && r != -ENOTCONN && r != -ECONNABORTED)
 			give_up(l, r);
 	}
+	step_leave(l->step);
 	pthread_mutex_lock(&l->u->lock);
 	atomic_store(&l->wiped, UINT64_MAX); /* nobody waits for it any more */
 	pthread_cond_broadcast(&l->u->change);

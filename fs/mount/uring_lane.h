@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 
 #include "fs/mount/ring.h"
@@ -50,16 +51,12 @@ struct lane {
 	cpu_set_t allowed; /* without pinning */
 	unsigned int small; /* requests in a row */
 	struct step *step;
-	_Atomic uint64_t served;
-	pid_t tid;	       /* of thread, when all are ready */
-	uint64_t seen;	       /* of the lookout: served when it last looked */
-	unsigned int quiet;    /* ticks since that changed */
 	int wake_fd;
 	struct ring ring;
 	struct slot *_Atomic slots; /* grows */
 	unsigned int n, nsent;
 	_Atomic uint64_t wiped;
-	struct slot *back; /* answered by another thread; protected by uring.lock */
+	struct slot *_Atomic back; /* answered by another thread; written under uring.lock */
 };
 
 enum uring_phase { URING_WAITING, URING_GO, URING_END };
@@ -74,8 +71,8 @@ struct uring {
 	_Atomic uint64_t wipes;
 	pthread_t lookout;
 	bool has_lookout;
-	pthread_cond_t look;	/* it sleeps here, by the monotonic clock */
-	_Atomic bool rests;	/* nobody is in step: it waits to be woken; cleared under lock */
+	sem_t look;		/* it rests here */
+	_Atomic bool rests;	/* nobody is in step: who will be wakes it, and clears this */
 	unsigned int n;
 	struct lane lanes[];
 };

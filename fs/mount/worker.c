@@ -110,6 +110,7 @@ static void *worker_main(void *arg)
 			break;
 		}
 	}
+	leader_leave(all->leader);
 	atomic_store(&w->done, true);
 	return NULL;
 }

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -149,7 +150,7 @@ static _Atomic int found;
 static void *made_meanwhile(void *arg)
 {
 	(void)arg;
-	found = cpus() > 1 && !is_idle();
+	found = !is_idle();
 	step_end(step, true);
 	return NULL;
 }
@@ -171,6 +172,79 @@ static void who_is_late_is_brought_out_and_stays_out(void **state)
 	usleep(100000);
 	note(MANY, gettid(), true);
 	expect_in();
+}
+
+static void *looks(void *ticks)
+{
+	for (int i = 0; i < *(int *)ticks; i++)
+		step_look(step);
+	return NULL;
+}
+
+static void look_elsewhere(int ticks)
+{
+	pthread_t t;
+
+	assert_int_equal(pthread_create(&t, NULL, looks, &ticks), 0);
+	pthread_join(t, NULL);
+}
+
+static void who_has_nothing_to_do_is_brought_out(void **state)
+{
+	(void)state;
+	need_step();
+	assert_false(step_look(step));
+	note(MANY, gettid(), true);
+	look_elsewhere(2);
+	expect_in();
+	note(1, gettid(), true);
+	look_elsewhere(10);
+	expect_in();
+	look_elsewhere(30);
+	expect_out();
+	note(1, gettid(), true);
+	expect_in(); /* nobody waited for it */
+}
+
+static _Atomic int phase;
+
+static void *works(void *caller)
+{
+	note(MANY, *(pid_t *)caller, true);
+	phase = step_is_in(step) ? 1 : -1;
+	while (phase == 1)
+		;
+	note(MANY, *(pid_t *)caller, true);
+	phase = step_is_in(step) ? -2 : 3;
+	return NULL;
+}
+
+static void who_could_run_and_has_not_is_late(void **state)
+{
+	pthread_t t;
+	pid_t caller;
+
+	(void)state;
+	need_step();
+	caller = fork();
+	if (!caller) {
+		pause();
+		_exit(0);
+	}
+	usleep(10000);
+	assert_int_equal(pthread_create(&t, NULL, works, &caller), 0);
+	while (!phase)
+		usleep(1000);
+	assert_int_equal(phase, 1);
+	step_look(step); /* sees what it has served */
+	assert_true(step_any(step));
+	step_look(step);
+	assert_false(step_any(step));
+	phase = 2;
+	pthread_join(t, NULL);
+	kill(caller, SIGKILL);
+	waitpid(caller, NULL, 0);
+	assert_int_equal(phase, 3);
 }
 
 static void one_that_is_kept_where_it_is_stays_there(void **state)
@@ -213,6 +287,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_caller_that_is_gone_is_not_followed, start, stop),
 		cmocka_unit_test_setup_teardown(who_is_late_is_brought_out_and_stays_out, start,
 						stop),
+		cmocka_unit_test_setup_teardown(who_has_nothing_to_do_is_brought_out, start, stop),
+		cmocka_unit_test_setup_teardown(who_could_run_and_has_not_is_late, start, stop),
 		cmocka_unit_test_setup_teardown(one_that_is_kept_where_it_is_stays_there, start, stop),
 		cmocka_unit_test(without_a_step_nothing_happens),
 	};
