@@ -38,15 +38,17 @@ struct step {
 	int missed; /* of the worker in step, as the next two */
 	_Atomic int cpu;
 	_Atomic uint64_t served;
-	uint64_t seen;	    /* of the lookout: served when it last looked */
+	_Atomic clockid_t clock; /* the processor time of the worker in step */
+	uint64_t seen;	    /* of the lookout, as the next: served when it last looked */
 	unsigned int quiet; /* ticks since that changed */
+	int64_t looked, ran; /* when that was, and by the clock */
 };
 
-static int64_t now_ns(void)
+static int64_t now_ns(clockid_t clock)
 {
-	struct timespec ts;
+	struct timespec ts = { 0 };
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
+	clock_gettime(clock, &ts);
 	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
 }
 
@@ -155,7 +157,7 @@ void step_leave(struct step *s)
 void step_end(struct step *s, bool late)
 {
 	pid_t tid = s ? atomic_exchange(&s->tid, 0) : 0;
-	int64_t now = now_ns();
+	int64_t now = now_ns(CLOCK_MONOTONIC);
 
 	if (!tid)
 		return;
@@ -166,17 +168,30 @@ void step_end(struct step *s, bool late)
 	s->apart = now + s->apart_for;
 }
 
+/* Since the last look, for most of the time. */
+static bool has_not_run(struct step *s)
+{
+	int64_t now = now_ns(CLOCK_MONOTONIC), ran = now_ns(s->clock);
+	bool r = 2 * (ran - s->ran) < now - s->looked;
+
+	s->ran = ran;
+	s->looked = now;
+	return r;
+}
+
 bool step_look(struct step *s)
 {
 	pid_t tid = s ? s->tid : 0;
 	unsigned int limit = 0;
 	uint64_t served;
+	bool idle;
 
 	if (!tid)
 		return false;
 	served = s->served;
 	s->quiet = served == s->seen ? s->quiet + 1 : 0;
 	s->seen = served;
+	idle = has_not_run(s);
 	if (!s->quiet)
 		return true;
 	/* Its answer has woken the caller before it has left the kernel: then nobody waits for it. */
@@ -184,6 +199,8 @@ bool step_look(struct step *s)
 		limit = QUIET_TICKS;
 	else if (thread_runs((pid_t)s->pid))
 		limit = BEHIND_TICKS;
+	else if (!idle)
+		return true;
 	if (s->quiet >= limit)
 		step_end(s, !limit);
 	return true;
@@ -220,13 +237,16 @@ static void enter(struct step *s, uint32_t pid)
 {
 	struct sched_param p = { 0 };
 	pid_t none = 0;
+	clockid_t clock = CLOCK_MONOTONIC;
 	int cpu;
 
-	if (now_ns() < s->apart || !atomic_compare_exchange_strong(&s->tid, &none, own_tid()))
+	if (now_ns(CLOCK_MONOTONIC) < s->apart || !atomic_compare_exchange_strong(&s->tid, &none, own_tid()))
 		return;
 	cpu = s->fixed >= 0 ? s->fixed : thread_cpu((pid_t)pid);
 	s->cpu = cpu;
 	s->missed = 0;
+	pthread_getcpuclockid(pthread_self(), &clock);
+	s->clock = clock;
 	if (!run_on(s, cpu) || sched_setscheduler(0, SCHED_IDLE, &p) < 0) {
 		s->score = 0;
 		step_leave(s);

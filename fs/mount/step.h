@@ -50,8 +50,8 @@ void step_leave(struct step *s);
 bool step_any(const struct step *s);
 /*
  * Once a tick of some milliseconds at most, by one thread: bring out who is in
- * step and could run, and has not, as if by step_end(), late; or has had nothing
- * to do for some ticks.
+ * step and could run, and has not, while its caller waits, as if by step_end(),
+ * late; or has had nothing to do for some ticks.
  * False: nobody was in step.
  */
 bool step_look(struct step *s);

@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -219,31 +220,66 @@ static void *works(void *caller)
 	return NULL;
 }
 
-static void who_could_run_and_has_not_is_late(void **state)
+/* A process on the second processor. */
+static pid_t child(bool computes)
 {
+	cpu_set_t set;
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	CPU_ZERO(&set);
+	CPU_SET(1, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+	while (computes)
+		;
+	for (;;)
+		pause();
+}
+
+static void end_child(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+static void look_for(int ms)
+{
+	for (int i = 0; i < ms && step_any(step); i++) {
+		step_look(step);
+		usleep(1000);
+	}
+}
+
+static void who_could_run_and_does_not_is_late(void **state)
+{
+	pid_t caller, other;
+	cpu_set_t set, all;
 	pthread_t t;
-	pid_t caller;
 
 	(void)state;
 	need_step();
-	caller = fork();
-	if (!caller) {
-		pause();
-		_exit(0);
-	}
-	usleep(10000);
+	sched_getaffinity(0, sizeof(all), &all);
+	CPU_ZERO(&set);
+	CPU_SET(0, &set);
+	assert_int_equal(sched_setaffinity(0, sizeof(set), &set), 0);
+	caller = child(false);
+	usleep(100000);
 	assert_int_equal(pthread_create(&t, NULL, works, &caller), 0);
 	while (!phase)
 		usleep(1000);
 	assert_int_equal(phase, 1);
-	step_look(step); /* sees what it has served */
-	assert_true(step_any(step));
-	step_look(step);
+	look_for(60);
+	assert_true(step_any(step)); /* it works */
+	other = child(true);
+	look_for(1000);
 	assert_false(step_any(step));
 	phase = 2;
 	pthread_join(t, NULL);
-	kill(caller, SIGKILL);
-	waitpid(caller, NULL, 0);
+	end_child(other);
+	end_child(caller);
+	sched_setaffinity(0, sizeof(all), &all);
 	assert_int_equal(phase, 3);
 }
 
@@ -288,7 +324,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(who_is_late_is_brought_out_and_stays_out, start,
 						stop),
 		cmocka_unit_test_setup_teardown(who_has_nothing_to_do_is_brought_out, start, stop),
-		cmocka_unit_test_setup_teardown(who_could_run_and_has_not_is_late, start, stop),
+		cmocka_unit_test_setup_teardown(who_could_run_and_does_not_is_late, start, stop),
 		cmocka_unit_test_setup_teardown(one_that_is_kept_where_it_is_stays_there, start, stop),
 		cmocka_unit_test(without_a_step_nothing_happens),
 	};
