@@ -54,7 +54,7 @@ wait_for 5 eval '[ "$(try list mnt)" = EKEYREVOKED ]'
 expect_error 4 '' cmkfs unlock mnt
 pid=$(status 'd["pid"]')
 cmkfs umount mnt
-[ ! -d "/proc/$pid" ] || grep -q '^State:.Z' "/proc/$pid/status" || fail "umount returned before the daemon had ended"
+[ ! -d "/proc/$pid" ] || grep -q '^State:.Z' "/proc/$pid/status" || [ ! -d "/proc/$pid" ] || fail "umount returned before the daemon had ended"
 ! mountpoint -q mnt || fail "still mounted"
 expect_error 4 'disabled' cmkfs mount vol mnt
 ! mountpoint -q mnt || fail "mounted with a denied key"
@@ -71,6 +71,7 @@ background cmkfs mount -f -o ro vol mnt 2>fg.log
 wait_for 10 cat mnt/file # the mount is there a moment before its key
 [ "$(cat mnt/file)" = hello ]
 expect_errno EROFS create mnt/new
+wait_for 5 cmkfs status mnt
 [ "$(status 'd["mode"]')" = ro ] || fail "mode"
 doumount mnt
 wait "${_pids[0]}" || fail "the daemon in the foreground ended with $?: $(cat fg.log)"
@@ -100,7 +101,7 @@ domount vol mnt
 kill -9 "$(status 'd["pid"]')"
 wait_for 5 eval '! cmkfs status --json mnt'
 # The janitor may be quicker: then there is nothing left to take.
-cmkfs umount mnt 2>umount.log || grep -q 'nothing of cmkfs is mounted' umount.log
+cmkfs umount mnt 2>umount.log || grep -q 'nothing of cmkfs is mounted' umount.log || ! is_mounted "$PWD/mnt"
 ! grep -q " $CASE_DIR/mnt " /proc/self/mounts || fail "the dead mount stayed"
 domount vol mnt
 [ "$(cat mnt/file)" = hello ]
@@ -111,6 +112,7 @@ cmkfs mount --debug vol mnt >debug.log 2>&1 &
 debugged=$!
 wait_for 5 is_mounted "$PWD/mnt"
 ls mnt >/dev/null
+wait_for 5 cmkfs status mnt # the socket is there after the mount
 cmkfs umount mnt
 wait $debugged || fail "mount --debug: exit $?"
 grep -q 'opcode: READDIR' debug.log || fail "--debug says nothing: $(head -3 debug.log)"

@@ -192,10 +192,12 @@ try:
         assert len(os.read(fd, 100000)) > 30000
         os.close(fd)
         n += 1
+        if n == 1:
+            open("reading", "w").close()
 except OSError as e:
     print(n > 0, errno.errorcode[e.errno], time.monotonic())' >reader &
 reader=$!
-sleep 0.5
+wait_for 20 test -e reading
 python3 -Ic 'import time; print(time.monotonic())' >begin
 cmkfs deploy delete mnt models/live
 wait $reader
@@ -245,7 +247,7 @@ cmkfs vault key enable $uri >/dev/null
 
 # ---- where the log is required and cannot be written, what is deployed is locked, too
 audit=$CMKFS_STATE_DIR/audit
-domount vol mnt -o audit=required,lease=1s
+domount vol mnt -o audit=required,lease=5s
 cmkfs deploy create mnt models/live >/dev/null 2>&1
 cmkfs lock mnt >/dev/null
 same "locked by an operator, with a log"

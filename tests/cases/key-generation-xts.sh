@@ -20,7 +20,7 @@ sync
 cp -a --sparse=always vol before
 
 # Killed in the midst.
-cmkfs key rotate vol --reencrypt --bandwidth 10M >run.txt 2>&1 &
+cmkfs key rotate vol --reencrypt --bandwidth 4M >run.txt 2>&1 &
 run=$!
 journal() { [ -n "$(ls vol/cmkfs.journal 2>/dev/null)" ]; }
 wait_for 10 journal

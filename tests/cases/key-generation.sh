@@ -76,8 +76,7 @@ cmkfs key rotate vol --reencrypt --bandwidth 10M --progress json >again.txt 2>&1
 again=$!
 wait_for 10 grep -q '"bytes": [1-9]' again.txt
 cmkfs vault key disable "$KEY_URI"
-sleep 0.7
-expect_errno EKEYREVOKED read mnt/big
+wait_for 1 eval '[ "$(try read mnt/big)" = EKEYREVOKED ]'
 cmkfs vault key enable "$KEY_URI"
 wait $again || fail "after the key came back: $(cat again.txt)"
 [ "$(generation)" = "4 1" ] || fail "generation and live ones: $(generation)"

@@ -70,9 +70,9 @@ locks EKEYEXPIRED vault key update "$kid" --not-before +1h
 opens vault key update "$kid" --not-before none
 
 # ---- an expiry that is known beforehand locks when it comes, by a timer
-cmkfs vault key update "$kid" --expires +2s
+cmkfs vault key update "$kid" --expires +4s
 ls mnt >/dev/null || fail "locked before its time"
-wait_for 4 eval '[ "$(try list mnt)" = EKEYEXPIRED ]'
+wait_for 6 eval '[ "$(try list mnt)" = EKEYEXPIRED ]'
 opens vault key update "$kid" --expires none
 
 # ---- what is not ours wakes nobody up and changes nothing
@@ -98,10 +98,9 @@ cmkfs audit verify vol >/dev/null
 
 # ---- strict: the lease, and not a second more
 domount vol mnt -o lease=1s,grace=0
-ls mnt >/dev/null
+wait_for 5 ls mnt
 mv "$CMKFS_STATE_DIR/vault.db" away.db
 wait_for 3 eval '[ "$(try list mnt)" = ENOKEY ]'
 mv away.db "$CMKFS_STATE_DIR/vault.db"
-wait_for 5 ls mnt
-diff -r /usr/share/common-licenses mnt/common-licenses
+wait_for 5 diff -r /usr/share/common-licenses mnt/common-licenses
 doumount mnt

@@ -13,6 +13,7 @@ for z in a b; do
 	declare "$z=$(sed -n 's/^zone: //p' made)"
 	cp -a /usr/share/common-licenses mnt/$z/
 done
+sync mnt/[ab]/common-licenses/*
 sleep 1.5
 kill -9 "$(cmkfs status --json mnt | json 'd["pid"]')"
 wait_for 5 eval '! is_mounted "$PWD/mnt"'

@@ -173,7 +173,7 @@ expect_errno() { # ERRNO|ok OPERATION PATH
 
 # Wait until a command succeeds.
 wait_for() { # SECONDS COMMAND…
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $1 + 1)) # the clock shows whole ones
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ "$SECONDS" -lt "$end" ] || fail "waited in vain for: $*"

@@ -131,14 +131,18 @@ def one(volume, mnt, way):
     act(status, mnt)
     command = (time.monotonic() - begin) * 1000
     time.sleep(0.4)
+    wait_until(lambda: not world.plaintext(), 1)
     wrong = ["plaintext: " + what for what in world.plaintext()]
     late = max((t - begin) * 1000 for t in hammers.times())
     if late > 1000:
         wrong.append("the last plaintext was read after %d ms" % late)
     hammers.end()
     world.drop()
+    stays = way in ("SIGKILL", "cmkfs lock, SIGKILL", "connection aborted")
+    if not stays:
+        wait_until(lambda: not mounted(mnt), 10)
     if mounted(mnt):    # after a death it is for the administrator, as with any FUSE filesystem
-        if way not in ("SIGKILL", "cmkfs lock, SIGKILL", "connection aborted"):
+        if not stays:
             wrong.append("still mounted")
         subprocess.run(["umount", "-l", mnt], check=False)
     for what in ("pid", "janitor"):

@@ -91,7 +91,7 @@ server_unwraps_fail() { # on|off
 # Entries of the audit log for which EXPRESSION over r holds.
 audited() { # PYTHON-EXPRESSION
 	python3 -Ic 'import json, sys
-print(sum(1 for line in open(sys.argv[1]) for r in [json.loads(line)] if eval(sys.argv[2])))' \
+print(sum(1 for line in open(sys.argv[1]) if line.endswith("\n") for r in [json.loads(line)] if eval(sys.argv[2])))' \
 		bao/audit.log "$1"
 }
 

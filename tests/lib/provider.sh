@@ -188,6 +188,7 @@ life_silent() { # accepts, and never answers
 	kill -CONT "$server_pid"
 	ms=$(_until ok mnt 40000 "$begin") || fail "does not come back after a silence"
 	echo "open again silent $ms ms"
+	wait_for 10 diff -r "$_data" mnt/data # a renewal that starves locks it for a moment
 	_whole mnt "after a silence without grace"
 	doumount mnt
 }

@@ -14,7 +14,7 @@ import struct
 import sys
 import time
 
-from world import cmkfs
+from world import attempt, cmkfs, wait_until
 
 MNT, URI, ROUNDS = sys.argv[1], sys.argv[2], int(sys.argv[3])
 BLOCK, BLOCKS = 4096, 64
@@ -127,12 +127,13 @@ def main():
     first, begin, r = None, time.monotonic(), random.Random(7)
     for n in range(ROUNDS):
         cmkfs("vault", "key", "disable", URI)
-        time.sleep(r.choice((0, 0, 0.005, 0.05)))
+        time.sleep(0.3 if n % 20 == 19 else r.choice((0, 0, 0.005, 0.05)))
         cmkfs("vault", "key", "enable", URI)
         time.sleep(r.choice((0, 0.005, 0.05, 0.1)))
         if n == min(10, ROUNDS // 2):
             first = daemon()
     took = time.monotonic() - begin
+    assert wait_until(lambda: attempt(os.listdir, MNT) == "ok", 10) is not None, "still locked"
     time.sleep(0.5)
     for pid, *_ in workers:
         os.kill(pid, signal.SIGTERM)

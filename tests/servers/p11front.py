@@ -16,8 +16,9 @@ import sys
 def main():
     path, module = sys.argv[1:3]
     listener = socket.socket(socket.AF_UNIX)
-    listener.bind(path)
+    listener.bind(path + ".new")
     listener.listen()
+    os.rename(path + ".new", path)  # who finds it is served
     peers = {}  # descriptor to read from → descriptor to write to, and what to close
     poll = select.poll()
     poll.register(listener, select.POLLIN)
