@@ -146,9 +146,10 @@ answers() { # OPERATION STATUS TEXT
 	azure_set "\"answers\":{\"$1\":[$2,$(python3 -Ic 'import json, sys; print(json.dumps(sys.argv[1]))' "$3")]}" >/dev/null
 }
 kid=https://prod.vault.azure.net/keys/cmk/$(azure_http GET "/keys/cmk?api-version=7.4" | json 'd["key"]["kid"].rsplit("/", 1)[1]')
+other=${kid%?}$([ "${kid: -1}" = 0 ] && echo 1 || echo 0)
 for text in '' null '<html>' '{' '{"kid":1}' "{\"kid\":\"$kid\"}" "{\"kid\":\"$kid\",\"value\":\"AA==\"}" \
 	"{\"kid\":\"$kid\",\"value\":\"AAAA\"}" "{\"kid\":\"$kid\",\"kid\":\"$kid\",\"value\":\"AAAA\"}" \
-	"{\"kid\":\"${kid%?}0\",\"value\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}"; do
+	"{\"kid\":\"$other\",\"value\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}"; do
 	answers keys.unwrapkey 200 "$text"
 	refused 5 unintelligible
 done

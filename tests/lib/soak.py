@@ -5,7 +5,7 @@
 Processes write, map, append, rename, make and remove, list, set attributes and read what others
 read, while the volume is locked and unlocked now and then.  What was synced must read the same;
 and the daemons must not grow: memory, descriptors and threads of the last quarter of the time
-are compared with those of the second.
+are compared with those of the first half.
 """
 import errno
 import multiprocessing
@@ -233,13 +233,13 @@ def figures(pid):
 
 
 def flat(name, samples):
-    """The last quarter is not above the second, but for a little."""
+    """The last quarter's middle is not above the highest of the first half, but for a little: how
+    much is resident depends on when the last lock was."""
     n, wrong = len(samples), []
     for k, (what, slack) in enumerate((("KiB of memory", 6000), ("descriptors", 40), ("threads", 3))):
-        second = sorted(s[k] for s in samples[n // 4:n // 2])
         last = sorted(s[k] for s in samples[3 * n // 4:])
-        a, b = second[len(second) // 2], last[len(last) // 2]
-        print("%s: %s: %d in the second quarter, %d in the last" % (name, what, a, b))
+        a, b = max(s[k] for s in samples[:n // 2]), last[len(last) // 2]
+        print("%s: %s: %d at most in the first half, %d in the last quarter" % (name, what, a, b))
         if b > a * 1.05 + slack:
             wrong.append("%s: %s grow" % (name, what))
     return wrong
