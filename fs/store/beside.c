@@ -35,14 +35,17 @@ static int64_t age_of(const struct stat *sb)
 	return (int64_t)time(NULL) - (int64_t)sb->st_ctim.tv_sec;
 }
 
-bool beside_renamed(struct object *o)
+/* Whether the path of O leads elsewhere now, or nowhere; UNKNOWN: it cannot be asked. */
+static bool leads_away(struct object *o, bool unknown)
 {
 	struct object *parent = o->parent;
 	struct stat sb;
 	int r;
 
-	if (!parent || !o->stored || object_pin_fd(parent))
+	if (!parent)
 		return false;
+	if (!o->stored || object_pin_fd(parent))
+		return unknown;
 	r = backing_stat(parent->fd, o->stored, &sb);
 	object_unpin(parent);
 	return r == -ENOENT || (!r && (sb.st_ino != o->ino || sb.st_dev != o->dev));
@@ -51,14 +54,12 @@ bool beside_renamed(struct object *o)
 /* O is no longer what its path leads to.  o->lock is held. */
 static bool moved(struct object *o)
 {
-	struct object *parent = o->parent;
+	return leads_away(o, true);
+}
 
-	if (!parent)
-		return false;
-	if (!o->stored || object_pin_fd(parent))
-		return true;
-	object_unpin(parent);
-	return beside_renamed(o);
+bool beside_renamed(struct object *o)
+{
+	return leads_away(o, false);
 }
 
 bool beside_same(struct object *o, struct object *parent, const char *stored, const struct stat *sb)
