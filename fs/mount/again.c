@@ -46,13 +46,12 @@ void again_forget(fuse_req_t req)
 		atomic_store_explicit(slot, 0, memory_order_relaxed);
 }
 
-int again_answer(fuse_req_t req, int r)
+void again_note(fuse_req_t req, int r)
 {
 	uint32_t pid = caller(req);
 
 	if (r != -ESTALE || !mount_of(req)->opt->read_only || this_request.opcode == FUSE_READ)
-		return r;
+		return;
 	atomic_store_explicit(&told[pid % SLOTS], (uint64_t)pid << 32 | now32(),
 			      memory_order_relaxed);
-	return r;
 }

@@ -40,7 +40,8 @@ void request_buffer_put(struct mount *m, uint8_t *buf, size_t used)
 
 void reply_err(fuse_req_t req, int r)
 {
-	fuse_reply_err(req, -again_answer(req, r));
+	again_note(req, r);
+	fuse_reply_err(req, -r);
 }
 
 struct inode *request_enter(fuse_req_t req, uint64_t id, enum zone_use use)

@@ -127,8 +127,8 @@ int entry_take(struct mount *m, struct object *o, const struct stat *st, unsigne
 bool again_told(fuse_req_t req);
 /* He has his answer. */
 void again_forget(fuse_req_t req);
-/* What he is answered if R is the outcome; ESTALE is remembered. */
-int again_answer(fuse_req_t req, int r);
+/* He is about to be answered R: ESTALE is remembered. */
+void again_note(fuse_req_t req, int r);
 
 /* What ST says of a file's contents: another number when they are others; never 0. */
 uint64_t attr_stamp(const struct stat *st);

@@ -96,23 +96,37 @@ static int free_threads(void)
 	return r;
 }
 
+static bool process_may;
+
+static void ask_process(void)
+{
+	process_may = may_come_back() && !free_threads();
+}
+
+static cpu_set_t every_cpu(void)
+{
+	cpu_set_t r;
+
+	memset(&r, 0xff, sizeof(r));
+	return r;
+}
+
 struct step *step_new(int fixed)
 {
-	cpu_set_t every;
-	struct step *s = calloc(1, sizeof(*s));
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	struct step *s;
 
-	memset(&every, 0xff, sizeof(every));
-	if (s && (sched_getscheduler(0) != SCHED_OTHER || !may_come_back() ||
-		  sched_getaffinity(0, sizeof(s->all), &s->all) < 0 || CPU_COUNT(&s->all) < 2 ||
-		  free_threads())) {
-		free(s);
-		s = NULL;
-	}
+	pthread_once(&once, ask_process); /* not by each lane */
+	s = process_may && sched_getscheduler(0) == SCHED_OTHER ? calloc(1, sizeof(*s)) : NULL;
 	if (!s)
 		return NULL;
+	if (sched_getaffinity(0, sizeof(s->all), &s->all) < 0 || CPU_COUNT(&s->all) < 2) {
+		free(s);
+		return NULL;
+	}
 	s->fixed = fixed;
 	if (CPU_COUNT(&s->all) == sysconf(_SC_NPROCESSORS_ONLN))
-		s->all = every; /* such as are added later, too */
+		s->all = every_cpu(); /* such as are added later, too */
 	return s;
 }
 
@@ -129,9 +143,8 @@ static void restore(const struct step *s, pid_t tid)
 
 	sched_setscheduler(tid, SCHED_OTHER, &p);
 	if (s->fixed < 0 && sched_setaffinity(tid, sizeof(s->all), &s->all) < 0) {
-		cpu_set_t every;
+		cpu_set_t every = every_cpu(); /* none of ours is left: those that are */
 
-		memset(&every, 0xff, sizeof(every)); /* none of ours is left: those that are */
 		sched_setaffinity(tid, sizeof(every), &every);
 	}
 }
