@@ -170,8 +170,9 @@ def fields():
             def act(b, _, at=at, n=n, new=new):
                 where = f.BLOCK * b.counts + at
                 old = b.get(where, n)
-                b.changed = new(old) != old
-                b.put(where, new(old))
+                put = new(old)      # once: it may be random
+                b.changed = put != old
+                b.put(where, put)
             yield Case("20K", "%s of the header: %s" % (name, what), act,
                        lambda b: ALL if b.changed else NONE)
 
