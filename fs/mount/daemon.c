@@ -18,6 +18,8 @@
 #include "fs/lib/log.h"
 #include "fs/mount/daemon.h"
 
+#define FILES_TABLE 16384u /* as many as there may be resident objects; the kernel takes a power of two */
+
 static int wait_for_word(int fd, pid_t child, struct mount_failure *f)
 {
 	ssize_t n;
@@ -104,6 +106,23 @@ static void lift_fsize(void)
 			    (uintmax_t)size.rlim_max);
 }
 
+/*
+ * The table of descriptors, at once as large as resident objects need: to grow
+ * it where there are several threads, the kernel waits for some ten
+ * milliseconds, and with it everybody who opens or closes.
+ */
+static void grow_files(rlim_t limit)
+{
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC), last;
+
+	if (fd < 0)
+		return;
+	last = fcntl(fd, F_DUPFD_CLOEXEC, (int)MIN(limit, FILES_TABLE) - 1);
+	if (last >= 0)
+		close(last);
+	close(fd);
+}
+
 void daemon_harden(void)
 {
 	struct rlimit core = { 0, 0 }, files;
@@ -114,6 +133,7 @@ void daemon_harden(void)
 	if (!getrlimit(RLIMIT_NOFILE, &files)) {
 		files.rlim_cur = files.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &files);
+		grow_files(files.rlim_cur);
 	}
 	lift_fsize();
 	sigaction(SIGPIPE, &ignore, NULL);
