@@ -117,7 +117,7 @@ void leader_stop(struct leader *l)
 /* True: a tick has gone by without anybody signalling. */
 static bool tick(struct leader *l)
 {
-	int64_t at = now_ns() + TICK_NS;
+	int64_t at = now_ns() + (step_any(l->step) ? STEP_TICK_NS : TICK_NS);
 	struct timespec ts = { at / 1000000000, at % 1000000000 };
 
 	return pthread_cond_timedwait(&l->look, &l->lock, &ts) == ETIMEDOUT;

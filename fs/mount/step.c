@@ -22,8 +22,8 @@
 #define LONG 16		    /* … or for a long one */
 #define MISSES 2	    /* requests that had to be waited for, before looking where the caller is */
 #define MISSES_APART 14	    /* more before looking again, if he is where he was */
-#define QUIET_TICKS 20	    /* without a request, after which to get out */
-#define BEHIND_TICKS 3	    /* behind the caller */
+#define QUIET_TICKS 7	    /* without a request, after which to get out */
+#define BEHIND_TICKS 2	    /* behind the caller */
 #define APART_NS 50000000LL /* how long not to get in after it was too late, doubled up to … */
 #define APART_MAX_NS 3200000000LL
 

@@ -24,6 +24,12 @@
 struct step;
 
 /*
+ * How often to look.  Where the lookout is awake a caller that is woken then is
+ * sometimes moved beside it: more often costs more of that than it saves others.
+ */
+#define STEP_TICK_NS 3000000
+
+/*
  * FIXED: the processor that the worker is kept on by others, where all who ask
  * it are; -1: it goes where they are.
  * NULL if it may not be, or would be of no use.  All functions take NULL for never in step.
@@ -49,9 +55,9 @@ void step_leave(struct step *s);
 /* Whether any thread is in step. */
 bool step_any(const struct step *s);
 /*
- * Once a tick of some milliseconds at most, by one thread: bring out who is in
- * step and could run, and has not, while its caller waits, as if by step_end(),
- * late; or has had nothing to do for some ticks.
+ * Once a tick, STEP_TICK_NS, by one thread: bring out who is in step and could
+ * run, and has not, while its caller waits, as if by step_end(), late; or has
+ * had nothing to do for some ticks.
  * False: nobody was in step.
  */
 bool step_look(struct step *s);

@@ -11,8 +11,6 @@
 #include "fs/mount/step.h"
 #include "fs/mount/uring_lane.h"
 
-#define TICK_NS 1000000
-
 /* Away from the processors where lanes are in step: the lookout would drive callers from them. */
 static void keep_away(const struct uring *u, const cpu_set_t *now, cpu_set_t *last)
 {
@@ -41,7 +39,7 @@ static bool look_at_all(struct uring *u, cpu_set_t *last)
 
 static void *lookout_main(void *arg)
 {
-	const struct timespec tick = { .tv_nsec = TICK_NS };
+	const struct timespec tick = { .tv_nsec = STEP_TICK_NS };
 	struct uring *u = arg;
 	cpu_set_t last;
 

@@ -227,7 +227,7 @@ static void who_has_nothing_to_do_is_brought_out(void **state)
 	look_elsewhere(2);
 	expect_in();
 	note(1, gettid(), true);
-	look_elsewhere(10);
+	look_elsewhere(4);
 	expect_in();
 	look_elsewhere(30);
 	expect_out();
