@@ -60,8 +60,7 @@ static EVP_CIPHER_CTX *cipher_ctx(const EVP_CIPHER *cipher, const uint8_t *blank
 	if (!e)
 		return NULL;
 	EVP_CIPHER_CTX_set_flags(e, EVP_CIPHER_CTX_FLAG_WRAP_ALLOW);
-	if (EVP_CipherInit_ex(e, cipher, NULL, blank, NULL, 1) != 1 ||
-	    EVP_CIPHER_CTX_set_padding(e, 0) != 1) {
+	if (EVP_CipherInit_ex(e, cipher, NULL, blank, NULL, 1) != 1) {
 		EVP_CIPHER_CTX_free(e);
 		return NULL;
 	}
