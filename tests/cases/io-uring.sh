@@ -77,6 +77,7 @@ cmp canary mnt/canary
 doumount mnt
 
 # Read by whoever mounts below.
+watch_stalls
 printf '[host]\ntenant = acme\n[mount]\nio-uring = yes\n' >"$CMKFS_CONFIG"
 cmkfs vault create prod --purge-protection --tenant acme >/dev/null
 cmkfs vault create other --purge-protection >/dev/null

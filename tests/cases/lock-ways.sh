@@ -5,6 +5,7 @@
 # errno, a map with SIGBUS; given back, every byte is there without a remount.
 . "$(dirname "$0")/../lib/case.sh"
 
+watch_stalls
 printf '[host]\ntenant = acme\n' >>"$CMKFS_CONFIG"
 cmkfs vault create prod --purge-protection --tenant acme >/dev/null
 cmkfs vault create other --purge-protection >/dev/null

@@ -181,6 +181,27 @@ wait_for() { # SECONDS COMMAND…
 	done
 }
 
+# For a case that judges by the clock, before it does: watch when the machine stands still.
+watch_stalls() {
+	background python3 -I "$TOP/tests/lib/stalls.py" "$CASE_DIR/stalls"
+	wait_for 10 test -e "$CASE_DIR/stalls"
+}
+
+# Whether what took MS, and began at SINCE or later, in ms since 1970, took LIMIT
+# at most, but for what the machine itself stood still.
+in_time() { # MS LIMIT SINCE
+	[ "$1" -gt "$2" ] || return 0
+	python3 - "$@" <<-PY
+		import sys
+		sys.path.insert(0, "$TOP/tests/lib")
+		from stalls import stalled
+		ms, limit, since = (int(n) for n in sys.argv[1:])
+		still = stalled("$CASE_DIR/stalls", since)
+		print("%d ms, of which the machine stood still for %d" % (ms, still))
+		sys.exit(ms > limit + still)
+	PY
+}
+
 # A tree is as it was saved.  The time of a change that a kill interrupted may be that of the batch.
 alike_but_times() { # DIR SAVED MESSAGE
 	local out

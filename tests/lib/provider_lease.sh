@@ -22,7 +22,7 @@ life_only_an_unwrap_extends() {
 	done &
 	ms=$(_until ENOKEY mnt $((BOUND_MS + 4000)) "$begin") || fail "a lease lives without an unwrap"
 	wait $! || fail "describing and wrapping were to go on"
-	[ "$ms" -le "$BOUND_MS" ] || fail "a lease lived for $ms ms without an unwrap"
+	in_time "$ms" "$BOUND_MS" "$begin" || fail "a lease lived for $ms ms without an unwrap"
 	echo "only a successful unwrap extends a lease: locked after $ms ms of describing and wrapping"
 	server_unwraps_fail off
 	_until ok mnt 40000 >/dev/null || fail "does not come back"
