@@ -9,6 +9,8 @@
 #include "crypto/secret.h"
 #include "fs/store/content.h"
 
+#define BULK (64u << 10) /* bytes of a group, beside which those of its slots are few */
+
 /* ---- held ciphertext --------------------------------------------------------- */
 
 void held_waits(struct loaded *l, const struct held *h)
@@ -207,6 +209,12 @@ static void keep_failed(struct loaded *l, struct group *grp, uint32_t from, uint
 			grp->e[i] = *old;
 }
 
+/* It has no slot, nor is one on its way: that is made under its lock. */
+static bool is_new(const struct group *grp)
+{
+	return grp->g && !grp->pair.gen && !pair_may_be_durable(&grp->pair);
+}
+
 /*
  * Put ciphertext C to its places or hold it.  OLD: the entries before.  Where
  * it fails these come back, each with the bytes that it names.
@@ -230,7 +238,9 @@ static int group_store(struct loaded *l, struct group *grp, uint32_t from, uint3
 			       !may_be_tail(grp, end, entry_len(&grp->e[end])))
 				end++;
 			len = (end - i - 1) * CHUNK + entry_len(&grp->e[end - 1]);
-			r = place_write(l, p, len, chunk_place(first + i));
+			r = i == 0 && is_new(grp) && len >= BULK ?
+				    place_write_new(l, grp->g, p, len) :
+				    place_write(l, p, len, chunk_place(first + i));
 			if (r)
 				keep_failed(l, grp, i, end, p, old + (i - from));
 			for (; i < end && !r; i++)

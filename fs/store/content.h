@@ -274,6 +274,12 @@ static inline void length_reaches(struct loaded *l, uint64_t end)
 
 /* Write where the file may have to grow for it, while a batch sets the length. */
 int place_write(struct loaded *l, const void *p, size_t n, uint64_t place);
+/*
+ * The same from the first chunk of G on, which has no slot yet: that both are
+ * zero is written as well, or the hole that one of them stays costs the backing
+ * filesystem two extents a group, in writing, reading and freeing.
+ */
+int place_write_new(struct loaded *l, uint32_t g, const void *p, size_t n);
 /* Let the backing file be as long as its size asks for; what lies beyond only truncate.c cuts off. */
 int length_fix(struct loaded *l);
 

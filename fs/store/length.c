@@ -6,19 +6,34 @@
  */
 #include "fs/store/content.h"
 
-int place_write(struct loaded *l, const void *p, size_t n, uint64_t place)
+static int write_reaching(struct loaded *l, struct iovec *iov, int count, uint64_t place, uint64_t end)
 {
-	bool beyond = place + n > l->length;
+	bool beyond = end > l->length;
 	int r;
 
 	if (beyond)
 		pthread_rwlock_rdlock(&l->extent);
-	r = backing_write(l->o->fd, p, n, place);
+	r = backing_writev(l->o->fd, iov, count, place);
 	if (!r)
-		length_reaches(l, place + n);
+		length_reaches(l, end);
 	if (beyond)
 		pthread_rwlock_unlock(&l->extent);
 	return r;
+}
+
+int place_write(struct loaded *l, const void *p, size_t n, uint64_t place)
+{
+	struct iovec iov = { (void *)(uintptr_t)p, n };
+
+	return write_reaching(l, &iov, 1, place, place + n);
+}
+
+int place_write_new(struct loaded *l, uint32_t g, const void *p, size_t n)
+{
+	static const uint8_t none[2 * SLOT];
+	struct iovec iov[] = { { (void *)(uintptr_t)none, sizeof(none) }, { (void *)(uintptr_t)p, n } };
+
+	return write_reaching(l, iov, ARRAY_SIZE(iov), group_base(g), group_base(g) + sizeof(none) + n);
 }
 
 /*
