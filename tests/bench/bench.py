@@ -58,6 +58,7 @@ def measure(place, where, options, names, loads):
         for load in loads:
             order = systems[turn % len(systems):] + systems[:turn % len(systems)]
             for system in order:
+                os.sync()       # what others have left to be written is not this one's to wait for
                 value = getattr(work, LOADS[load][0])(system)
                 results[load][system.name].append(value)
                 costs[load][system.name].append(work.used)
