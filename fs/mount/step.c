@@ -42,6 +42,7 @@ struct step {
 	uint64_t seen;	    /* of the lookout, as the next: served when it last looked */
 	unsigned int quiet; /* ticks since that changed */
 	int64_t looked, ran; /* when that was, and by the clock */
+	bool waits; /* then: it could run, and had not */
 };
 
 static int64_t now_ns(clockid_t clock)
@@ -195,15 +196,16 @@ static bool has_not_run(struct step *s)
 bool step_look(struct step *s)
 {
 	pid_t tid = s ? s->tid : 0;
+	bool idle, waited = s && s->waits;
 	unsigned int limit = 0;
 	uint64_t served;
-	bool idle;
 
 	if (!tid)
 		return false;
 	served = s->served;
 	s->quiet = served == s->seen ? s->quiet + 1 : 0;
 	s->seen = served;
+	s->waits = false;
 	idle = has_not_run(s);
 	if (!s->quiet)
 		return true;
@@ -212,9 +214,9 @@ bool step_look(struct step *s)
 		limit = QUIET_TICKS;
 	else if (thread_runs((pid_t)s->pid))
 		limit = BEHIND_TICKS;
-	else if (!idle)
-		return true;
-	if (s->quiet >= limit)
+	else
+		s->waits = idle; /* if it still does at the next look: we may have moved its caller to it just now */
+	if (limit ? s->quiet >= limit : waited && idle)
 		step_end(s, !limit);
 	return true;
 }
