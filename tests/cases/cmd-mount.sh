@@ -25,6 +25,20 @@ status() {
 cmkfs status >table
 grep -q "^$CASE_DIR/mnt .*unlocked" table || fail "$(cat table)"
 
+# Before it has threads it takes its table of descriptors whole, and as root it
+# raises what the kernel gives a mount.
+pid=$(status 'd["pid"]')
+limit=$(awk '/^Max open files/ { print $5 }' "/proc/$pid/limits")
+size=$(awk '/^FDSize/ { print $2 }' "/proc/$pid/status")
+[ "$size" -ge $((limit < 16384 ? limit : 16384)) ] || fail "a table of $size descriptors, the limit is $limit"
+bdi=/sys/class/bdi/$(mountpoint -d mnt)
+if [ -w "$bdi/read_ahead_kb" ]; then
+	wait_for 5 eval '[ "$(cat "$bdi/read_ahead_kb")" = 1024 ]'
+	if [ -e "$bdi/max_bytes" ] && [ "$(awk '/^MemTotal/ { print $2 }' /proc/meminfo)" -gt 4000000 ]; then
+		wait_for 5 eval '[ "$(cat "$bdi/max_bytes")" -gt 90000000 ]'
+	fi
+fi
+
 # Somebody else cannot mount it as well.
 mkdir mnt2
 expect_error 6 '' cmkfs mount vol mnt2

@@ -10,6 +10,7 @@
 #include <linux/falloc.h>
 #include <time.h>
 
+#include "fs/store/internal.h"
 #include "fs/store/rekey.h"
 
 #define LIMIT (1600u << 10) /* three groups */
@@ -215,31 +216,43 @@ static void step(struct model *m)
 	}
 }
 
+static void begin(struct model *m, enum suite suite)
+{
+	struct cred cred = { .uid = geteuid(), .gid = getegid() };
+	struct stat st;
+
+	m->data = calloc(1, LIMIT + CHUNK);
+	m->buf = malloc(LIMIT + 3 * CHUNK);
+	fixture_make(&m->f, suite);
+	assert_int_equal(zone_enter(store_root_zone(m->f.st), ZONE_NORMAL), 0);
+	assert_int_equal(object_mknod(store_root(m->f.st), "file", S_IFREG | 0644, 0, &cred, &m->o, &st),
+			 0);
+}
+
+static void end(struct model *m)
+{
+	zone_leave(store_root_zone(m->f.st), ZONE_NORMAL);
+	object_put(m->o);
+	fixture_destroy(&m->f);
+	free(m->data);
+	free(m->buf);
+}
+
 static void shadow(enum suite suite)
 {
 	const char *seed = getenv("CMKFS_SEED"), *ops = getenv("CMKFS_OPS");
 	unsigned int n = ops ? (unsigned int)atoi(ops) : 3000;
-	struct cred cred = { .uid = geteuid(), .gid = getegid() };
 	struct model m = { .rng = seed ? strtoull(seed, NULL, 0) : (uint64_t)time(NULL) << 8 | suite };
-	struct stat st;
 
 	print_message("seed %ju, %u operations\n", (uintmax_t)m.rng, n);
-	m.data = calloc(1, LIMIT + CHUNK);
-	m.buf = malloc(LIMIT + 3 * CHUNK);
-	fixture_make(&m.f, suite);
-	assert_int_equal(zone_enter(store_root_zone(m.f.st), ZONE_NORMAL), 0);
-	assert_int_equal(object_mknod(store_root(m.f.st), "file", S_IFREG | 0644, 0, &cred, &m.o, &st), 0);
+	begin(&m, suite);
 	for (m.op = 0; m.op < n; m.op++)
 		step(&m);
 	remount(&m);
 	assert_int_equal(m.f.events[EVENT_INTEGRITY], 0);
 	assert_int_equal(m.f.events[EVENT_HINT], 0);
 	assert_int_equal(m.f.events[EVENT_LOST], 0);
-	zone_leave(store_root_zone(m.f.st), ZONE_NORMAL);
-	object_put(m.o);
-	fixture_destroy(&m.f);
-	free(m.data);
-	free(m.buf);
+	end(&m);
 }
 
 static void gcm_file_reads_as_the_model(void **state)
@@ -254,9 +267,26 @@ static void xts_file_reads_as_the_model(void **state)
 	shadow(SUITE_XTS);
 }
 
+/* For the backing filesystem a large file is one extent, or few. */
+static void between_groups_there_is_no_hole(void **state)
+{
+	struct model m = { .rng = 1 };
+	off_t size;
+
+	(void)state;
+	begin(&m, SUITE_GCM);
+	assert_int_equal(object_write(m.o, m.buf, 1 << 20, 0), 0);
+	assert_int_equal(object_fsync(m.o, false), 0);
+	size = lseek(m.o->fd, 0, SEEK_END);
+	assert_true(size > 1 << 20);
+	assert_int_equal(lseek(m.o->fd, 2 * SLOT, SEEK_HOLE), size);
+	end(&m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(between_groups_there_is_no_hole),
 		cmocka_unit_test(gcm_file_reads_as_the_model),
 		cmocka_unit_test(xts_file_reads_as_the_model),
 	};
