@@ -60,8 +60,10 @@ static int run_fill(struct loaded *l, unsigned int i)
 			r = place_write(l, block, sizeof(block), group_base(g));
 	}
 	secret_wipe(gk, sizeof(gk));
-	if (!r)
+	if (!r) {
 		run_remove(&l->h, i);
+		l->header_dirty = true;
+	}
 	return r;
 }
 
