@@ -212,7 +212,7 @@ static void keep_failed(struct loaded *l, struct group *grp, uint32_t from, uint
 /* It has no slot, nor is one on its way: that is made under its lock. */
 static bool is_new(const struct group *grp)
 {
-	return grp->g && !grp->pair.gen && !pair_may_be_durable(&grp->pair);
+	return grp->g && !grp->pair.gen;
 }
 
 /*

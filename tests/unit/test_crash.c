@@ -17,7 +17,8 @@
 #include <linux/falloc.h>
 #include <time.h>
 
-#define CHUNKS 100u		/* 0–95 in the header, 96–99 in group 1 */
+#define CHUNKS 116u		/* 0–95 in the header, 96–115 in group 1 */
+#define MANY (20 * CHUNK)	/* enough for a new group's slots to be written with them */
 #define LIMIT (CHUNKS * CHUNK)
 #define STEPS 7u
 #define CUTS 24u		/* states tried of each history */
@@ -172,7 +173,7 @@ static bool step(struct run *r, struct version *v)
 		return !e;
 	default:
 		do_write(r, v, rnd_chunk(r) * CHUNK + (rnd(r) % 4 ? 0 : 500),
-			 rnd(r) % 2 ? CHUNK : 1 + rnd(r) % 9000);
+			 rnd(r) % 2 ? CHUNK : rnd(r) % 3 ? 1 + rnd(r) % 9000 : MANY);
 	}
 	return false;
 }
