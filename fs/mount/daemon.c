@@ -18,7 +18,7 @@
 #include "fs/lib/log.h"
 #include "fs/mount/daemon.h"
 
-#define FILES_TABLE 16384u /* as many as there may be resident objects; the kernel takes a power of two */
+#define FILES_TABLE 16384u /* some thousand objects stay resident; the kernel takes powers of two */
 
 static int wait_for_word(int fd, pid_t child, struct mount_failure *f)
 {
@@ -107,9 +107,9 @@ static void lift_fsize(void)
 }
 
 /*
- * The table of descriptors, at once as large as resident objects need: to grow
- * it where there are several threads, the kernel waits for some ten
- * milliseconds, and with it everybody who opens or closes.
+ * The table of descriptors, large enough for most: to grow it where there are
+ * several threads, the kernel waits for some ten milliseconds, and with it
+ * everybody who opens or closes.
  */
 static void grow_files(rlim_t limit)
 {

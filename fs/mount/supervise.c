@@ -20,9 +20,12 @@
 /*
  * What may be dirty in the kernel's cache.  By itself it gives a mount a
  * hundredth of what it gives all, with which writers wait for each other; a
- * lock has to have all of it encrypted first, for which this takes 0.1 s.
+ * lock has to have all of it encrypted first, for which this takes 0.1 s.  It
+ * keeps a share of what it gives all, which grows with free memory: so no more
+ * than DIRTY_TIMES of its own.
  */
 #define DIRTY_BYTES (96u << 20)
+#define DIRTY_TIMES 4
 
 static sigset_t ending(void)
 {
@@ -101,18 +104,22 @@ void supervise(struct mount *m)
 		;
 }
 
-/* Raise a number of the kernel's about the mount to at least MIN, if we may and there is one. */
-static void raise_to(const struct mount *m, const char *what, unsigned long min)
+/* Raise a number of the kernel's about the mount to WANT, but not to over TIMES its own, if we may and there is one. */
+static void raise_to(const struct mount *m, const char *what, unsigned long want, unsigned long times)
 {
-	char path[64], now[32] = "", want[32];
+	char path[64], buf[32] = "";
 	_cleanup_close_ int fd = -1;
+	unsigned long now;
 
 	snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/%s", m->dev_major, m->dev_minor, what);
 	fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd < 0 || pread(fd, now, sizeof(now) - 1, 0) <= 0 || strtoul(now, NULL, 10) >= min)
+	if (fd < 0 || pread(fd, buf, sizeof(buf) - 1, 0) <= 0)
 		return;
-	snprintf(want, sizeof(want), "%lu", min);
-	if (pwrite(fd, want, strlen(want), 0) < 0)
+	now = strtoul(buf, NULL, 10);
+	if (now >= want)
+		return;
+	snprintf(buf, sizeof(buf), "%lu", MIN(want, times * now));
+	if (pwrite(fd, buf, strlen(buf), 0) < 0)
 		log_debug("%s: %s", path, strerror(errno));
 }
 
@@ -120,7 +127,7 @@ void supervise_tune(struct mount *m)
 {
 	/* INIT can only lower it, so after INIT. */
 	workers_wait_init(m->workers);
-	raise_to(m, "read_ahead_kb", READAHEAD_KB);
+	raise_to(m, "read_ahead_kb", READAHEAD_KB, READAHEAD_KB);
 	if (m->writeback)
-		raise_to(m, "max_bytes", DIRTY_BYTES);
+		raise_to(m, "max_bytes", DIRTY_BYTES, DIRTY_TIMES);
 }
