@@ -200,12 +200,13 @@ bool step_look(struct step *s)
 	unsigned int limit = 0;
 	uint64_t served;
 
+	if (s)
+		s->waits = false;
 	if (!tid)
 		return false;
 	served = s->served;
 	s->quiet = served == s->seen ? s->quiet + 1 : 0;
 	s->seen = served;
-	s->waits = false;
 	idle = has_not_run(s);
 	if (!s->quiet)
 		return true;
