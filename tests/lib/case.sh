@@ -187,8 +187,8 @@ watch_stalls() {
 	wait_for 10 test -e "$CASE_DIR/stalls"
 }
 
-# Whether what took MS, and began at SINCE or later, in ms since 1970, took LIMIT
-# at most, but for what the machine itself stood still.
+# Whether what began at SINCE, in ms since 1970, and took MS, took LIMIT at most
+# but for what the machine itself stood still.
 in_time() { # MS LIMIT SINCE
 	[ "$1" -gt "$2" ] || return 0
 	python3 - "$@" <<-PY
@@ -196,7 +196,7 @@ in_time() { # MS LIMIT SINCE
 		sys.path.insert(0, "$TOP/tests/lib")
 		from stalls import stalled
 		ms, limit, since = (int(n) for n in sys.argv[1:])
-		still = stalled("$CASE_DIR/stalls", since)
+		still = stalled("$CASE_DIR/stalls", since, ms)
 		print("%d ms, of which the machine stood still for %d" % (ms, still))
 		sys.exit(ms > limit + still)
 	PY

@@ -131,9 +131,10 @@ def main():
         swept = wait_until(lambda: state(mnt)["zones"][0]["state"] == "locked", 3)
         wrong = ["never locked"] if ms is None or swept is None else judge(
             world.attempts(), errno)
-        if ms is not None and ms + (swept or 0) > limit and \
-           ms + (swept or 0) > limit + stalled(os.environ["CASE_DIR"] + "/stalls", begin):
-            wrong.append("locked after %d ms" % ms)
+        took = (ms or 0) + (swept or 0)
+        if took > limit and \
+           took > limit + stalled(os.environ["CASE_DIR"] + "/stalls", begin, took):
+            wrong.append("locked after %d ms" % took)
         status = state(mnt)
         if status["lost"]:
             wrong.append("%d writes lost" % status["lost"])
