@@ -283,40 +283,9 @@ static void between_groups_there_is_no_hole(void **state)
 	end(&m);
 }
 
-static void put_at(struct model *m, uint32_t g, uint8_t fill)
-{
-	memset(m->buf, fill, CHUNK);
-	assert_int_equal(object_write(m->o, m->buf, CHUNK, group_first(g) * CHUNK), 0);
-}
-
-/* The smallest hole run makes room for one more: it may be the one that is split. */
-static void a_write_into_the_run_that_makes_room_stays(void **state)
-{
-	struct model m = { .rng = 1 };
-	uint8_t *p;
-
-	(void)state;
-	begin(&m, SUITE_GCM);
-	for (uint32_t i = 1; i <= MAX_RUNS; i++)
-		put_at(&m, 4 * i, 1);
-	assert_int_equal(object_fsync(m.o, false), 0);
-	put_at(&m, 2, 7);
-	assert_int_equal(object_fsync(m.o, false), 0);
-	zone_leave(store_root_zone(m.f.st), ZONE_NORMAL);
-	object_put(m.o);
-	fixture_close(&m.f);
-	fixture_open(&m.f, false);
-	open_file(&m);
-	assert_int_equal(zone_enter(store_root_zone(m.f.st), ZONE_NORMAL), 0);
-	assert_int_equal(object_read(m.o, m.buf, LIMIT, CHUNK, group_first(2) * CHUNK, &p), CHUNK);
-	assert_int_equal(p[0], 7);
-	end(&m);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_write_into_the_run_that_makes_room_stays),
 		cmocka_unit_test(between_groups_there_is_no_hole),
 		cmocka_unit_test(gcm_file_reads_as_the_model),
 		cmocka_unit_test(xts_file_reads_as_the_model),
