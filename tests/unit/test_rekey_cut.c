@@ -97,9 +97,11 @@ static struct version *next_version(struct run *r)
 static void change(struct run *r)
 {
 	struct version *v = next_version(r);
-	uint64_t c = rnd(r) % CHUNKS, n = MIN(1 + rnd(r) % 40, CHUNKS - c);
-	uint8_t *p = malloc(n * CHUNK);
+	uint64_t c = rnd(r) % CHUNKS, n = 1 + rnd(r) % 40;
+	uint8_t *p;
 
+	n = MIN(n, CHUNKS - c);
+	p = malloc(n * CHUNK);
 	if (rnd(r) % 4 == 0) {
 		v->size = (200 + rnd(r) % 400) * CHUNK;
 		assert_int_equal(object_truncate(r->o, v->size), 0);
