@@ -398,7 +398,21 @@ struct busy {
 
 #define BLOCKS 300u
 
-/* Every chunk is one byte all through, whatever version of it is read. */
+/*
+ * A chunk is one byte all through, whatever version of it is read.  XTS has
+ * nothing to tell one that is half overwritten at that moment, as the backing
+ * filesystem has not: then each unit of the cipher is of one version.
+ */
+static bool is_whole(const struct busy *b, const uint8_t *p)
+{
+	size_t unit = store_suite(b->o->st) == SUITE_XTS ? 16 : CHUNK;
+
+	for (size_t i = 0; i < CHUNK; i += unit)
+		if (memcmp(p + i, p + i + 1, unit - 1))
+			return false;
+	return true;
+}
+
 static void *use(void *arg)
 {
 	struct busy *b = arg;
@@ -412,7 +426,7 @@ static void *use(void *arg)
 			b->wrong++;
 		c = n * 104729u % BLOCKS;
 		if (object_read(b->o, buf, 3 * CHUNK, CHUNK, c * CHUNK, &got) != CHUNK ||
-		    memcmp(got, got + 1, CHUNK - 1))
+		    !is_whole(b, got))
 			b->wrong++;
 		b->rounds++;
 	}
