@@ -46,9 +46,10 @@ def row(load, unit, values):
 
 
 def table(place, results, units):
-    runs = max(len(values) for load in results.values() for values in load.values())
+    counts = [max(len(values) for values in load.values()) for load in results.values()]
+    runs = " to ".join(str(n) for n in sorted({min(counts), max(counts)}))
     yield ".Pp"
-    yield "On %s, medians of %d runs:" % ("a tmpfs" if place == "tmpfs" else "a disk", runs)
+    yield "On %s, medians of %s runs:" % ("a tmpfs" if place == "tmpfs" else "a disk", runs)
     yield ".Bl -column " + COLUMNS
     yield ".It " + " Ta ".join("Em " + w for w in (
         ("load", "raw", "cmkfs", "best of the others") + tuple(title for _, title in OURS)))
