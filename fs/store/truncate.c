@@ -149,7 +149,7 @@ static int cut_end_locked(struct loaded *l)
 			r = batch_locked(l, true);
 	} else {
 		r = cut_gcm(l, l->h.size, &durable);
-		if (!r && (durable || l->cut_undone))
+		if (!r)
 			r = batch_locked(l, true);
 	}
 	if (!r)
