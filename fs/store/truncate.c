@@ -136,7 +136,6 @@ static int shrink_locked(struct loaded *l, uint64_t size)
 /* W4: what the slot of the end names beyond it is removed at the old size, then a barrier. */
 static int cut_end_locked(struct loaded *l)
 {
-	bool durable = false;
 	int r;
 
 	if (!l->unclean_end)
@@ -148,7 +147,7 @@ static int cut_end_locked(struct loaded *l)
 		if (!r && l->discarded)
 			r = batch_locked(l, true);
 	} else {
-		r = cut_gcm(l, l->h.size, &durable);
+		r = cut_gcm(l, l->h.size, &(bool){ false }); /* what is on disk may be durable, too */
 		if (!r)
 			r = batch_locked(l, true);
 	}
