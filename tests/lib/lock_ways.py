@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 
-from stalls import now, stalled
+from stalls import in_time, now
 from world import World, attempt, cmkfs, wait_until
 
 USES = "get,wrapKey,unwrapKey"
@@ -132,8 +132,7 @@ def main():
         wrong = ["never locked"] if ms is None or swept is None else judge(
             world.attempts(), errno)
         took = (ms or 0) + (swept or 0)
-        if took > limit and \
-           took > limit + stalled(os.environ["CASE_DIR"] + "/stalls", begin, took):
+        if not in_time(os.environ["CASE_DIR"] + "/stalls", took, limit, begin):
             wrong.append("locked after %d ms" % took)
         status = state(mnt)
         if status["lost"]:

@@ -8,10 +8,6 @@
 #include "volume_fixture.h"
 
 #include <linux/falloc.h>
-#include <time.h>
-
-#include "fs/store/internal.h"
-#include "fs/store/rekey.h"
 
 #define LIMIT (1600u << 10) /* three groups */
 
@@ -27,10 +23,7 @@ struct model {
 
 static uint64_t rnd(struct model *m)
 {
-	m->rng ^= m->rng << 13;
-	m->rng ^= m->rng >> 7;
-	m->rng ^= m->rng << 17;
-	return m->rng;
+	return fixture_rnd(&m->rng);
 }
 
 /* An offset at, just before or just after a border of chunk or group, or anywhere. */
@@ -44,15 +37,6 @@ static uint64_t rnd_offset(struct model *m)
 		return rnd(m) % LIMIT;
 	off = border[rnd(m) % ARRAY_SIZE(border)] + rnd(m) % 3;
 	return off ? off - 1 : 0;
-}
-
-static void open_file(struct model *m)
-{
-	struct stat st;
-
-	assert_int_equal(zone_enter(store_root_zone(m->f.st), ZONE_NORMAL), 0);
-	assert_int_equal(object_lookup(store_root(m->f.st), "file", &m->o, &st), 0);
-	zone_leave(store_root_zone(m->f.st), ZONE_NORMAL);
 }
 
 static void check_range(struct model *m, uint64_t off, uint64_t n)
@@ -137,34 +121,12 @@ static void evict(struct model *m)
 	fixture_evict(&m->f);
 }
 
-static int stop_sometimes(void *arg, uint64_t bytes)
-{
-	struct model *m = arg;
-
-	(void)bytes;
-	return rnd(m) % 3 ? 0 : -EINTR;
-}
-
-/* A new data key, perhaps only half-way. */
-static void rekey(struct model *m)
-{
-	int r = object_rekey(m->o, stop_sometimes, m);
-
-	if (r && r != -EINTR)
-		fail_msg("op %u: rekey: %s", m->op, strerror(-r));
-}
-
 static void remount(struct model *m)
 {
 	struct stat st;
 
-	zone_leave(store_root_zone(m->f.st), ZONE_NORMAL);
-	object_put(m->o);
-	fixture_close(&m->f);
-	fixture_open(&m->f, false);
+	m->o = fixture_remount(&m->f, m->o);
 	m->f.st->batch_enough = rnd(m) % 200 * CHUNK;
-	open_file(m);
-	assert_int_equal(zone_enter(store_root_zone(m->f.st), ZONE_NORMAL), 0);
 	assert_int_equal(object_getattr(m->o, &st), 0);
 	assert_int_equal(st.st_size, m->size); /* by the hint */
 	check_range(m, 0, LIMIT);
@@ -201,7 +163,7 @@ static void step(struct model *m)
 		break;
 	case 9:
 		if (store_volume(m->f.st)->suite == SUITE_GCM && !(rnd(m) % 4))
-			rekey(m);
+			fixture_rekey(m->o, &m->rng, m->op);
 		else
 			check_seek(m);
 		break;
@@ -218,40 +180,30 @@ static void step(struct model *m)
 
 static void begin(struct model *m, enum suite suite)
 {
-	struct cred cred = { .uid = geteuid(), .gid = getegid() };
-	struct stat st;
-
 	m->data = calloc(1, LIMIT + CHUNK);
 	m->buf = malloc(LIMIT + 3 * CHUNK);
 	fixture_make(&m->f, suite);
-	assert_int_equal(zone_enter(store_root_zone(m->f.st), ZONE_NORMAL), 0);
-	assert_int_equal(object_mknod(store_root(m->f.st), "file", S_IFREG | 0644, 0, &cred, &m->o, &st),
-			 0);
+	m->o = fixture_file(&m->f);
 }
 
 static void end(struct model *m)
 {
-	zone_leave(store_root_zone(m->f.st), ZONE_NORMAL);
-	object_put(m->o);
-	fixture_destroy(&m->f);
+	fixture_let_go(&m->f, m->o);
 	free(m->data);
 	free(m->buf);
 }
 
 static void shadow(enum suite suite)
 {
-	const char *seed = getenv("CMKFS_SEED"), *ops = getenv("CMKFS_OPS");
-	unsigned int n = ops ? (unsigned int)atoi(ops) : 3000;
-	struct model m = { .rng = seed ? strtoull(seed, NULL, 0) : (uint64_t)time(NULL) << 8 | suite };
+	struct model m = { .rng = fixture_seed(suite) };
+	unsigned int n = fixture_ops(3000);
 
 	print_message("seed %ju, %u operations\n", (uintmax_t)m.rng, n);
 	begin(&m, suite);
 	for (m.op = 0; m.op < n; m.op++)
 		step(&m);
 	remount(&m);
-	assert_int_equal(m.f.events[EVENT_INTEGRITY], 0);
-	assert_int_equal(m.f.events[EVENT_HINT], 0);
-	assert_int_equal(m.f.events[EVENT_LOST], 0);
+	fixture_no_event(&m.f);
 	end(&m);
 }
 

@@ -49,10 +49,7 @@ struct run {
 
 static uint64_t rnd(struct run *r)
 {
-	r->rng ^= r->rng << 13;
-	r->rng ^= r->rng >> 7;
-	r->rng ^= r->rng << 17;
-	return r->rng;
+	return fixture_rnd(&r->rng);
 }
 
 /* ---- recording ---------------------------------------------------------------------- */

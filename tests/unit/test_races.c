@@ -44,10 +44,7 @@ struct worker {
 
 static uint64_t rnd(struct worker *w)
 {
-	w->rng ^= w->rng << 13;
-	w->rng ^= w->rng >> 7;
-	w->rng ^= w->rng << 17;
-	return w->rng;
+	return fixture_rnd(&w->rng);
 }
 
 __attribute__((format(printf, 2, 3))) static void fail_with(struct race *r, const char *fmt, ...)

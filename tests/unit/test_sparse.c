@@ -8,9 +8,6 @@
 #include "volume_fixture.h"
 
 #include <linux/falloc.h>
-#include <time.h>
-
-#include "fs/store/rekey.h"
 
 #define GROUPS 300u
 #define TRACKED 2u /* chunks of a group */
@@ -27,25 +24,12 @@ struct model {
 
 static uint64_t rnd(struct model *m)
 {
-	m->rng ^= m->rng << 13;
-	m->rng ^= m->rng >> 7;
-	m->rng ^= m->rng << 17;
-	return m->rng;
+	return fixture_rnd(&m->rng);
 }
 
 static uint64_t offset(uint32_t g, uint32_t i)
 {
 	return (group_first(g) + i * (group_chunks(g) - 1)) * CHUNK;
-}
-
-static void enter(struct model *m)
-{
-	assert_int_equal(zone_enter(store_root_zone(m->f.st), ZONE_NORMAL), 0);
-}
-
-static void leave(struct model *m)
-{
-	zone_leave(store_root_zone(m->f.st), ZONE_NORMAL);
 }
 
 /* The first byte of a chunk and its last one. */
@@ -101,32 +85,12 @@ static void cut(struct model *m, uint32_t g, uint32_t i)
 	m->size = size;
 }
 
-static int stop_sometimes(void *arg, uint64_t bytes)
-{
-	struct model *m = arg;
-
-	(void)bytes;
-	return rnd(m) % 9 ? 0 : -EINTR;
-}
-
-static void rekey(struct model *m)
-{
-	int r = object_rekey(m->o, stop_sometimes, m);
-
-	if (r && r != -EINTR)
-		fail_msg("op %u: rekey: %s", m->op, strerror(-r));
-}
-
 static void remount(struct model *m)
 {
 	struct stat st;
 
-	leave(m);
-	object_put(m->o);
-	fixture_close(&m->f);
-	fixture_open(&m->f, false);
-	enter(m);
-	assert_int_equal(object_lookup(store_root(m->f.st), "file", &m->o, &st), 0);
+	m->o = fixture_remount(&m->f, m->o);
+	assert_int_equal(object_getattr(m->o, &st), 0);
 	assert_int_equal(st.st_size, m->size);
 	check_all(m);
 }
@@ -152,38 +116,28 @@ static void step(struct model *m)
 	else if (kind == 58)
 		remount(m);
 	else if (kind == 59 && store_volume(m->f.st)->suite == SUITE_GCM)
-		rekey(m);
+		fixture_rekey(m->o, &m->rng, m->op);
 	else
 		check(m, g, i);
 }
 
 static void begin(struct model *m, enum suite suite)
 {
-	struct cred cred = { .uid = geteuid(), .gid = getegid() };
-	struct stat st;
-
 	fixture_make(&m->f, suite);
-	enter(m);
-	assert_int_equal(object_mknod(store_root(m->f.st), "file", S_IFREG | 0644, 0, &cred, &m->o, &st),
-			 0);
+	m->o = fixture_file(&m->f);
 }
 
 static void end(struct model *m)
 {
 	remount(m);
-	assert_int_equal(m->f.events[EVENT_INTEGRITY], 0);
-	assert_int_equal(m->f.events[EVENT_HINT], 0);
-	assert_int_equal(m->f.events[EVENT_LOST], 0);
-	leave(m);
-	object_put(m->o);
-	fixture_destroy(&m->f);
+	fixture_no_event(&m->f);
+	fixture_let_go(&m->f, m->o);
 }
 
 static void shadow(enum suite suite)
 {
-	const char *seed = getenv("CMKFS_SEED"), *ops = getenv("CMKFS_OPS");
-	unsigned int n = ops ? (unsigned int)atoi(ops) : 2000;
-	struct model m = { .rng = seed ? strtoull(seed, NULL, 0) : (uint64_t)time(NULL) << 8 | suite };
+	struct model m = { .rng = fixture_seed(suite) };
+	unsigned int n = fixture_ops(2000);
 
 	print_message("seed %ju, %u operations\n", (uintmax_t)m.rng, n);
 	begin(&m, suite);

@@ -11,10 +11,12 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <time.h>
 
 #include <cmocka.h>
 
 #include "fs/store/internal.h"
+#include "fs/store/rekey.h"
 
 struct fixture {
 	char dir[80];
@@ -127,6 +129,89 @@ static inline void fixture_evict(struct fixture *f)
 	store_trim(f->st);
 	store_trim(f->st); /* what was used since the last time goes later */
 	f->st->resident_max = max;
+}
+
+/* ---- random operations on one file --------------------------------------------- */
+
+/* Xorshift (Marsaglia 2003): the numbers after *RNG, which is not 0. */
+static inline uint64_t fixture_rnd(uint64_t *rng)
+{
+	*rng ^= *rng << 13;
+	*rng ^= *rng >> 7;
+	*rng ^= *rng << 17;
+	return *rng;
+}
+
+/* A new empty file, in a zone that is entered until fixture_let_go(). */
+static inline struct object *fixture_file(struct fixture *f)
+{
+	struct cred cred = { .uid = geteuid(), .gid = getegid() };
+	struct object *o;
+	struct stat st;
+
+	assert_int_equal(zone_enter(store_root_zone(f->st), ZONE_NORMAL), 0);
+	assert_int_equal(object_mknod(store_root(f->st), "file", S_IFREG | 0644, 0, &cred, &o, &st), 0);
+	return o;
+}
+
+/* The same file O after a remount. */
+static inline struct object *fixture_remount(struct fixture *f, struct object *o)
+{
+	struct stat st;
+
+	zone_leave(store_root_zone(f->st), ZONE_NORMAL);
+	object_put(o);
+	fixture_close(f);
+	fixture_open(f, false);
+	assert_int_equal(zone_enter(store_root_zone(f->st), ZONE_NORMAL), 0);
+	assert_int_equal(object_lookup(store_root(f->st), "file", &o, &st), 0);
+	return o;
+}
+
+static inline void fixture_let_go(struct fixture *f, struct object *o)
+{
+	zone_leave(store_root_zone(f->st), ZONE_NORMAL);
+	object_put(o);
+	fixture_destroy(f);
+}
+
+/* Nothing was found wrong with what is on disk. */
+static inline void fixture_no_event(const struct fixture *f)
+{
+	assert_int_equal(f->events[EVENT_INTEGRITY], 0);
+	assert_int_equal(f->events[EVENT_HINT], 0);
+	assert_int_equal(f->events[EVENT_LOST], 0);
+}
+
+static inline int fixture_stop_sometimes(void *rng, uint64_t bytes)
+{
+	(void)bytes;
+	return fixture_rnd(rng) % 3 ? 0 : -EINTR;
+}
+
+/* A new data key, perhaps only half-way. */
+static inline void fixture_rekey(struct object *o, uint64_t *rng, unsigned int op)
+{
+	int r = object_rekey(o, fixture_stop_sometimes, rng);
+
+	if (r && r != -EINTR)
+		fail_msg("op %u: rekey: %s", op, strerror(-r));
+}
+
+/* CMKFS_SEED, or another one each time. */
+static inline uint64_t fixture_seed(enum suite suite)
+{
+	const char *seed = getenv("CMKFS_SEED");
+
+	return seed ? strtoull(seed, NULL, 0) : (uint64_t)time(NULL) << 8 | suite;
+}
+
+/* CMKFS_OPS, or N. */
+static inline unsigned int fixture_ops(unsigned int n)
+{
+	const char *ops = getenv("CMKFS_OPS");
+
+	return ops ? (unsigned int)atoi(ops) : n;
 }
 
 #endif
