@@ -121,7 +121,8 @@ static int read_run(struct loaded *l, struct group *grp, uint32_t from, uint32_t
 
 	if (got < 0)
 		return (int)got;
-	memset(dst + got, 0, n - (size_t)got); /* cut off: will not authenticate */
+	if ((size_t)got < n)
+		memset(dst + got, 0, n - (size_t)got); /* cut off: will not authenticate */
 	return 0;
 }
 
@@ -158,7 +159,8 @@ int group_read(struct loaded *l, struct group *grp, uint32_t from, uint32_t to, 
 
 			if (chunk_open(a, first + i, &grp->e[i], h ? h->c : p, p))
 				r = chunk_bad(l, first + i);
-			memset(p + len, 0, CHUNK - len);
+			if (len < CHUNK)
+				memset(p + len, 0, CHUNK - len);
 		}
 	}
 	aead_end(a);
