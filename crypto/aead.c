@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * AES-256-GCM over the thread's context: keyed once for a run of messages,
- * after that only the nonce is set.
+ * AES-256-GCM over the thread's context: keyed once for a run of messages, in
+ * the call that sets the first one's nonce; after that only the nonce is set.
  */
 #include "aead.h"
 
@@ -25,12 +25,7 @@ struct aead *aead_begin(const uint8_t key[static AEAD_KEY_LEN], bool seal)
 		return NULL;
 	}
 	c->keyed |= CTX_GCM;
-	if (EVP_CipherInit_ex(a->evp, NULL, NULL, key, NULL, seal) != 1) {
-		ERR_clear_error();
-		ctx_forget_gcm(c);
-		errno = EIO;
-		return NULL;
-	}
+	a->key = key;
 	a->busy = true;
 	a->seal = seal;
 	return a;
@@ -46,11 +41,13 @@ void aead_end(struct aead *a)
 static bool run(struct aead *a, const uint8_t *iv, const void *aad, size_t aadlen,
 		const uint8_t *p, size_t n, uint8_t *ret)
 {
+	const uint8_t *key = a->key;
 	int len;
 
 	if (n > INT_MAX || aadlen > INT_MAX)
 		return false;
-	return EVP_CipherInit_ex(a->evp, NULL, NULL, NULL, iv, a->seal) == 1 &&
+	a->key = NULL;
+	return EVP_CipherInit_ex(a->evp, NULL, NULL, key, iv, a->seal) == 1 &&
 	       (!aadlen || EVP_CipherUpdate(a->evp, NULL, &len, aad, (int)aadlen) == 1) &&
 	       (!n || (EVP_CipherUpdate(a->evp, ret, &len, p, (int)n) == 1 && len == (int)n));
 }

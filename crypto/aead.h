@@ -22,7 +22,8 @@
 struct aead;
 
 /*
- * This thread's context, keyed.  NULL with errno EIO, ENOMEM, or EBUSY: begun before and not ended.
+ * This thread's context, for KEY, which stays the caller's and must stay there until aead_end().
+ * NULL with errno EIO, ENOMEM, or EBUSY: begun before and not ended.
  * No key outlives aead_end(), which allows NULL.
  */
 struct aead *aead_begin(const uint8_t key[static AEAD_KEY_LEN], bool seal);

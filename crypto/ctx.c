@@ -132,6 +132,7 @@ static void blank(EVP_CIPHER_CTX *e, const uint8_t *key)
 void ctx_forget_gcm(struct crypto_ctx *c)
 {
 	blank(c->aead.evp, zeros);
+	c->aead.key = NULL;
 	c->aead.busy = false;
 	c->keyed &= ~(unsigned int)CTX_GCM;
 }
@@ -139,6 +140,7 @@ void ctx_forget_gcm(struct crypto_ctx *c)
 void ctx_forget_xts(struct crypto_ctx *c)
 {
 	blank(c->xts.evp, xts_blank);
+	c->xts.key = NULL;
 	c->xts.busy = false;
 	c->keyed &= ~(unsigned int)CTX_XTS;
 }

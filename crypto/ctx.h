@@ -18,12 +18,14 @@ enum { CTX_HMAC = 1, CTX_GCM = 2, CTX_XTS = 4, CTX_CTR = 8, CTX_KW = 16 };
 /* A cipher context lent out between begin and end. */
 struct aead {
 	EVP_CIPHER_CTX *evp;
+	const uint8_t *key; /* the caller's, which the first message sets; then NULL */
 	bool busy, seal;
 };
 
 struct xts {
 	EVP_CIPHER_CTX *evp;
-	bool busy;
+	const uint8_t *key; /* as above */
+	bool busy, encrypt;
 };
 
 struct iv_pool;

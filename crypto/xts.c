@@ -29,12 +29,8 @@ struct xts *xts_begin(const uint8_t key[static XTS_KEY_LEN], bool encrypt)
 		return NULL;
 	}
 	c->keyed |= CTX_XTS;
-	if (EVP_CipherInit_ex(c->xts.evp, NULL, NULL, key, NULL, encrypt) != 1) {
-		ERR_clear_error();
-		ctx_forget_xts(c);
-		errno = EIO;
-		return NULL;
-	}
+	c->xts.key = key;
+	c->xts.encrypt = encrypt;
 	c->xts.busy = true;
 	return &c->xts;
 }
@@ -47,12 +43,15 @@ void xts_end(struct xts *x)
 
 int xts_crypt(struct xts *x, uint64_t index, const uint8_t *p, size_t n, uint8_t *ret)
 {
+	const uint8_t *key = x->key;
 	uint8_t tweak[16] = { 0 };
+	bool sized = x->busy && n >= UNIT_MIN && n <= UNIT_MAX;
 	int len;
 
 	put_le64(tweak, index);
-	if (x->busy && n >= UNIT_MIN && n <= UNIT_MAX &&
-	    EVP_CipherInit_ex(x->evp, NULL, NULL, NULL, tweak, -1) == 1 &&
+	if (sized)
+		x->key = NULL;
+	if (sized && EVP_CipherInit_ex(x->evp, NULL, NULL, key, tweak, x->encrypt) == 1 &&
 	    EVP_CipherUpdate(x->evp, ret, &len, p, (int)n) == 1 && len == (int)n)
 		return 0;
 	ERR_clear_error();

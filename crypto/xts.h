@@ -20,7 +20,7 @@ struct xts;
 /* Whether the halves differ (IG C.I), in constant time. */
 bool xts_key_ok(const uint8_t key[static XTS_KEY_LEN]);
 
-/* NULL with errno EINVAL (equal halves), EBUSY (not ended), EIO or ENOMEM. */
+/* KEY stays there until xts_end().  NULL with errno EINVAL (equal halves), EBUSY (not ended), EIO or ENOMEM. */
 struct xts *xts_begin(const uint8_t key[static XTS_KEY_LEN], bool encrypt);
 void xts_end(struct xts *x);
 
