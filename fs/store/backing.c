@@ -156,6 +156,11 @@ int backing_allocate(int fd, uint64_t off, uint64_t len)
 	return CALL(&c, fallocate(fd, FALLOC_FL_KEEP_SIZE, (off_t)off, (off_t)len));
 }
 
+void backing_expect(int fd, uint64_t off, size_t n)
+{
+	posix_fadvise(fd, (off_t)off, (off_t)n, POSIX_FADV_WILLNEED);
+}
+
 int64_t backing_seek(int fd, uint64_t off, int whence)
 {
 	off_t r = lseek(fd, (off_t)off, whence);

@@ -67,7 +67,9 @@ extern bool (*backing_room)(void);
 
 /* Read N bytes at OFF: the count, short only at the end of the file. */
 ssize_t backing_read(int fd, void *p, size_t n, uint64_t off);
-/* The same into IOV, whose elements are changed.  N may be above IOV_MAX. */
+/* N bytes at OFF will be read soon: waits for nothing, and may do nothing. */
+void backing_expect(int fd, uint64_t off, size_t n);
+/* Read into IOV, whose elements are changed.  N may be above IOV_MAX. */
 ssize_t backing_readv(int fd, struct iovec *iov, int n, uint64_t off);
 
 /* Write all N bytes at OFF. */

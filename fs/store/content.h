@@ -182,6 +182,8 @@ int group_rekey(struct loaded *l, struct group *grp, uint32_t epoch, uint32_t s)
  * The caller locks group.lock and then looks at group.error.
  */
 int group_get(struct loaded *l, uint32_t g, bool create, struct group **ret);
+/* The same of a present one whose chunks [FROM, TO) are to be read. */
+int group_get_to_read(struct loaded *l, uint32_t g, uint32_t from, uint32_t to, struct group **ret);
 /* Once GRP is loaded: its pair is unclean, to be settled before a change.  *RET_ERROR: group.error. */
 bool group_unclean(struct group *grp, int *ret_error);
 /* Chunks whose places the entries name now. */

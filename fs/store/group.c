@@ -9,6 +9,7 @@
 #include "fs/store/content.h"
 #include "fs/store/slab.h"
 
+#define EXPECT_MAX 16u /* chunks */
 #define SIZE_OF(chunks) (sizeof(struct group) + (chunks) * sizeof(struct entry))
 
 static SLAB_CACHE(first_groups, SIZE_OF(GROUP0_CHUNKS));
@@ -196,7 +197,8 @@ bool group_unclean(struct group *grp, int *ret_error)
 	return r;
 }
 
-int group_get(struct loaded *l, uint32_t g, bool create, struct group **ret)
+/* 0; -ENOENT; -EAGAIN: it is to be brought in. */
+static int group_find(struct loaded *l, uint32_t g, bool create, struct group **ret)
 {
 	struct group *grp;
 
@@ -214,12 +216,33 @@ int group_get(struct loaded *l, uint32_t g, bool create, struct group **ret)
 		return -ENOENT;
 	}
 	pthread_rwlock_unlock(&l->lock);
-	if (grp) {
-		if (!grp->used)
-			grp->used = true;
-		*ret = grp;
-		return 0;
-	}
+	if (!grp)
+		return -EAGAIN;
+	if (!grp->used)
+		grp->used = true;
+	*ret = grp;
+	return 0;
+}
+
+int group_get(struct loaded *l, uint32_t g, bool create, struct group **ret)
+{
+	int r = group_find(l, g, create, ret);
+
+	if (r != -EAGAIN)
+		return r;
 	store_trim_groups(l->o->st);
 	return group_bring(l, g, create, ret);
+}
+
+int group_get_to_read(struct loaded *l, uint32_t g, uint32_t from, uint32_t to, struct group **ret)
+{
+	int r = group_find(l, g, false, ret);
+
+	if (r != -EAGAIN)
+		return r;
+	/* A device brings a few chunks while the slots are waited for; of many the kernel reads ahead itself. */
+	if (to - from <= EXPECT_MAX)
+		backing_expect(l->o->fd, chunk_place(group_first(g) + from), (size_t)(to - from) * CHUNK);
+	store_trim_groups(l->o->st);
+	return group_bring(l, g, false, ret);
 }

@@ -23,7 +23,7 @@ int read_chunks(struct loaded *l, uint64_t c0, uint64_t c1, uint8_t *dst)
 		uint32_t g = chunk_group(c0), from = chunk_slot(c0);
 		uint32_t to = (uint32_t)MIN((uint64_t)group_chunks(g), from + (c1 - c0));
 		struct group *grp;
-		int r = group_get(l, g, false, &grp);
+		int r = group_get_to_read(l, g, from, to, &grp);
 
 		if (r == -ENOENT) {
 			memset(dst, 0, (size_t)(to - from) * CHUNK);
