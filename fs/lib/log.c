@@ -17,6 +17,7 @@
 static enum log_target to = LOG_TO_STDERR;
 static int max_level = LOG_NOTICE;
 static bool journal; /* standard error is a stream of the journal */
+static _Atomic bool detached;
 static log_sink_fn *sink;
 static void *sink_arg;
 
@@ -35,10 +36,16 @@ void log_setup(enum log_target target, int level)
 {
 	to = target;
 	max_level = level;
+	detached = false;
 	if (target == LOG_TO_SYSLOG)
 		openlog("cmkfs", LOG_PID, LOG_DAEMON);
 	else
 		journal = stderr_is_journal();
+}
+
+void log_detach(void)
+{
+	detached = true;
 }
 
 void log_set_sink(log_sink_fn *fn, void *arg)
@@ -47,26 +54,29 @@ void log_set_sink(log_sink_fn *fn, void *arg)
 	sink_arg = arg;
 }
 
-/* LINE has no newline; control characters have been replaced. */
-static void put_line(int level, const char *line)
+static void put_stderr(int level, const char *line)
 {
 	char out[LINE_BYTES + 8];
 	int n;
 
-	if (sink) {
-		sink(sink_arg, level, line);
-		return;
-	}
-	if (to == LOG_TO_SYSLOG) {
-		syslog(level, "%s", line);
-		return;
-	}
 	if (journal)
 		n = snprintf(out, sizeof(out), "<%d>%s\n", level, line);
 	else
 		n = snprintf(out, sizeof(out), "%s\n", line);
 	if (n > 0)
 		(void)!write(STDERR_FILENO, out, MIN((size_t)n, sizeof(out) - 1));
+}
+
+/* LINE has no newline; control characters have been replaced. */
+static void put_line(int level, const char *line)
+{
+	if (sink)
+		sink(sink_arg, level, line);
+	else if (to == LOG_TO_SYSLOG)
+		syslog(level, "%s", line);
+	/* Errors at the beginning are for who began it to report. */
+	if (!sink && (to == LOG_TO_STDERR || (level == LOG_WARNING && !detached)))
+		put_stderr(level, line);
 }
 
 static void put(int level, const char *prefix, const char *fmt, va_list ap)

@@ -5,7 +5,7 @@
  * happened and what to do.  Never logged: key bytes; plaintext names above
  * LOG_DEBUG.
  *
- * Thread-safe; log_setup() and log_set_sink() are called before threads.
+ * Thread-safe, log_detach() as well; log_setup() and log_set_sink() are called before threads.
  */
 #ifndef CMKFS_LOG_H
 #define CMKFS_LOG_H
@@ -18,11 +18,14 @@
 
 enum log_target {
 	LOG_TO_STDERR,	/* "cmkfs: error: …"; under systemd "<3>…", seen by JOURNAL_STREAM */
-	LOG_TO_SYSLOG	/* daemonised */
+	LOG_TO_SYSLOG	/* daemonised; until log_detach() standard error has warnings, too */
 };
 
 /* Send to TARGET what is at LEVEL (LOG_INFO, …) or more urgent. */
 void log_setup(enum log_target target, int level);
+
+/* Nobody reads this process's standard error any more. */
+void log_detach(void);
 
 /* Or to FN, a line at a time without newline; NULL: back to the target.  For tests. */
 typedef void log_sink_fn(void *arg, int level, const char *line);

@@ -78,6 +78,7 @@ void daemon_ready(int fd)
 	static const struct mount_failure ok;
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
+	log_detach();
 	if (null >= 0) {
 		for (int i = 0; i < 3; i++)
 			dup2(null, i);

@@ -20,6 +20,9 @@ wait_for 20 cmkfs status mnt
 [ "$(transport mnt)" = dev ] || fail "io_uring although the kernel does not offer it"
 grep -q 'not enabled in this kernel: using the device' log || fail "no word why: $(cat log)"
 doumount mnt
+domount vol mnt -o io_uring 2>log
+grep -q 'not enabled in this kernel: using the device' log || fail "no word who asked for it: $(cat log)"
+doumount mnt
 
 echo Y >$uring_switch
 domount vol mnt

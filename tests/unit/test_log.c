@@ -120,6 +120,16 @@ static void plain(void)
 	log_info("too fine");
 }
 
+static void as_daemon(void)
+{
+	log_setup(LOG_TO_SYSLOG, LOG_INFO);
+	log_warning("h", "w");
+	log_error("h", "e"); /* who began it says what failed */
+	log_detach();
+	log_warning("h", "nobody is there");
+	log_setup(LOG_TO_STDERR, LOG_NOTICE);
+}
+
 static void as_journal(void)
 {
 	struct stat st;
@@ -148,6 +158,16 @@ static void standard_error_has_levels_only_in_the_journal(void **state)
 	assert_string_equal(out, "cmkfs: error: e\ncmkfs: hint: h\n");
 }
 
+static void who_starts_a_daemon_reads_its_warnings(void **state)
+{
+	char out[256];
+
+	(void)state;
+	log_set_sink(NULL, NULL);
+	captured(as_daemon, out, sizeof(out));
+	assert_string_equal(out, "cmkfs: warning: w\ncmkfs: hint: h\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -158,6 +178,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(rate_limit_lets_ten_through_and_counts_the_rest, setup,
 						teardown),
 		cmocka_unit_test(standard_error_has_levels_only_in_the_journal),
+		cmocka_unit_test(who_starts_a_daemon_reads_its_warnings),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
