@@ -163,6 +163,11 @@ class CmkfsUring(Cmkfs):
                 raise OSError("FUSE over io_uring is not enabled")
         super().init()
 
+    def mount(self):
+        super().mount()
+        if "io_uring\n" not in run(CMKFS, "status", self.mnt, env=self.env):
+            raise OSError("the mount does not use io_uring")
+
 
 class Gocryptfs(System):
     program = "gocryptfs"
