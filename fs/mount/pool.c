@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The stack of plaintext buffers.
+ * The plaintext buffers.  A thread gets the one that it had last, if that is
+ * free: another would be in the cache of another processor.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -21,9 +22,11 @@ struct pool {
 	uint64_t epoch;
 	unsigned int n, nfree;
 	struct buffer *buffers;
-	unsigned int *free; /* stack of indexes */
+	unsigned int *free; /* indexes */
 	uint8_t *base;
 };
+
+static _Thread_local unsigned int last; /* index: a guess */
 
 void *pool_map(size_t n)
 {
@@ -85,6 +88,18 @@ void pool_free(struct pool *p)
 	free(p);
 }
 
+/* Out of those that are free. */
+static unsigned int take_locked(struct pool *p)
+{
+	unsigned int k = 0;
+
+	while (k + 1 < p->nfree && p->free[k] != last)
+		k++;
+	last = p->free[k];
+	p->free[k] = p->free[--p->nfree];
+	return last;
+}
+
 uint8_t *pool_get(struct pool *p)
 {
 	struct buffer *b;
@@ -92,7 +107,7 @@ uint8_t *pool_get(struct pool *p)
 	pthread_mutex_lock(&p->lock);
 	while (!p->nfree)
 		pthread_cond_wait(&p->some, &p->lock);
-	b = &p->buffers[p->free[--p->nfree]];
+	b = &p->buffers[take_locked(p)];
 	b->epoch = p->epoch;
 	pthread_mutex_unlock(&p->lock);
 	return b->mem;
@@ -109,6 +124,7 @@ void pool_put(struct pool *p, uint8_t *buf, size_t used)
 		secret_wipe(b->mem, b->dirty);
 		b->dirty = 0;
 	}
+	last = i;
 	p->free[p->nfree++] = i;
 	pthread_cond_signal(&p->some);
 	pthread_mutex_unlock(&p->lock);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Buffers that hold plaintext: for what is read, listed and answered.  Locked
- * when allowed, never dumped, given out last in first out (the warm one), and
- * wiped at a lock.
+ * when allowed, never dumped, to each thread the one that it had last, where
+ * that can be (it is in its processor's cache), and wiped at a lock.
  */
 #ifndef CMKFS_MOUNT_POOL_H
 #define CMKFS_MOUNT_POOL_H

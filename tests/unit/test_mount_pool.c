@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The pool of plaintext buffers: warm ones first, and nothing left by a wipe.
+ * The pool of plaintext buffers: each thread's own first, and nothing left by a wipe.
  */
 #include <pthread.h>
 #include <setjmp.h>
@@ -34,6 +34,38 @@ static void the_last_one_put_is_the_next_one_got(void **state)
 	pool_put(p, b, 1);
 	assert_ptr_equal(pool_get(p), b);
 	pool_put(p, b, 1);
+	pool_free(p);
+}
+
+static void *use_one(void *arg)
+{
+	uint8_t *a = pool_get(arg);
+
+	pool_put(arg, a, 1);
+	return a;
+}
+
+static void a_thread_gets_the_one_that_it_had(void **state)
+{
+	struct pool *p;
+	uint8_t *a, *b;
+	void *others;
+	pthread_t t;
+
+	(void)state;
+	assert_int_equal(pool_new(2, &p), 0);
+	a = pool_get(p);
+	assert_int_equal(pthread_create(&t, NULL, use_one, p), 0);
+	pthread_join(t, &others);
+	assert_ptr_not_equal(others, a);
+	pool_put(p, a, 1);
+	b = pool_get(p);
+	assert_ptr_equal(b, a);
+	pool_put(p, b, 1);
+	assert_int_equal(pthread_create(&t, NULL, use_one, p), 0);
+	pthread_join(t, &others);
+	assert_ptr_equal(pool_get(p), a); /* whoever put one last */
+	pool_put(p, a, 1);
 	pool_free(p);
 }
 
@@ -97,6 +129,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_last_one_put_is_the_next_one_got),
+		cmocka_unit_test(a_thread_gets_the_one_that_it_had),
 		cmocka_unit_test(a_wipe_clears_idle_buffers_at_once),
 		cmocka_unit_test(a_buffer_that_is_out_is_wiped_as_it_comes_back),
 		cmocka_unit_test(who_comes_too_late_waits),
