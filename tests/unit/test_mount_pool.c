@@ -37,36 +37,50 @@ static void the_last_one_put_is_the_next_one_got(void **state)
 	pool_free(p);
 }
 
-static void *use_one(void *arg)
-{
-	uint8_t *a = pool_get(arg);
+struct other {
+	struct pool *p;
+	uint8_t *b;
+};
 
-	pool_put(arg, a, 1);
-	return a;
+static void *other_get(void *arg)
+{
+	struct other *o = arg;
+
+	o->b = pool_get(o->p);
+	return NULL;
+}
+
+static void *other_put(void *arg)
+{
+	struct other *o = arg;
+
+	pool_put(o->p, o->b, 1);
+	return NULL;
+}
+
+static void in_another_thread(void *(*fn)(void *), struct other *o)
+{
+	pthread_t t;
+
+	assert_int_equal(pthread_create(&t, NULL, fn, o), 0);
+	pthread_join(t, NULL);
 }
 
 static void a_thread_gets_the_one_that_it_had(void **state)
 {
-	struct pool *p;
-	uint8_t *a, *b;
-	void *others;
-	pthread_t t;
+	struct other o;
+	uint8_t *a;
 
 	(void)state;
-	assert_int_equal(pool_new(2, &p), 0);
-	a = pool_get(p);
-	assert_int_equal(pthread_create(&t, NULL, use_one, p), 0);
-	pthread_join(t, &others);
-	assert_ptr_not_equal(others, a);
-	pool_put(p, a, 1);
-	b = pool_get(p);
-	assert_ptr_equal(b, a);
-	pool_put(p, b, 1);
-	assert_int_equal(pthread_create(&t, NULL, use_one, p), 0);
-	pthread_join(t, &others);
-	assert_ptr_equal(pool_get(p), a); /* whoever put one last */
-	pool_put(p, a, 1);
-	pool_free(p);
+	assert_int_equal(pool_new(2, &o.p), 0);
+	a = pool_get(o.p);
+	in_another_thread(other_get, &o);
+	assert_ptr_not_equal(o.b, a);
+	pool_put(o.p, a, 1);
+	in_another_thread(other_put, &o); /* later, and still not for us */
+	assert_ptr_equal(pool_get(o.p), a);
+	pool_put(o.p, a, 1);
+	pool_free(o.p);
 }
 
 static void a_wipe_clears_idle_buffers_at_once(void **state)
