@@ -431,8 +431,8 @@ static void moved_ciphertext_of_a_zone_does_not_open(void **state)
 	object_put(b);
 	again(f);
 	fixture_close(f);
-	snprintf(cmd, sizeof(cmd), "cd '%s/tree' && mv %s t && mv %s %s && mv t %s", f->dir, sa, sb, sa,
-		 sb);
+	snprintf(cmd, sizeof(cmd), "cd '%s/tree' && mv ./%s t && mv ./%s ./%s && mv t ./%s", f->dir, sa, sb,
+		 sa, sb);
 	assert_int_equal(system(cmd), 0);
 	fixture_open(f, false);
 	assert_int_equal(unlock(f, &ka), 0);
