@@ -46,9 +46,10 @@ static bool run(struct aead *a, const uint8_t *iv, const void *aad, size_t aadle
 
 	if (n > INT_MAX || aadlen > INT_MAX)
 		return false;
+	if (EVP_CipherInit_ex(a->evp, NULL, NULL, key, iv, a->seal) != 1)
+		return false;
 	a->key = NULL;
-	return EVP_CipherInit_ex(a->evp, NULL, NULL, key, iv, a->seal) == 1 &&
-	       (!aadlen || EVP_CipherUpdate(a->evp, NULL, &len, aad, (int)aadlen) == 1) &&
+	return (!aadlen || EVP_CipherUpdate(a->evp, NULL, &len, aad, (int)aadlen) == 1) &&
 	       (!n || (EVP_CipherUpdate(a->evp, ret, &len, p, (int)n) == 1 && len == (int)n));
 }
 

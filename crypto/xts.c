@@ -45,15 +45,15 @@ int xts_crypt(struct xts *x, uint64_t index, const uint8_t *p, size_t n, uint8_t
 {
 	const uint8_t *key = x->key;
 	uint8_t tweak[16] = { 0 };
-	bool sized = x->busy && n >= UNIT_MIN && n <= UNIT_MAX;
 	int len;
 
 	put_le64(tweak, index);
-	if (sized)
+	if (x->busy && n >= UNIT_MIN && n <= UNIT_MAX &&
+	    EVP_CipherInit_ex(x->evp, NULL, NULL, key, tweak, x->encrypt) == 1) {
 		x->key = NULL;
-	if (sized && EVP_CipherInit_ex(x->evp, NULL, NULL, key, tweak, x->encrypt) == 1 &&
-	    EVP_CipherUpdate(x->evp, ret, &len, p, (int)n) == 1 && len == (int)n)
-		return 0;
+		if (EVP_CipherUpdate(x->evp, ret, &len, p, (int)n) == 1 && len == (int)n)
+			return 0;
+	}
 	ERR_clear_error();
 	secret_wipe(ret, n);
 	return -EIO;
