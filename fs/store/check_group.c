@@ -116,21 +116,26 @@ static int open_chunks(const struct pair_view *p, unsigned int as, struct check_
 		       uint64_t todo[static 2])
 {
 	struct aead *a = aead_begin(p->slot[as].gk, false);
+	int r = 0;
 
 	if (!a)
 		return -errno;
-	for (uint32_t i = 0; i < group_chunks(p->g); i++) {
+	for (uint32_t i = 0; i < group_chunks(p->g) && !r; i++) {
 		const uint8_t *c = p->slot[as].tail_chunk == i ? p->slot[as].tail :
 								 s->data + (size_t)i * CHUNK;
 
-		if (bit_get(todo, i) &&
-		    (entry_is_hole(&p->slot[as].e[i]) ||
-		     !chunk_open(a, group_first(p->g) + i, &p->slot[as].e[i], c, s->p)))
+		if (!bit_get(todo, i))
+			continue;
+		if (!entry_is_hole(&p->slot[as].e[i]))
+			r = chunk_open(a, group_first(p->g) + i, &p->slot[as].e[i], c, s->p);
+		if (!r)
 			bit_clear(todo, i);
+		else if (r == -EBADMSG)
+			r = 0;
 	}
 	aead_end(a);
 	secret_wipe(s->p, CHUNK);
-	return 0;
+	return r;
 }
 
 static int read_data(struct check_file *f, const struct pair_view *p, struct check_scratch *s)

@@ -157,7 +157,8 @@ int group_read(struct loaded *l, struct group *grp, uint32_t from, uint32_t to, 
 		for (; i < end && !r; i++, p += CHUNK) {
 			uint32_t len = entry_len(&grp->e[i]);
 
-			if (chunk_open(a, first + i, &grp->e[i], h ? h->c : p, p))
+			r = chunk_open(a, first + i, &grp->e[i], h ? h->c : p, p);
+			if (r == -EBADMSG)
 				r = chunk_bad(l, first + i);
 			if (len < CHUNK)
 				memset(p + len, 0, CHUNK - len);

@@ -34,20 +34,24 @@ static int failed_of(struct resolve *v, uint64_t ret[static 2])
 {
 	struct group *grp = v->grp;
 	struct aead *a = aead_begin(grp->gk, false);
+	int r = 0;
 
 	ret[0] = ret[1] = 0;
 	if (!a)
 		return -errno;
-	for (uint32_t i = 0; i < group_chunks(grp->g); i++) {
+	for (uint32_t i = 0; i < group_chunks(grp->g) && !r; i++) {
 		struct held *h = grp->held ? grp->held[i] : NULL;
 
-		if (!entry_is_hole(&grp->e[i]) &&
-		    chunk_open(a, group_first(grp->g) + i, &grp->e[i],
-			       h ? h->c : v->c + (size_t)i * CHUNK, v->p))
+		if (!entry_is_hole(&grp->e[i]))
+			r = chunk_open(a, group_first(grp->g) + i, &grp->e[i],
+				       h ? h->c : v->c + (size_t)i * CHUNK, v->p);
+		if (r == -EBADMSG) {
 			bit_set(ret, i);
+			r = 0;
+		}
 	}
 	aead_end(a);
-	return 0;
+	return r;
 }
 
 /* The base's version of chunk I becomes that of the group; its key may differ. */
