@@ -18,6 +18,7 @@ static enum log_target to = LOG_TO_STDERR;
 static int max_level = LOG_NOTICE;
 static bool journal; /* standard error is a stream of the journal */
 static _Atomic bool detached;
+static _Thread_local bool to_starter;
 static log_sink_fn *sink;
 static void *sink_arg;
 
@@ -74,8 +75,7 @@ static void put_line(int level, const char *line)
 		sink(sink_arg, level, line);
 	else if (to == LOG_TO_SYSLOG)
 		syslog(level, "%s", line);
-	/* Errors at the beginning are for who began it to report. */
-	if (!sink && (to == LOG_TO_STDERR || (level == LOG_WARNING && !detached)))
+	if (!sink && (to == LOG_TO_STDERR || (to_starter && !detached)))
 		put_stderr(level, line);
 }
 
@@ -140,6 +140,15 @@ void log_warning(const char *hint, const char *fmt, ...)
 	FORWARD(LOG_WARNING);
 	if (hint && *hint)
 		put_hint(LOG_WARNING, "%s", hint);
+}
+
+void log_warning_to_starter(const char *hint, const char *fmt, ...)
+{
+	to_starter = true;
+	FORWARD(LOG_WARNING);
+	if (hint && *hint)
+		put_hint(LOG_WARNING, "%s", hint);
+	to_starter = false;
 }
 
 void log_notice(const char *fmt, ...)

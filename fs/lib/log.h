@@ -18,7 +18,7 @@
 
 enum log_target {
 	LOG_TO_STDERR,	/* "cmkfs: error: …"; under systemd "<3>…", seen by JOURNAL_STREAM */
-	LOG_TO_SYSLOG	/* daemonised; until log_detach() standard error has warnings, too */
+	LOG_TO_SYSLOG	/* daemonised */
 };
 
 /* Send to TARGET what is at LEVEL (LOG_INFO, …) or more urgent. */
@@ -34,6 +34,8 @@ void log_set_sink(log_sink_fn *fn, void *arg);
 /* HINT: what to do, or NULL. */
 void log_error(const char *hint, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void log_warning(const char *hint, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* A warning that is for who starts the daemon, too: until log_detach() standard error has it as well. */
+void log_warning_to_starter(const char *hint, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void log_notice(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

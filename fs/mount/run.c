@@ -148,7 +148,7 @@ static int prepare(struct mount *m, const char *state_dir, struct mount_failure 
 		return r;
 	daemon_lock_memory();
 	if (!secret_locked())
-		log_warning("raise RLIMIT_MEMLOCK", "keys are in memory that may be swapped out");
+		log_warning_to_starter("raise RLIMIT_MEMLOCK", "keys are in memory that may be swapped out");
 	return fail_errno(f, pool_new(m->nthreads, &m->pool), "memory for requests");
 }
 

@@ -58,19 +58,19 @@ static bool possible(const struct mount *m, unsigned int cpus)
 	char enabled[8];
 
 	if (!first_line(ENABLED, enabled, sizeof(enabled)))
-		log_warning("it came with Linux 6.14",
-			    "this kernel has no FUSE over io_uring: using the device");
+		log_warning_to_starter("it came with Linux 6.14",
+				       "this kernel has no FUSE over io_uring: using the device");
 	else if (enabled[0] != 'Y')
-		log_warning("as root: echo Y >" ENABLED ", and mount again; see cmkfs(1)",
-			    "FUSE over io_uring is not enabled in this kernel: using the device");
+		log_warning_to_starter("as root: echo Y >" ENABLED ", and mount again; see cmkfs(1)",
+				       "FUSE over io_uring is not enabled in this kernel: using the device");
 	else if (!can_abort(m))
-		log_warning("mount fusectl at /sys/fs/fuse/connections",
-			    "FUSE over io_uring needs the connection's abort file: using the device");
+		log_warning_to_starter("mount fusectl at /sys/fs/fuse/connections",
+				       "FUSE over io_uring needs the connection's abort file: using the device");
 	else if (cpus > LANES_MAX)
-		log_warning(NULL, "too many processors for FUSE over io_uring: using the device");
+		log_warning_to_starter(NULL, "too many processors for FUSE over io_uring: using the device");
 	else if (!m->by_hand)
-		log_warning("build cmkfs with make deps FUSE=3.18 and make FUSE=3.18",
-			    "this libfuse was built without custom io: using the device");
+		log_warning_to_starter("build cmkfs with make deps FUSE=3.18 and make FUSE=3.18",
+				       "this libfuse was built without custom io: using the device");
 	else
 		return true;
 	return false;
@@ -134,8 +134,8 @@ int uring_start(struct mount *m, struct uring **ret)
 	pthread_cond_init(&u->change, NULL);
 	sem_init(&u->look, 0, 0);
 	if (start_lanes(u, cpus) < 0) {
-		log_warning("is kernel.io_uring_disabled 0?",
-			    "io_uring cannot be used: using the device");
+		log_warning_to_starter("is kernel.io_uring_disabled 0?",
+				       "io_uring cannot be used: using the device");
 		uring_stop(u);
 		uring_free(u);
 		return 0;

@@ -123,10 +123,11 @@ static void plain(void)
 static void as_daemon(void)
 {
 	log_setup(LOG_TO_SYSLOG, LOG_INFO);
-	log_warning("h", "w");
+	log_warning_to_starter("h", "w");
+	log_warning("h", "of what it does");
 	log_error("h", "e"); /* who began it says what failed */
 	log_detach();
-	log_warning("h", "nobody is there");
+	log_warning_to_starter("h", "nobody is there");
 	log_setup(LOG_TO_STDERR, LOG_NOTICE);
 }
 
@@ -158,7 +159,7 @@ static void standard_error_has_levels_only_in_the_journal(void **state)
 	assert_string_equal(out, "cmkfs: error: e\ncmkfs: hint: h\n");
 }
 
-static void who_starts_a_daemon_reads_its_warnings(void **state)
+static void who_starts_a_daemon_reads_what_is_for_him(void **state)
 {
 	char out[256];
 
@@ -178,7 +179,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(rate_limit_lets_ten_through_and_counts_the_rest, setup,
 						teardown),
 		cmocka_unit_test(standard_error_has_levels_only_in_the_journal),
-		cmocka_unit_test(who_starts_a_daemon_reads_its_warnings),
+		cmocka_unit_test(who_starts_a_daemon_reads_what_is_for_him),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
