@@ -4,6 +4,7 @@
  * free: another would be in the cache of another processor.
  */
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <sys/mman.h>
 
@@ -26,7 +27,7 @@ struct pool {
 	uint8_t *base;
 };
 
-static _Thread_local unsigned int last; /* index: a guess */
+static _Thread_local unsigned int last = UINT_MAX; /* index: a guess */
 
 void *pool_map(size_t n)
 {
