@@ -71,11 +71,13 @@ static void put_stderr(int level, const char *line)
 /* LINE has no newline; control characters have been replaced. */
 static void put_line(int level, const char *line)
 {
-	if (sink)
+	if (sink) {
 		sink(sink_arg, level, line);
-	else if (to == LOG_TO_SYSLOG)
+		return;
+	}
+	if (to == LOG_TO_SYSLOG)
 		syslog(level, "%s", line);
-	if (!sink && (to == LOG_TO_STDERR || (to_starter && !detached)))
+	if (to == LOG_TO_STDERR || (to_starter && !detached))
 		put_stderr(level, line);
 }
 
@@ -128,26 +130,27 @@ static void put_hint(int level, const char *fmt, ...)
 	va_end(ap);
 }
 
+#define FORWARD_WITH_HINT(level)                                                                   \
+	do {                                                                                       \
+		FORWARD(level);                                                                    \
+		if (hint && *hint)                                                                 \
+			put_hint(level, "%s", hint);                                               \
+	} while (0)
+
 void log_error(const char *hint, const char *fmt, ...)
 {
-	FORWARD(LOG_ERR);
-	if (hint && *hint)
-		put_hint(LOG_ERR, "%s", hint);
+	FORWARD_WITH_HINT(LOG_ERR);
 }
 
 void log_warning(const char *hint, const char *fmt, ...)
 {
-	FORWARD(LOG_WARNING);
-	if (hint && *hint)
-		put_hint(LOG_WARNING, "%s", hint);
+	FORWARD_WITH_HINT(LOG_WARNING);
 }
 
 void log_warning_to_starter(const char *hint, const char *fmt, ...)
 {
 	to_starter = true;
-	FORWARD(LOG_WARNING);
-	if (hint && *hint)
-		put_hint(LOG_WARNING, "%s", hint);
+	FORWARD_WITH_HINT(LOG_WARNING);
 	to_starter = false;
 }
 

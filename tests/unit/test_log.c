@@ -144,29 +144,29 @@ static void as_journal(void)
 	unsetenv("JOURNAL_STREAM");
 }
 
-static void standard_error_has_levels_only_in_the_journal(void **state)
+static void assert_prints(void (*fn)(void), const char *text)
 {
 	char out[256];
 
+	captured(fn, out, sizeof(out));
+	assert_string_equal(out, text);
+}
+
+static void standard_error_has_levels_only_in_the_journal(void **state)
+{
 	(void)state;
 	log_set_sink(NULL, NULL);
-	captured(plain, out, sizeof(out));
-	assert_string_equal(out, "cmkfs: error: e\ncmkfs: hint: h\n");
-	captured(as_journal, out, sizeof(out));
-	assert_string_equal(out, "<3>cmkfs: error: e\n<3>cmkfs: hint: h\n");
+	assert_prints(plain, "cmkfs: error: e\ncmkfs: hint: h\n");
+	assert_prints(as_journal, "<3>cmkfs: error: e\n<3>cmkfs: hint: h\n");
 	setenv("JOURNAL_STREAM", "1:2", 1); /* inherited from another stream */
-	captured(plain, out, sizeof(out));
-	assert_string_equal(out, "cmkfs: error: e\ncmkfs: hint: h\n");
+	assert_prints(plain, "cmkfs: error: e\ncmkfs: hint: h\n");
 }
 
 static void who_starts_a_daemon_reads_what_is_for_him(void **state)
 {
-	char out[256];
-
 	(void)state;
 	log_set_sink(NULL, NULL);
-	captured(as_daemon, out, sizeof(out));
-	assert_string_equal(out, "cmkfs: warning: w\ncmkfs: hint: h\n");
+	assert_prints(as_daemon, "cmkfs: warning: w\ncmkfs: hint: h\n");
 }
 
 int main(void)
