@@ -41,12 +41,11 @@ void aead_end(struct aead *a)
 static bool run(struct aead *a, const uint8_t *iv, const void *aad, size_t aadlen,
 		const uint8_t *p, size_t n, uint8_t *ret)
 {
-	const uint8_t *key = a->key;
 	int len;
 
 	if (n > INT_MAX || aadlen > INT_MAX)
 		return false;
-	if (EVP_CipherInit_ex(a->evp, NULL, NULL, key, iv, a->seal) != 1)
+	if (EVP_CipherInit_ex(a->evp, NULL, NULL, a->key, iv, a->seal) != 1)
 		return false;
 	a->key = NULL;
 	return (!aadlen || EVP_CipherUpdate(a->evp, NULL, &len, aad, (int)aadlen) == 1) &&

@@ -43,13 +43,12 @@ void xts_end(struct xts *x)
 
 int xts_crypt(struct xts *x, uint64_t index, const uint8_t *p, size_t n, uint8_t *ret)
 {
-	const uint8_t *key = x->key;
 	uint8_t tweak[16] = { 0 };
 	int len;
 
 	put_le64(tweak, index);
 	if (x->busy && n >= UNIT_MIN && n <= UNIT_MAX &&
-	    EVP_CipherInit_ex(x->evp, NULL, NULL, key, tweak, x->encrypt) == 1) {
+	    EVP_CipherInit_ex(x->evp, NULL, NULL, x->key, tweak, x->encrypt) == 1) {
 		x->key = NULL;
 		if (EVP_CipherUpdate(x->evp, ret, &len, p, (int)n) == 1 && len == (int)n)
 			return 0;

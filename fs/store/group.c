@@ -139,11 +139,13 @@ static struct epochs epochs_of(const struct header *h)
 
 static int group_bring(struct loaded *l, uint32_t g, bool create, struct group **ret)
 {
-	struct group *grp = group_alloc(l, g), *other;
+	struct group *grp, *other;
 	struct epochs known;
 	bool present;
 	int r = 0;
 
+	store_trim_groups(l->o->st);
+	grp = group_alloc(l, g);
 	if (!grp)
 		return -ENOMEM;
 	pthread_rwlock_wrlock(&l->lock);
@@ -228,10 +230,7 @@ int group_get(struct loaded *l, uint32_t g, bool create, struct group **ret)
 {
 	int r = group_find(l, g, create, ret);
 
-	if (r != -EAGAIN)
-		return r;
-	store_trim_groups(l->o->st);
-	return group_bring(l, g, create, ret);
+	return r == -EAGAIN ? group_bring(l, g, create, ret) : r;
 }
 
 int group_get_to_read(struct loaded *l, uint32_t g, uint32_t from, uint32_t to, struct group **ret)
@@ -243,6 +242,5 @@ int group_get_to_read(struct loaded *l, uint32_t g, uint32_t from, uint32_t to, 
 	/* A device brings a few chunks while the slots are waited for; of many the kernel reads ahead itself. */
 	if (to - from <= EXPECT_MAX)
 		backing_expect(l->o->fd, chunk_place(group_first(g) + from), (size_t)(to - from) * CHUNK);
-	store_trim_groups(l->o->st);
 	return group_bring(l, g, false, ret);
 }
