@@ -12,20 +12,18 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "crypto/base.h"
+#include "fs/lib/clock.h"
+#include "fs/mount/backoff.h"
 #include "fs/mount/step.h"
 
 #define WATCH_NS 50000	  /* how long to look before sleeping */
 #define SHORT_NS 100000	  /* a wait that was shorter makes it worth to look */
-#define LONG_YIELD_NS 500000 /* another program had a slice: whom we wait for asks sooner */
-#define CROWDED_NS 50000000LL /* how long not to look after that, doubled up to … */
-#define CROWDED_MAX_NS 3200000000LL
+#define CROWDED_NS 50000000LL /* how long to sleep at once after a yield that was long, at first */
 #define TICK_NS 1000000	  /* of the lookout */
 #define IDLE_TICKS 20	  /* without a request, after which it sleeps */
 #define STEP_MS 1	  /* without a request, after which to get out of step */
@@ -37,7 +35,7 @@ struct leader {
 	_Atomic bool leading;	     /* somebody waits at the device */
 	_Atomic uint64_t taken;	     /* requests */
 	_Atomic int64_t waited;	     /* how long the last leader did, in ns */
-	int64_t crowded, crowded_for; /* of the leader: it does not look until then, for how long */
+	struct backoff crowded;	     /* while it lasts the leader does not look */
 	pthread_mutex_t lock;	     /* protects what follows */
 	pthread_cond_t rest, look;
 	unsigned int resting, calls; /* without the lookout */
@@ -45,14 +43,6 @@ struct leader {
 	_Atomic bool lookout;	     /* there is one; written under lock */
 	bool called, stop;	     /* it is called */
 };
-
-static int64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
-}
 
 int leader_new(int fd, struct leader **ret)
 {
@@ -117,7 +107,7 @@ void leader_stop(struct leader *l)
 /* True: a tick has gone by without anybody signalling. */
 static bool tick(struct leader *l)
 {
-	int64_t at = now_ns() + (step_any(l->step) ? STEP_TICK_NS : TICK_NS);
+	int64_t at = clock_ns(CLOCK_MONOTONIC) + (step_any(l->step) ? STEP_TICK_NS : TICK_NS);
 	struct timespec ts = { at / 1000000000, at % 1000000000 };
 
 	return pthread_cond_timedwait(&l->look, &l->lock, &ts) == ETIMEDOUT;
@@ -190,38 +180,21 @@ static void rest(struct leader *l)
 
 /* ---- leading -------------------------------------------------------------------- */
 
-/*
- * Who yields to a program that computes gets the processor back when that one's
- * slice is over, milliseconds later; who sleeps is woken at once.  So where a
- * yield was long, better sleep for some time.
- */
-static void note_yield(struct leader *l, int64_t begin, int64_t end)
-{
-	if (end - begin < LONG_YIELD_NS)
-		return;
-	if (begin < l->crowded + l->crowded_for)
-		l->crowded_for = MIN(2 * l->crowded_for, CROWDED_MAX_NS);
-	else
-		l->crowded_for = CROWDED_NS;
-	l->crowded = end + l->crowded_for;
-}
-
 static ssize_t lead(struct leader *l, uint8_t *buf, size_t n)
 {
 	struct pollfd p = { .fd = l->fd, .events = POLLIN };
-	int64_t begin = now_ns(), now;
-	bool watch = l->waited < SHORT_NS && begin >= l->crowded && !step_is_in(l->step);
+	int64_t begin = clock_ns(CLOCK_MONOTONIC), now;
+	bool watch = l->waited < SHORT_NS && !backoff_lasts(&l->crowded, begin) &&
+		     !step_is_in(l->step);
 	ssize_t got;
 
 	for (;;) {
 		got = read(l->fd, buf, n);
-		now = now_ns();
+		now = clock_ns(CLOCK_MONOTONIC);
 		if (got >= 0 || errno != EAGAIN)
 			break;
 		if (watch && now - begin < WATCH_NS) {
-			sched_yield();
-			note_yield(l, now, now_ns());
-			watch = now >= l->crowded;
+			watch = backoff_yield(&l->crowded, CROWDED_NS);
 		} else {
 			int ready;
 

@@ -8,11 +8,12 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "crypto/base.h"
+#include "fs/lib/clock.h"
+#include "fs/mount/backoff.h"
+#include "fs/mount/cpus.h"
 #include "fs/mount/thread_stat.h"
 
 #define SCORE_MAX 320	    /* one more for each brief request of the same caller … */
@@ -24,14 +25,13 @@
 #define MISSES_APART 14	    /* more before looking again, if he is where he was */
 #define QUIET_TICKS 7	    /* without a request, after which to get out */
 #define BEHIND_TICKS 2	    /* behind the caller */
-#define APART_NS 50000000LL /* how long not to get in after it was too late, doubled up to … */
-#define APART_MAX_NS 3200000000LL
+#define APART_NS 50000000LL /* how long not to get in after it was too late, at first */
 
 struct step {
 	int fixed; /* the only processor of the worker, or -1 */
-	cpu_set_t all;
+	struct cpus cpus;
 	_Atomic pid_t tid; /* the worker in step; 0: none */
-	_Atomic int64_t apart, apart_for; /* not in step until then, for how long */
+	struct backoff apart; /* while it lasts nobody gets in */
 	/* What several workers write without order is only a guess then, and no caller alone. */
 	_Atomic uint32_t pid;
 	_Atomic int score;
@@ -44,14 +44,6 @@ struct step {
 	int64_t looked, ran; /* when that was, and by the clock */
 	bool waits; /* then: it could run, and had not */
 };
-
-static int64_t now_ns(clockid_t clock)
-{
-	struct timespec ts = { 0 };
-
-	clock_gettime(clock, &ts);
-	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
-}
 
 static pid_t own_tid(void)
 {
@@ -104,14 +96,6 @@ static void ask_process(void)
 	process_may = may_come_back() && !free_threads();
 }
 
-static cpu_set_t every_cpu(void)
-{
-	cpu_set_t r;
-
-	memset(&r, 0xff, sizeof(r));
-	return r;
-}
-
 struct step *step_new(int fixed)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -121,13 +105,11 @@ struct step *step_new(int fixed)
 	s = process_may && sched_getscheduler(0) == SCHED_OTHER ? calloc(1, sizeof(*s)) : NULL;
 	if (!s)
 		return NULL;
-	if (sched_getaffinity(0, sizeof(s->all), &s->all) < 0 || CPU_COUNT(&s->all) < 2) {
+	if (cpus_get(&s->cpus) < 2) {
 		free(s);
 		return NULL;
 	}
 	s->fixed = fixed;
-	if (CPU_COUNT(&s->all) == sysconf(_SC_NPROCESSORS_ONLN))
-		s->all = every_cpu(); /* such as are added later, too */
 	return s;
 }
 
@@ -143,11 +125,8 @@ static void restore(const struct step *s, pid_t tid)
 	struct sched_param p = { 0 };
 
 	sched_setscheduler(tid, SCHED_OTHER, &p);
-	if (s->fixed < 0 && sched_setaffinity(tid, sizeof(s->all), &s->all) < 0) {
-		cpu_set_t every = every_cpu(); /* none of ours is left: those that are */
-
-		sched_setaffinity(tid, sizeof(every), &every);
-	}
+	if (s->fixed < 0)
+		cpus_give_back(&s->cpus, tid);
 }
 
 bool step_is_in(const struct step *s)
@@ -171,21 +150,19 @@ void step_leave(struct step *s)
 void step_end(struct step *s, bool late)
 {
 	pid_t tid = s ? atomic_exchange(&s->tid, 0) : 0;
-	int64_t now = now_ns(CLOCK_MONOTONIC);
+	int64_t now = clock_ns(CLOCK_MONOTONIC);
 
 	if (!tid)
 		return;
 	restore(s, tid);
-	if (!late)
-		return;
-	s->apart_for = now < s->apart + s->apart_for ? MIN(2 * s->apart_for, APART_MAX_NS) : APART_NS;
-	s->apart = now + s->apart_for;
+	if (late)
+		backoff_extend(&s->apart, now, APART_NS);
 }
 
 /* Since the last look, for most of the time. */
 static bool has_not_run(struct step *s)
 {
-	int64_t now = now_ns(CLOCK_MONOTONIC), ran = now_ns(s->clock);
+	int64_t now = clock_ns(CLOCK_MONOTONIC), ran = clock_ns(s->clock);
 	bool r = 2 * (ran - s->ran) < now - s->looked;
 
 	s->ran = ran;
@@ -224,15 +201,7 @@ bool step_look(struct step *s)
 
 static bool run_on(const struct step *s, int cpu)
 {
-	cpu_set_t one;
-
-	if (s->fixed >= 0)
-		return true; /* it is there */
-	if (cpu < 0 || cpu >= CPU_SETSIZE || !CPU_ISSET(cpu, &s->all))
-		return false;
-	CPU_ZERO(&one);
-	CPU_SET(cpu, &one);
-	return !sched_setaffinity(0, sizeof(one), &one);
+	return s->fixed >= 0 /* it is there */ || cpus_keep_on(&s->cpus, cpu);
 }
 
 void step_keep_away(const struct step *s, int *cpu)
@@ -243,7 +212,7 @@ void step_keep_away(const struct step *s, int *cpu)
 	if (!s || now == *cpu)
 		return;
 	*cpu = now;
-	set = s->all;
+	set = s->cpus.all;
 	if (now >= 0 && now < CPU_SETSIZE)
 		CPU_CLR(now, &set);
 	sched_setaffinity(0, sizeof(set), &set);
@@ -256,7 +225,8 @@ static void enter(struct step *s, uint32_t pid)
 	clockid_t clock = CLOCK_MONOTONIC;
 	int cpu;
 
-	if (now_ns(CLOCK_MONOTONIC) < s->apart || !atomic_compare_exchange_strong(&s->tid, &none, own_tid()))
+	if (backoff_lasts(&s->apart, clock_ns(CLOCK_MONOTONIC)) ||
+	    !atomic_compare_exchange_strong(&s->tid, &none, own_tid()))
 		return;
 	cpu = s->fixed >= 0 ? s->fixed : thread_cpu((pid_t)pid);
 	s->cpu = cpu;
