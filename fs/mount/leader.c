@@ -19,6 +19,7 @@
 #include "crypto/base.h"
 #include "fs/lib/clock.h"
 #include "fs/mount/backoff.h"
+#include "fs/mount/home.h"
 #include "fs/mount/step.h"
 
 #define WATCH_NS 50000	  /* how long to look before sleeping */
@@ -32,6 +33,7 @@
 struct leader {
 	int fd;
 	struct step *step;
+	struct homes *homes;
 	_Atomic bool leading;	     /* somebody waits at the device */
 	_Atomic uint64_t taken;	     /* requests */
 	_Atomic int64_t waited;	     /* how long the last leader did, in ns */
@@ -44,7 +46,10 @@ struct leader {
 	bool called, stop;	     /* it is called */
 };
 
-int leader_new(int fd, struct leader **ret)
+/* Requests that the calling thread has found waiting, one after the other. */
+static _Thread_local unsigned int in_a_row;
+
+int leader_new(int fd, unsigned int n, struct leader **ret)
 {
 	int flags = fcntl(fd, F_GETFL);
 	pthread_condattr_t attr;
@@ -57,6 +62,7 @@ int leader_new(int fd, struct leader **ret)
 		return -ENOMEM;
 	l->fd = fd;
 	l->step = step_new(-1);
+	l->homes = homes_new(n);
 	l->waited = SHORT_NS;
 	pthread_mutex_init(&l->lock, NULL);
 	pthread_cond_init(&l->rest, NULL);
@@ -75,6 +81,7 @@ void leader_free(struct leader *l)
 	pthread_cond_destroy(&l->look);
 	pthread_cond_destroy(&l->rest);
 	pthread_mutex_destroy(&l->lock);
+	homes_free(l->homes);
 	step_free(l->step);
 	free(l);
 }
@@ -165,6 +172,7 @@ static void look_out(struct leader *l)
 
 static void rest(struct leader *l)
 {
+	home_leave(l->homes);
 	step_leave(l->step);
 	pthread_mutex_lock(&l->lock);
 	l->resting++;
@@ -198,6 +206,7 @@ static ssize_t lead(struct leader *l, uint8_t *buf, size_t n)
 		} else {
 			int ready;
 
+			home_leave(l->homes);
 			step_miss(l->step);
 			ready = poll(&p, 1, step_is_in(l->step) ? STEP_MS : -1);
 
@@ -224,6 +233,7 @@ static void note_taken(struct leader *l)
 
 void leader_leave(struct leader *l)
 {
+	home_leave(l->homes);
 	step_leave(l->step);
 }
 
@@ -234,6 +244,10 @@ bool leader_in_step(const struct leader *l)
 
 void leader_note(struct leader *l, uint32_t pid, bool brief)
 {
+	if (!step_is_in(l->step))
+		home_note(l->homes, pid, in_a_row, brief);
+	if (home_is_in(l->homes))
+		return;
 	if (l->lookout)
 		step_note(l->step, pid, brief);
 	else
@@ -242,11 +256,12 @@ void leader_note(struct leader *l, uint32_t pid, bool brief)
 
 ssize_t leader_receive(struct leader *l, uint8_t *buf, size_t n)
 {
-	static _Thread_local unsigned int in_a_row;
 	bool none = false;
-	ssize_t got = read(l->fd, buf, n);
+	ssize_t got;
 	int e;
 
+	home_yield(l->homes);
+	got = read(l->fd, buf, n);
 	if (got < 0 && errno == EAGAIN) {
 		if (!atomic_compare_exchange_strong(&l->leading, &none, true)) {
 			rest(l);
@@ -262,7 +277,8 @@ ssize_t leader_receive(struct leader *l, uint8_t *buf, size_t n)
 		in_a_row = 0;
 	} else if (got > 0) {
 		note_taken(l);
-		if (++in_a_row % IN_A_ROW == 0 && !step_is_in(l->step) && more_waits(l))
+		if (++in_a_row % IN_A_ROW == 0 && l->lookout && !step_is_in(l->step) &&
+		    more_waits(l))
 			leader_call(l);
 	}
 	return got;

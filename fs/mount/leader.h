@@ -17,8 +17,11 @@
 
 struct leader;
 
-/* For the requests of FD, which is made non-blocking and stays the caller's.  0, -ENOMEM, -errno. */
-int leader_new(int fd, struct leader **ret);
+/*
+ * For the requests of FD, which is made non-blocking and stays the caller's, and
+ * N threads.  0, -ENOMEM, -errno.
+ */
+int leader_new(int fd, unsigned int n, struct leader **ret);
 void leader_free(struct leader *l); /* when no thread is in leader_receive() */
 
 /*
@@ -27,7 +30,7 @@ void leader_free(struct leader *l); /* when no thread is in leader_receive() */
  */
 ssize_t leader_receive(struct leader *l, uint8_t *buf, size_t n);
 
-/* The request that was just received, and is not yet handled, is one of PID, and BRIEF or not (step.h). */
+/* The request that was just received, and is not yet handled, is one of PID, and BRIEF or not (step.h, home.h). */
 void leader_note(struct leader *l, uint32_t pid, bool brief);
 void leader_leave(struct leader *l);
 bool leader_in_step(const struct leader *l);

@@ -152,7 +152,7 @@ int workers_start(struct mount *m, unsigned int n, struct workers **ret)
 	if (all->end_fd < 0)
 		r = -errno;
 	if (!r)
-		r = leader_new(m->fd, &all->leader);
+		r = leader_new(m->fd, n, &all->leader);
 	if (!r && m->opt->io_uring)
 		r = uring_start(m, &m->uring); /* before INIT is read */
 	for (; !r && all->n < n; all->n++) {

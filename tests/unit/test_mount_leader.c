@@ -50,6 +50,7 @@ static void *serve(void *arg)
 			break;
 		if (n != sizeof(request))
 			continue;
+		leader_note(c->leader, 1 + request % 3, true);
 		if (request == BUSY)
 			nap(BUSY_MS);
 		else
@@ -78,7 +79,7 @@ static int start(void **state)
 		return -1;
 	crew.client = fd[0];
 	crew.device = fd[1];
-	if (leader_new(crew.device, &crew.leader))
+	if (leader_new(crew.device, THREADS, &crew.leader))
 		return -1;
 	for (int i = 0; i < THREADS; i++)
 		if (pthread_create(&crew.thread[i], NULL, serve, &crew))
