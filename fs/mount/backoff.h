@@ -16,6 +16,7 @@
 #include "crypto/base.h"
 #include "fs/lib/clock.h"
 
+#define BACKOFF_SOON_NS 50000000LL /* at least: so long after it is over */
 #define BACKOFF_MAX_NS 3200000000LL
 #define BACKOFF_SLICE_NS 500000 /* another program's: whom we wait for asks sooner */
 
@@ -29,30 +30,27 @@ static inline bool backoff_lasts(const struct backoff *b, int64_t now)
 	return now < atomic_load_explicit(&b->until, memory_order_relaxed);
 }
 
-/* It has turned out badly again: for FIRST, or twice as long as last time. */
+/* What was begun at NOW has turned out badly: for FIRST, or twice as long as last time. */
 static inline void backoff_extend(struct backoff *b, int64_t now, int64_t first)
 {
 	int64_t span = b->span;
 
-	span = now < b->until + span ? MIN(2 * span, BACKOFF_MAX_NS) : first;
+	span = now < b->until + MAX(span, BACKOFF_SOON_NS) ? MIN(2 * span, BACKOFF_MAX_NS) : first;
 	b->span = span;
 	b->until = now + span;
 }
 
 /*
- * Let others have the processor.  Who yields to a program that computes gets it
+ * Let others have the processor, at BEGIN.  Who yields to a program that computes gets it
  * back when that one's slice is over, milliseconds later; who sleeps is woken
  * at once.  False: it was like that, and is better not done again for FIRST.
  */
-static inline bool backoff_yield(struct backoff *b, int64_t first)
+static inline bool backoff_yield(struct backoff *b, int64_t begin, int64_t first)
 {
-	int64_t begin = clock_ns(CLOCK_MONOTONIC), end;
-
 	sched_yield();
-	end = clock_ns(CLOCK_MONOTONIC);
-	if (end - begin < BACKOFF_SLICE_NS)
+	if (clock_ns(CLOCK_MONOTONIC) - begin < BACKOFF_SLICE_NS)
 		return true;
-	backoff_extend(b, end, first);
+	backoff_extend(b, begin, first);
 	return false;
 }
 

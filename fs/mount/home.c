@@ -17,11 +17,10 @@
 #define SAME 1	 /* … so many less for one of the same caller */
 #define WAITED 8 /* … for one that was waited for */
 #define LONG 16	 /* … or a long one */
-/* For how long not to go home after a yield that was long, at first: no longer than one is. */
-#define CROWDED_NS 5000000LL
+#define CROWDED_NS 10000000LL /* how long not to go home after a yield that was long, at first */
 
 struct homes {
-	struct cpus cpus;
+	_Atomic unsigned int in;
 	_Atomic bool taken[CPU_SETSIZE];
 	struct backoff crowded;
 };
@@ -29,24 +28,27 @@ struct homes {
 static _Thread_local struct {
 	uint32_t pid; /* of the last request */
 	int score;
-	int cpu; /* its home */
 	bool in;
+	int cpu;	  /* then: its home */
+	struct cpus cpus; /* and where it might run before */
 } me;
 
 struct homes *homes_new(unsigned int n)
 {
-	struct homes *h = calloc(1, sizeof(*h));
-	int cpus = h ? cpus_get(&h->cpus) : 0;
+	struct cpus c;
+	int cpus = cpus_get(&c);
 
-	if (cpus >= 2 && (unsigned int)cpus <= n)
-		return h;
-	free(h);
-	return NULL;
+	return cpus >= 2 && (unsigned int)cpus <= n ? calloc(1, sizeof(struct homes)) : NULL;
 }
 
 void homes_free(struct homes *h)
 {
 	free(h);
+}
+
+bool homes_any(const struct homes *h)
+{
+	return h && atomic_load_explicit(&h->in, memory_order_relaxed);
 }
 
 bool home_is_in(const struct homes *h)
@@ -60,13 +62,14 @@ void home_leave(struct homes *h)
 	if (!home_is_in(h))
 		return;
 	me.in = false;
+	h->in--;
 	atomic_store(&h->taken[me.cpu], false);
-	cpus_give_back(&h->cpus, 0);
+	cpus_give_back(&me.cpus, 0);
 }
 
 static bool take(struct homes *h, int cpu)
 {
-	return cpu >= 0 && cpu < CPU_SETSIZE && CPU_ISSET(cpu, &h->cpus.now) &&
+	return cpu >= 0 && cpu < CPU_SETSIZE && CPU_ISSET(cpu, &me.cpus.now) &&
 	       !atomic_exchange(&h->taken[cpu], true);
 }
 
@@ -85,25 +88,26 @@ static int take_one(struct homes *h)
 
 static void enter(struct homes *h)
 {
-	int cpu;
-
 	me.score = 0; /* if it comes to nothing, not with the next request again */
-	if (backoff_lasts(&h->crowded, clock_ns(CLOCK_MONOTONIC)))
+	if (backoff_lasts(&h->crowded, clock_ns(CLOCK_MONOTONIC)) ||
+	    cpus_get(&me.cpus) < 2) /* somebody may have taken some away since */
 		return;
-	cpu = take_one(h);
-	if (cpu < 0)
+	me.cpu = take_one(h);
+	if (me.cpu < 0)
 		return;
-	me.in = cpus_keep_on(&h->cpus, cpu);
-	me.cpu = cpu;
-	if (me.in)
+	me.in = cpus_keep_on(&me.cpus, me.cpu);
+	if (me.in) {
 		me.score = SCORE_IN;
-	else
-		atomic_store(&h->taken[cpu], false);
+		h->in++;
+	} else {
+		atomic_store(&h->taken[me.cpu], false);
+	}
 }
 
 void home_yield(struct homes *h)
 {
-	if (home_is_in(h) && !backoff_yield(&h->crowded, CROWDED_NS))
+	if (home_is_in(h) &&
+	    !backoff_yield(&h->crowded, clock_ns(CLOCK_MONOTONIC), CROWDED_NS))
 		home_leave(h);
 }
 

@@ -7,8 +7,10 @@
  * in a virtual machine; and the kernel spreads the callers as evenly as the
  * workers are.
  *
- * Who is at home never waits for a request: it leaves before.  It leaves, too,
+ * Who is at home never sleeps for a request: it leaves before.  It leaves, too,
  * where a program that computes wants its processor, and stays away for a time.
+ * From a real-time task it cannot get away before that lets it run, which the
+ * kernel sees to.
  */
 #ifndef CMKFS_MOUNT_HOME_H
 #define CMKFS_MOUNT_HOME_H
@@ -19,9 +21,9 @@
 struct homes;
 
 /*
- * For the N threads that serve one mount.  NULL if that is not one for each
- * processor, if there is but one, or without memory.  All functions take NULL
- * for nobody ever at home.
+ * For the N threads that serve one mount.  NULL if they are fewer than the
+ * processors, if there is but one of these, or without memory.  All functions
+ * take NULL for nobody ever at home.
  */
 struct homes *homes_new(unsigned int n);
 void homes_free(struct homes *h); /* when all have left */
@@ -31,7 +33,8 @@ void homes_free(struct homes *h); /* when all have left */
  * which it FOUND or had to wait for, BRIEF or not: perhaps it goes home, or leaves.
  */
 void home_note(struct homes *h, uint32_t pid, bool found, bool brief);
-/* Whether the calling thread is at home. */
+/* Whether any thread is at home; whether the calling one is. */
+bool homes_any(const struct homes *h);
 bool home_is_in(const struct homes *h);
 /* If the calling thread is, others go first. */
 void home_yield(struct homes *h);

@@ -166,7 +166,7 @@ static void look_out(struct leader *l)
 	}
 	l->lookout = l->called = false;
 	step_end(l->step, false);
-	step_keep_away(l->step, &away);
+	step_come_back(l->step, &away);
 	pthread_cond_signal(&l->rest); /* for another lookout, if anybody rests */
 }
 
@@ -202,7 +202,7 @@ static ssize_t lead(struct leader *l, uint8_t *buf, size_t n)
 		if (got >= 0 || errno != EAGAIN)
 			break;
 		if (watch && now - begin < WATCH_NS) {
-			watch = backoff_yield(&l->crowded, CROWDED_NS);
+			watch = backoff_yield(&l->crowded, now, CROWDED_NS);
 		} else {
 			int ready;
 
@@ -246,11 +246,10 @@ void leader_note(struct leader *l, uint32_t pid, bool brief)
 {
 	if (!step_is_in(l->step))
 		home_note(l->homes, pid, in_a_row, brief);
-	if (home_is_in(l->homes))
-		return;
-	if (l->lookout)
+	if (l->lookout && !homes_any(l->homes))
 		step_note(l->step, pid, brief);
-	else
+	/* Asked again: the lookout may have ended before it could see us get in. */
+	if (!l->lookout || homes_any(l->homes))
 		step_leave(l->step);
 }
 

@@ -30,8 +30,12 @@ void leader_free(struct leader *l); /* when no thread is in leader_receive() */
  */
 ssize_t leader_receive(struct leader *l, uint8_t *buf, size_t n);
 
-/* The request that was just received, and is not yet handled, is one of PID, and BRIEF or not (step.h, home.h). */
+/*
+ * The request that was just received, and is not yet handled, is one of PID, and
+ * BRIEF or not (step.h, home.h).
+ */
 void leader_note(struct leader *l, uint32_t pid, bool brief);
+/* The calling thread receives no more. */
 void leader_leave(struct leader *l);
 bool leader_in_step(const struct leader *l);
 

@@ -204,9 +204,9 @@ static bool run_on(const struct step *s, int cpu)
 	return s->fixed >= 0 /* it is there */ || cpus_keep_on(&s->cpus, cpu);
 }
 
-void step_keep_away(const struct step *s, int *cpu)
+/* From processor NOW, -1: from none. */
+static void keep_from(const struct step *s, int now, int *cpu)
 {
-	int now = step_any(s) ? s->cpu : -1;
 	cpu_set_t set;
 
 	if (!s || now == *cpu)
@@ -216,6 +216,16 @@ void step_keep_away(const struct step *s, int *cpu)
 	if (now >= 0 && now < CPU_SETSIZE)
 		CPU_CLR(now, &set);
 	sched_setaffinity(0, sizeof(set), &set);
+}
+
+void step_keep_away(const struct step *s, int *cpu)
+{
+	keep_from(s, step_any(s) ? s->cpu : -1, cpu);
+}
+
+void step_come_back(const struct step *s, int *cpu)
+{
+	keep_from(s, -1, cpu);
 }
 
 static void enter(struct step *s, uint32_t pid)

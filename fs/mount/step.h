@@ -67,6 +67,8 @@ bool step_look(struct step *s);
  * any more, it runs everywhere again.
  */
 void step_keep_away(const struct step *s, int *cpu);
+/* The same where nobody looks out any more, whoever is in step. */
+void step_come_back(const struct step *s, int *cpu);
 /* Whoever is in step does not come to run: out; LATE: somebody waits for it, so not in again for some time. */
 void step_end(struct step *s, bool late);
 

@@ -23,7 +23,7 @@
 #define WRITE_HEADER (sizeof(struct fuse_in_header) + sizeof(struct fuse_write_in))
 #define STACK_SIZE (512u << 10)
 #define LONG_IO (32u << 10) /* what takes longer than waking another worker */
-#define LONG_IN_STEP (256u << 10) /* the one who asks waits for it */
+#define BRIEF_IO (256u << 10) /* what is brief to the leader: at most that */
 
 struct worker {
 	struct workers *all;
@@ -69,8 +69,8 @@ static void handle(struct worker *w, size_t n)
 
 	request_note(w->mem, n);
 	leader_note(l, ((const struct fuse_in_header *)(void *)w->mem)->pid,
-		    !takes_long(w->mem, n, LONG_IN_STEP));
-	if (takes_long(w->mem, n, leader_in_step(l) ? LONG_IN_STEP : LONG_IO))
+		    !takes_long(w->mem, n, BRIEF_IO));
+	if (takes_long(w->mem, n, leader_in_step(l) ? BRIEF_IO : LONG_IO))
 		leader_call(l);
 	fuse_session_process_buf(w->all->m->se, &buf);
 	if (!this_request.sealed)
