@@ -41,9 +41,10 @@ static inline void backoff_extend(struct backoff *b, int64_t now, int64_t first)
 }
 
 /*
- * Let others have the processor, at BEGIN.  Who yields to a program that computes gets it
- * back when that one's slice is over, milliseconds later; who sleeps is woken
- * at once.  False: it was like that, and is better not done again for FIRST.
+ * Let others have the processor, at BEGIN.  Who yields to a program that
+ * computes gets it back when that one's slice is over, milliseconds later; who
+ * sleeps is woken at once.  False: it was like that, and is better not done
+ * again for FIRST.
  */
 static inline bool backoff_yield(struct backoff *b, int64_t begin, int64_t first)
 {
