@@ -8,7 +8,8 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <time.h>
+
+#include "fs/lib/clock.h"
 
 #define LINE_BYTES 1024
 #define RATE_MS 5000
@@ -169,17 +170,9 @@ void log_debug(const char *fmt, ...)
 	FORWARD(LOG_DEBUG);
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 bool log_allow(struct log_rate *r)
 {
-	int64_t now = now_ms(), begin = atomic_load(&r->begin_ms);
+	int64_t now = (int64_t)clock_ms(), begin = atomic_load(&r->begin_ms);
 	unsigned int lost;
 
 	if (!begin || now - begin >= RATE_MS) {

@@ -7,8 +7,8 @@
  */
 #include <errno.h>
 #include <linux/fuse.h>
-#include <time.h>
 
+#include "fs/lib/clock.h"
 #include "fs/mount/session.h"
 
 #define SLOTS 256
@@ -19,10 +19,7 @@ static _Atomic uint64_t told[SLOTS]; /* its number; when (ms, truncated) */
 
 static uint32_t now32(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint32_t)(t.tv_sec * 1000 + t.tv_nsec / 1000000);
+	return (uint32_t)clock_ms();
 }
 
 static uint32_t caller(fuse_req_t req)

@@ -6,12 +6,9 @@
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stddef.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -19,6 +16,7 @@
 #include "fs/lib/clock.h"
 #include "fs/mount/backoff.h"
 #include "fs/mount/home.h"
+#include "cpu_fixture.h"
 
 #define MANY 400
 #define MS 1000000LL
@@ -60,25 +58,17 @@ static void note(unsigned int n, unsigned int callers, bool found, bool brief)
 		home_note(homes, 1 + i % callers, found, brief);
 }
 
-static int cpus(void)
-{
-	cpu_set_t set;
-
-	assert_int_equal(sched_getaffinity(0, sizeof(set), &set), 0);
-	return CPU_COUNT(&set);
-}
-
 static void expect_in(void)
 {
 	assert_true(homes_any(homes));
 	assert_true(home_is_in(homes));
-	assert_int_equal(cpus(), 1);
+	assert_int_equal(cpus_of(0), 1);
 }
 
 static void expect_out(void)
 {
 	assert_false(home_is_in(homes));
-	assert_true(cpus() > 1);
+	assert_true(cpus_of(0) > 1);
 }
 
 static void requests_of_several_that_are_found_bring_it_home(void **state)
@@ -189,21 +179,6 @@ static void each_has_a_processor_of_its_own(void **state)
 	expect_in(); /* what they left can be had again */
 }
 
-static pid_t computes_on(int cpu)
-{
-	pid_t pid = fork();
-	cpu_set_t set;
-
-	if (pid)
-		return pid;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	sched_setaffinity(0, sizeof(set), &set);
-	for (;;)
-		;
-}
-
 static void it_gives_way_to_a_program_that_computes(void **state)
 {
 	int64_t begin, end;
@@ -213,7 +188,7 @@ static void it_gives_way_to_a_program_that_computes(void **state)
 	need_homes();
 	note(MANY, 3, true, true);
 	expect_in();
-	pid = computes_on(sched_getcpu());
+	pid = child_on(sched_getcpu(), true);
 	begin = clock_ns(CLOCK_MONOTONIC);
 	do {
 		end = clock_ns(CLOCK_MONOTONIC);
@@ -225,8 +200,7 @@ static void it_gives_way_to_a_program_that_computes(void **state)
 		expect_out();
 	else
 		print_message("the yield took so long that it may be home again\n");
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
+	end_child(pid);
 	usleep(20000);
 	note(MANY, 3, true, true);
 	expect_in();
@@ -234,17 +208,13 @@ static void it_gives_way_to_a_program_that_computes(void **state)
 
 static void who_has_been_given_one_processor_stays_there(void **state)
 {
-	cpu_set_t one;
-
 	(void)state;
 	need_homes();
-	CPU_ZERO(&one);
-	CPU_SET(sched_getcpu(), &one);
-	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+	keep_on(sched_getcpu());
 	note(MANY, 3, true, true);
 	assert_false(home_is_in(homes));
 	home_leave(homes);
-	assert_int_equal(cpus(), 1);
+	assert_int_equal(cpus_of(0), 1);
 }
 
 static void too_few_for_all_processors_have_no_home(void **state)

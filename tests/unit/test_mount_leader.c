@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -19,6 +18,7 @@
 #include <cmocka.h>
 
 #include "fs/mount/leader.h"
+#include "cpu_fixture.h"
 
 #define THREADS 4
 #define BUSY 0xffffffffu /* a request whose handling takes long without saying so */
@@ -181,25 +181,17 @@ static void waiting_for_nothing_costs_nothing(void **state)
 	assert_true((b.tv_sec - a.tv_sec) * 1000000000LL + (b.tv_nsec - a.tv_nsec) < 5000000);
 }
 
-static int cpus(pid_t tid)
-{
-	cpu_set_t set;
-
-	assert_int_equal(sched_getaffinity(tid, sizeof(set), &set), 0);
-	return CPU_COUNT(&set);
-}
-
 static void *sends_later(void *ret)
 {
 	nap(200);
-	*(int *)ret = cpus(getpid());
+	*(int *)ret = cpus_of(getpid());
 	send_request(1);
 	return NULL;
 }
 
 static void who_is_at_home_leaves_before_it_waits(void **state)
 {
-	int fd[2], all = cpus(0), meanwhile = 0;
+	int fd[2], all = cpus_of(0), meanwhile = 0;
 	uint32_t request = 0;
 	struct leader *l;
 	pthread_t t;
@@ -212,7 +204,7 @@ static void who_is_at_home_leaves_before_it_waits(void **state)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fd), 0);
 	assert_int_equal(leader_new(fd[1], (unsigned int)all, &l), 0);
 	crew.client = fd[0];
-	for (; request < 4000 && cpus(0) > 1; request++) {
+	for (; request < 4000 && cpus_of(0) > 1; request++) {
 		uint32_t got;
 
 		send_request(request);
@@ -220,12 +212,12 @@ static void who_is_at_home_leaves_before_it_waits(void **state)
 		assert_int_equal(got, request);
 		leader_note(l, 1 + request % 3, true);
 	}
-	assert_int_equal(cpus(0), 1);
+	assert_int_equal(cpus_of(0), 1);
 	assert_int_equal(pthread_create(&t, NULL, sends_later, &meanwhile), 0);
 	assert_int_equal(leader_receive(l, (uint8_t *)&request, sizeof(request)), sizeof(request));
 	pthread_join(t, NULL);
 	assert_int_equal(meanwhile, all);
-	assert_int_equal(cpus(0), all);
+	assert_int_equal(cpus_of(0), all);
 	leader_leave(l);
 	leader_free(l);
 	close(fd[0]);

@@ -6,34 +6,25 @@
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stddef.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "fs/lib/clock.h"
 #include "fs/mount/step.h"
 #include "fs/mount/thread_stat.h"
+#include "cpu_fixture.h"
 
 #define MANY 400
 #define APART_MS 50 /* step.c's */
 
-static int64_t ns(clockid_t clock)
-{
-	struct timespec t;
-
-	clock_gettime(clock, &t);
-	return t.tv_sec * 1000000000LL + t.tv_nsec;
-}
-
 static bool apart_since(int64_t begin)
 {
-	return ns(CLOCK_MONOTONIC) - begin < APART_MS * 1000000LL;
+	return clock_ns(CLOCK_MONOTONIC) - begin < APART_MS * 1000000LL;
 }
 
 static struct step *step;
@@ -71,14 +62,6 @@ static void note(unsigned int n, pid_t pid, bool brief)
 		step_note(step, (uint32_t)pid, brief);
 }
 
-static int cpus(void)
-{
-	cpu_set_t set;
-
-	assert_int_equal(sched_getaffinity(0, sizeof(set), &set), 0);
-	return CPU_COUNT(&set);
-}
-
 static bool is_idle(void)
 {
 	return sched_getscheduler(0) == SCHED_IDLE;
@@ -89,14 +72,14 @@ static void expect_in(void)
 	assert_true(step_is_in(step));
 	assert_true(step_any(step));
 	assert_true(is_idle());
-	assert_int_equal(cpus(), 1);
+	assert_int_equal(cpus_of(0), 1);
 }
 
 static void expect_out(void)
 {
 	assert_false(step_is_in(step));
 	assert_false(is_idle());
-	assert_true(cpus() > 1);
+	assert_true(cpus_of(0) > 1);
 }
 
 static void one_caller_is_followed(void **state)
@@ -184,7 +167,7 @@ static void who_is_late_is_brought_out_and_stays_out(void **state)
 	need_step();
 	note(MANY, gettid(), true);
 	expect_in();
-	begin = ns(CLOCK_MONOTONIC);
+	begin = clock_ns(CLOCK_MONOTONIC);
 	assert_int_equal(pthread_create(&t, NULL, made_meanwhile, NULL), 0);
 	pthread_join(t, NULL);
 	assert_true(found); /* a thread that is made in step is not itself */
@@ -248,41 +231,17 @@ static void *works(void *caller)
 	return NULL;
 }
 
-/* A process on the second processor. */
-static pid_t child(bool computes)
-{
-	cpu_set_t set;
-	pid_t pid = fork();
-
-	if (pid)
-		return pid;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	CPU_ZERO(&set);
-	CPU_SET(1, &set);
-	sched_setaffinity(0, sizeof(set), &set);
-	while (computes)
-		;
-	for (;;)
-		pause();
-}
-
-static void end_child(pid_t pid)
-{
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
-}
-
 /* Whether the thread with the processor time CLOCK ran for most of each tick. */
 static bool look_for(int ms, clockid_t clock)
 {
 	bool ran_all = true;
 
 	for (int i = 0; i < ms && step_any(step); i++) {
-		int64_t begin = ns(CLOCK_MONOTONIC), ran = ns(clock);
+		int64_t begin = clock_ns(CLOCK_MONOTONIC), ran = clock_ns(clock);
 
 		usleep(1000);
 		step_look(step);
-		ran_all &= 10 * (ns(clock) - ran) > 6 * (ns(CLOCK_MONOTONIC) - begin);
+		ran_all &= 10 * (clock_ns(clock) - ran) > 6 * (clock_ns(CLOCK_MONOTONIC) - begin);
 	}
 	return ran_all;
 }
@@ -293,15 +252,12 @@ static void who_could_run_and_does_not_is_late(void **state)
 	clockid_t clock;
 	bool alone;
 	int64_t begin;
-	cpu_set_t set;
 	pthread_t t;
 
 	(void)state;
 	need_step();
-	CPU_ZERO(&set);
-	CPU_SET(0, &set);
-	assert_int_equal(sched_setaffinity(0, sizeof(set), &set), 0);
-	caller = child(false);
+	keep_on(0);
+	caller = child_on(1, false);
 	usleep(100000);
 	assert_int_equal(pthread_create(&t, NULL, works, &caller), 0);
 	while (!phase)
@@ -311,14 +267,14 @@ static void who_could_run_and_does_not_is_late(void **state)
 	alone = look_for(60, clock); /* others may want that processor, too */
 	if (alone)
 		assert_true(step_any(step));
-	other = child(true);
+	other = child_on(1, true);
 	if (alone) {
 		usleep(50000);
 		step_look(step);
 		assert_true(step_any(step)); /* for all that one look tells it has just been woken */
 	}
 	look_for(5000, clock);
-	begin = ns(CLOCK_MONOTONIC);
+	begin = clock_ns(CLOCK_MONOTONIC);
 	assert_false(step_any(step));
 	phase = 2;
 	pthread_join(t, NULL);
@@ -338,7 +294,7 @@ static void one_that_is_kept_where_it_is_stays_there(void **state)
 		step_note(fixed, (uint32_t)gettid(), true);
 	assert_true(step_is_in(fixed));
 	assert_true(is_idle());
-	assert_true(cpus() > 1);
+	assert_true(cpus_of(0) > 1);
 	step_miss(fixed);
 	step_miss(fixed);
 	assert_true(step_is_in(fixed));
