@@ -517,7 +517,7 @@ static void sidecars_are_matched(void **state)
 	strcpy(side, object);
 	strrchr(side, '/')[2] = 'N';
 	snprintf(away, sizeof(away), "%s/away", f->dir);
-	overwrite(side, 5, 'z', 1);
+	flip(side, 5);
 	expect(f, structure, CHECK_SIDECAR_MISSING, 1);
 	assert_int_equal(unlink(side), 0);
 	expect(f, structure, CHECK_SIDECAR_MISSING, 1);
