@@ -111,7 +111,7 @@ dd if=/dev/urandom of=mnt/broken bs=4096 count=20 status=none
 sync
 stored=$(find vol/tree -inum "$(stat -c %i mnt/broken)")
 doumount mnt
-printf x | dd of="$stored" bs=1 seek=$((8192 + 40000)) conv=notrunc status=none
+printf damage | dd of="$stored" bs=1 seek=$((8192 + 40000)) conv=notrunc status=none
 domount vol mnt
 n=$(generation | cut -d' ' -f1)
 expect_error 7 'restore or remove' cmkfs key rotate vol --reencrypt

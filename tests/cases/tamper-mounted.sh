@@ -26,7 +26,7 @@ rm $t/dir && mkdir $t/dir && echo x >$t/dir/x
 rm $t/sock && python3 -Ic 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' $t/sock
 cp --remove-destination $t/other $t/short # another object
 truncate -s 9000 $t/other
-printf x | dd of=$t/flip bs=1 seek=9000 conv=notrunc status=none
+printf damage | dd of=$t/flip bs=1 seek=9000 conv=notrunc status=none
 rm $t/gone
 dd if=/dev/zero of=$t/header bs=4096 count=2 conv=notrunc status=none
 # Directories: the header a FIFO, the whole a symlink, of another one, gone.

@@ -41,7 +41,7 @@ cmkfs verify vol >/dev/null
 
 # ---- damage in a zone is found there
 victim=$(find vol/tree -mindepth 3 -type f ! -name .D -size +20k | head -1)
-printf x | dd of="$victim" conv=notrunc bs=1 seek=9000 status=none
+printf damage | dd of="$victim" conv=notrunc bs=1 seek=9000 status=none
 expect_exit 7 cmkfs verify vol
 grep -qE '/[ab]/common-licenses/' <<<"$out" || fail "verify: $out"
 
