@@ -28,14 +28,14 @@ static inline int cpus_of(pid_t tid)
 	return CPU_COUNT(&set);
 }
 
-/* The calling thread uses CPU alone. */
-static inline void keep_on(int cpu)
+/* The thread TID, 0: the calling one, uses CPU alone. */
+static inline void keep_on(pid_t tid, int cpu)
 {
 	cpu_set_t set;
 
 	CPU_ZERO(&set);
 	CPU_SET(cpu, &set);
-	assert_int_equal(sched_setaffinity(0, sizeof(set), &set), 0);
+	assert_int_equal(sched_setaffinity(tid, sizeof(set), &set), 0);
 }
 
 /* A process on CPU, which computes or rests until end_child(). */
@@ -43,10 +43,12 @@ static inline pid_t child_on(int cpu, bool computes)
 {
 	pid_t pid = fork();
 
-	if (pid)
+	if (pid) {
+		assert_true(pid > 0);
+		keep_on(pid, cpu); /* not by itself: in a child an assertion would go on with the tests */
 		return pid;
+	}
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	keep_on(cpu);
 	while (computes)
 		;
 	for (;;)

@@ -210,7 +210,7 @@ static void who_has_been_given_one_processor_stays_there(void **state)
 {
 	(void)state;
 	need_homes();
-	keep_on(sched_getcpu());
+	keep_on(0, sched_getcpu());
 	note(MANY, 3, true, true);
 	assert_false(home_is_in(homes));
 	home_leave(homes);

@@ -256,7 +256,7 @@ static void who_could_run_and_does_not_is_late(void **state)
 
 	(void)state;
 	need_step();
-	keep_on(0);
+	keep_on(0, 0);
 	caller = child_on(1, false);
 	usleep(100000);
 	assert_int_equal(pthread_create(&t, NULL, works, &caller), 0);
