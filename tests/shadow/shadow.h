@@ -46,7 +46,7 @@ void alone(uint64_t ops, uint64_t seed, const char *remount);
 
 /* The same by several threads: each in a range of its own, whose ends lie within chunks. */
 void disjoint(uint64_t ops, uint64_t seed);
-/* Each in the same range: whoever reads sees whole cells that somebody wrote, none older than due. */
+/* Each in the same range: whoever reads sees cells that somebody wrote, none older than due. */
 void shared(uint64_t ops, uint64_t seed);
 
 #endif
