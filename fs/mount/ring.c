@@ -70,7 +70,8 @@ int ring_open(struct ring *r, const int *fds, unsigned int n)
 {
 	struct io_uring_params p = {
 		.flags = IORING_SETUP_SQE128 | IORING_SETUP_SUBMIT_ALL |
-			 IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
+			 IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_CQSIZE,
+		.cq_entries = RING_COMPLETIONS,
 	};
 	int e;
 

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #define RING_ENTRIES 16u
+#define RING_COMPLETIONS 256u /* without one lost to ring_has() */
 
 struct ring {
 	int fd;

@@ -78,6 +78,18 @@ static bool possible(const struct mount *m, unsigned int cpus)
 
 /* ---- beginning and end --------------------------------------------------------------- */
 
+static void join_crew(struct lane *l, struct crew *c)
+{
+	l->crew = c;
+	c->nlanes++;
+	if (c->first) {
+		l->next = c->first->next;
+		c->first->next = l;
+	} else {
+		c->first = l;
+	}
+}
+
 static int start_lane(struct uring *u, unsigned int cpu)
 {
 	struct lane *l = &u->lanes[u->n];
@@ -87,10 +99,12 @@ static int start_lane(struct uring *u, unsigned int cpu)
 	l->u = u;
 	l->cpu = cpu;
 	l->small = UINT16_MAX; /* begin pinned */
+	l->owes = 1;
 	l->ring.fd = -1;
 	l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (l->wake_fd < 0)
 		return -errno;
+	join_crew(l, &u->crews[cpu]);
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, STACK_SIZE);
 	r = -pthread_create(&l->thread, &attr, lane_main, l);
@@ -127,9 +141,14 @@ int uring_start(struct mount *m, struct uring **ret)
 	if (!possible(m, cpus))
 		return 0;
 	u = calloc(1, sizeof(*u) + MAX(LANES_MAX, cpus) * sizeof(u->lanes[0]));
-	if (!u)
+	if (u)
+		u->crews = calloc(cpus, sizeof(u->crews[0]));
+	if (!u || !u->crews) {
+		free(u);
 		return -ENOMEM;
+	}
 	u->m = m;
+	u->cpus = cpus;
 	pthread_mutex_init(&u->lock, NULL);
 	pthread_cond_init(&u->change, NULL);
 	sem_init(&u->look, 0, 0);
@@ -181,6 +200,9 @@ void uring_free(struct uring *u)
 		return;
 	for (unsigned int i = 0; i < u->n; i++)
 		lane_free(&u->lanes[i]);
+	for (unsigned int i = 0; i < u->cpus; i++)
+		crew_free(&u->crews[i]);
+	free(u->crews);
 	pthread_mutex_destroy(&u->lock);
 	sem_destroy(&u->look);
 	pthread_cond_destroy(&u->change);
@@ -196,8 +218,8 @@ bool uring_active(const struct uring *u)
 
 static struct slot *find(struct uring *u, uint64_t unique)
 {
-	for (unsigned int i = 0; i < u->n; i++)
-		for (struct slot *s = atomic_load(&u->lanes[i].slots); s; s = s->next)
+	for (unsigned int i = 0; i < u->cpus; i++)
+		for (struct slot *s = atomic_load(&u->crews[i].slots); s; s = s->next)
 			if (atomic_load(&s->unique) == unique)
 				return s;
 	return NULL;
@@ -237,7 +259,9 @@ void uring_wipe(struct uring *u)
 
 	if (!u)
 		return;
+	pthread_mutex_lock(&u->lock); /* a slot that is given away is before it, or after it */
 	wipes = atomic_fetch_add(&u->wipes, 1) + 1;
+	pthread_mutex_unlock(&u->lock);
 	for (unsigned int i = 0; i < u->n; i++)
 		lane_wake(&u->lanes[i]);
 	clock_gettime(CLOCK_REALTIME, &end);

@@ -15,14 +15,15 @@
 
 #include "crypto/mac.h"
 #include "crypto/secret.h"
+#include "fs/lib/clock.h"
 #include "fs/lib/log.h"
 #include "fs/mount/step.h"
 
 #define HEADERS 4096u /* in front of the payload */
 #define SLOT_SIZE (HEADERS + POOL_SIZE)
-#define SLOTS_MAX 64u
-#define BULK (64u << 10)  /* what is better done on another processor than the asker's */
+#define SLOTS_MAX 192u /* of a processor */
 #define SMALL_IN_A_ROW 16u
+#define TURN 16u /* requests, before looking at what else is to be done */
 
 enum { FILE_DEVICE, FILE_WAKE };
 enum { CMD_REGISTER = 1, CMD_COMMIT_AND_FETCH = 2 }; /* enum fuse_uring_cmd */
@@ -47,9 +48,14 @@ static struct ring_headers *headers(const struct slot *s)
 	return (struct ring_headers *)(void *)s->map;
 }
 
+static const struct fuse_in_header *in_header(const struct slot *s)
+{
+	return (const void *)headers(s)->in_out;
+}
+
 static void command(struct slot *s, uint32_t op)
 {
-	struct lane *l = s->lane;
+	struct lane *l = atomic_load_explicit(&s->lane, memory_order_relaxed);
 	struct io_uring_sqe *sqe = ring_next(&l->ring, IORING_OP_URING_CMD, FILE_DEVICE, s);
 	struct command c = { .commit_id = s->commit_id, .qid = (uint16_t)l->cpu };
 
@@ -60,13 +66,13 @@ static void command(struct slot *s, uint32_t op)
 	}
 	memcpy(sqe->cmd, &c, sizeof(c));
 	s->sent = true;
-	l->nsent++;
 }
 
 /* One more for the kernel, which the next ring_wait() gives to it. */
 static int add_slot(struct lane *l)
 {
-	struct slot *s = l->n < SLOTS_MAX ? calloc(1, sizeof(*s)) : NULL;
+	struct crew *c = l->crew;
+	struct slot *s = atomic_load(&c->n) < SLOTS_MAX ? calloc(1, sizeof(*s)) : NULL;
 
 	if (s)
 		s->map = pool_map(SLOT_SIZE);
@@ -74,21 +80,24 @@ static int add_slot(struct lane *l)
 		free(s);
 		return -ENOMEM;
 	}
-	s->lane = l;
+	atomic_store(&s->lane, l);
 	s->payload = s->map + HEADERS;
 	s->iov[0] = (struct iovec){ s->map, sizeof(struct ring_headers) };
 	s->iov[1] = (struct iovec){ s->payload, POOL_IO };
 	s->wiped = atomic_load(&l->u->wipes);
-	s->next = l->slots;
-	atomic_store(&l->slots, s);
-	l->n++;
+	s->next = atomic_load(&c->slots);
+	while (!atomic_compare_exchange_weak(&c->slots, &s->next, s))
+		;
+	atomic_fetch_add(&c->n, 1);
+	atomic_fetch_add(&c->live, 1);
+	atomic_fetch_add(&l->held, 1);
 	command(s, CMD_REGISTER);
 	return 0;
 }
 
-void lane_free(struct lane *l)
+void crew_free(struct crew *c)
 {
-	struct slot *s = l->slots;
+	struct slot *s = c->slots;
 
 	while (s) {
 		struct slot *next = s->next;
@@ -97,6 +106,10 @@ void lane_free(struct lane *l)
 		free(s);
 		s = next;
 	}
+}
+
+void lane_free(struct lane *l)
+{
 	if (l->wake_fd >= 0)
 		close(l->wake_fd);
 	step_free(l->step);
@@ -134,10 +147,13 @@ static void fill(struct slot *s, const struct iovec *iov, int count, bool sealed
 
 void lane_answer(struct slot *s, const struct iovec *iov, int count)
 {
+	struct lane *l = s->lane;
+
+	crew_took(l->crew, clock_ns(CLOCK_MONOTONIC) - l->began);
 	fill(s, iov, count, this_request.sealed);
 	atomic_store(&s->unique, 0);
 	command(s, CMD_COMMIT_AND_FETCH);
-	ring_submit(&s->lane->ring);
+	ring_submit(&l->ring);
 }
 
 void lane_return(struct slot *s, const struct iovec *iov, int count)
@@ -161,13 +177,17 @@ static void send_back(struct lane *l)
 	struct slot *s, *first;
 
 	if (!atomic_load(&l->back))
-		return; /* without the lock: in step it might keep others waiting for it */
+		return;
+	step_leave(l->step); /* others would wait for the lock with it */
 	pthread_mutex_lock(&l->u->lock);
 	first = l->back;
 	atomic_store(&l->back, NULL);
 	pthread_mutex_unlock(&l->u->lock);
-	for (s = first; s; s = s->next_back)
+	for (s = first; s; s = s->next_back) {
 		command(s, CMD_COMMIT_AND_FETCH);
+		atomic_fetch_add(&l->held, 1);
+		atomic_fetch_add(&l->crew->live, 1);
+	}
 	ring_submit(&l->ring);
 	pthread_mutex_lock(&l->u->lock);
 	for (s = first; s; s = s->next_back)
@@ -183,15 +203,17 @@ static void wipe(struct lane *l)
 
 	if (l->wiped == wipes)
 		return;
-	for (struct slot *s = l->slots; s; s = s->next) {
-		if (!s->sent || s->wiped == wipes || ring_has(&l->ring, s))
+	for (struct slot *s = atomic_load(&l->crew->slots); s; s = s->next) {
+		if (atomic_load(&s->lane) != l || !s->sent || s->wiped == wipes || ring_has(&l->ring, s))
 			continue;
 		secret_wipe(s->payload, s->dirty);
 		s->dirty = 0;
 		s->wiped = wipes;
 	}
+	step_leave(l->step);
 	pthread_mutex_lock(&l->u->lock);
-	atomic_store(&l->wiped, wipes);
+	if (!l->given) /* else when that is served */
+		atomic_store(&l->wiped, wipes);
 	pthread_cond_broadcast(&l->u->change);
 	pthread_mutex_unlock(&l->u->lock);
 }
@@ -204,8 +226,8 @@ static void settle_on_cpu(struct lane *l, size_t bytes)
 	bool pin = l->pinned;
 	cpu_set_t own;
 
-	l->small = bytes >= BULK ? 0 : l->small + 1;
-	if (bytes >= BULK)
+	l->small = bytes >= LANE_BULK ? 0 : l->small + 1;
+	if (bytes >= LANE_BULK)
 		pin = false;
 	else if (l->small >= SMALL_IN_A_ROW)
 		pin = true;
@@ -226,21 +248,26 @@ static void keep_step(struct lane *l, uint32_t pid, size_t bytes)
 	if (atomic_load(&l->u->stop))
 		step_leave(l->step); /* there is no lookout any more */
 	else
-		step_note(l->step, pid, bytes < BULK);
+		step_note(l->step, pid, bytes < LANE_BULK);
 	if (step_is_in(l->step))
 		uring_lookout_wake(l->u);
 }
 
-static size_t bytes_of(const struct fuse_in_header *in, const void *arg, size_t payload)
+/* That the request in S brings, or asks for. */
+static size_t bytes_of(const struct slot *s)
 {
-	return in->opcode == FUSE_READ ? ((const struct fuse_read_in *)arg)->size : payload;
+	const struct ring_headers *h = headers(s);
+	const struct fuse_read_in *read = (const void *)h->op_in;
+
+	return in_header(s)->opcode == FUSE_READ ? read->size : h->entry.payload_size;
 }
 
 static int serve(struct slot *s)
 {
+	struct lane *l = s->lane;
 	const struct ring_headers *h = headers(s);
-	const struct fuse_in_header *in = (const void *)h->in_out;
-	size_t payload = h->entry.payload_size, op;
+	const struct fuse_in_header *in = in_header(s);
+	size_t payload = h->entry.payload_size, op, bytes;
 	struct fuse_buf buf = { .size = in->len };
 
 	if (in->len < sizeof(*in) + payload || in->len > sizeof(*in) + FUSE_HEADER_ROOM + payload ||
@@ -252,16 +279,90 @@ static int serve(struct slot *s)
 	s->commit_id = h->entry.commit_id;
 	s->taken = true;
 	atomic_store(&s->unique, in->unique);
-	settle_on_cpu(s->lane, bytes_of(in, h->op_in, payload));
-	keep_step(s->lane, in->pid, bytes_of(in, h->op_in, payload));
+	bytes = bytes_of(s);
+	settle_on_cpu(l, bytes);
+	keep_step(l, in->pid, bytes);
 	memcpy(s->payload - op, h->op_in, op);
 	buf.mem = memcpy(s->payload - op - sizeof(*in), in, sizeof(*in));
 	request_note(buf.mem, buf.size);
+	l->began = clock_ns(CLOCK_MONOTONIC);
 	serving = s;
-	fuse_session_process_buf(s->lane->u->m->se, &buf);
+	fuse_session_process_buf(l->u->m->se, &buf);
 	serving = NULL;
 	crypto_forget();
+	if (!s->sent) { /* it waits for another one, which needs a buffer */
+		atomic_fetch_sub(&l->held, 1);
+		atomic_fetch_sub(&l->crew->live, 1);
+		l->owes++;
+	}
 	return 0;
+}
+
+/*
+ * With the request in it, which has not passed its gate yet.  False: TO does not
+ * take it.  What is left of answers goes here, or TO, which has not told of the
+ * wipe then, wipes it.
+ */
+static bool give(struct slot *s, struct lane *to)
+{
+	struct lane *l = s->lane;
+	struct uring *u = l->u;
+	size_t n = headers(s)->entry.payload_size;
+	bool taken;
+
+	step_leave(l->step);
+	step_end(to->step, false);
+	pthread_mutex_lock(&u->lock);
+	taken = !to->ended && (to == l->crew->first || !to->held);
+	if (taken) {
+		if (s->wiped != u->wipes && s->dirty > n) {
+			secret_wipe(s->payload + n, s->dirty - n);
+			s->dirty = n;
+		}
+		s->wiped = u->wipes;
+		atomic_fetch_sub(&l->held, 1);
+		atomic_fetch_add(&to->held, 1);
+		atomic_store(&s->lane, to);
+		s->next_back = to->given;
+		atomic_store(&to->given, s);
+	}
+	pthread_mutex_unlock(&u->lock);
+	if (taken)
+		lane_wake(to);
+	return taken;
+}
+
+/* What other lanes were asked. */
+static int serve_given(struct lane *l)
+{
+	struct slot *s;
+	int r = 0;
+
+	if (!atomic_load(&l->given))
+		return 0;
+	step_leave(l->step);
+	pthread_mutex_lock(&l->u->lock);
+	s = l->given;
+	atomic_store(&l->given, NULL);
+	pthread_mutex_unlock(&l->u->lock);
+	while (s) {
+		struct slot *next = s->next_back;
+		int e = serve(s);
+
+		r = r ? r : e;
+		s = next;
+	}
+	return r;
+}
+
+static int receive(struct lane *l, struct slot *s)
+{
+	const struct fuse_in_header *in = in_header(s);
+	struct lane *server;
+
+	s->sent = false;
+	server = crew_server(l, in->opcode, in->pid, bytes_of(s));
+	return server != l && give(s, server) ? 0 : serve(s);
 }
 
 static void watch_wake(struct lane *l)
@@ -278,7 +379,7 @@ static int take(struct lane *l)
 	void *what;
 	int r = 0;
 
-	while (!r && ring_take(&l->ring, &what, &res)) {
+	for (unsigned int i = 0; !r && i < TURN && ring_take(&l->ring, &what, &res); i++) {
 		eventfd_t n;
 
 		if (what == l) {
@@ -286,11 +387,21 @@ static int take(struct lane *l)
 			watch_wake(l);
 			continue;
 		}
-		((struct slot *)what)->sent = false;
-		l->nsent--;
-		r = res < 0 ? res : serve(what);
+		r = res < 0 ? res : receive(l, what);
 	}
 	return r;
+}
+
+/* In the place of those whose request waits, unless more are there already. */
+static void add_owed(struct lane *l)
+{
+	while (l->owes) {
+		if (atomic_load(&l->crew->live) < l->crew->nlanes && add_slot(l) < 0) {
+			log_error(NULL, "no memory for requests");
+			return;
+		}
+		l->owes--;
+	}
 }
 
 static int serve_all(struct lane *l)
@@ -300,11 +411,11 @@ static int serve_all(struct lane *l)
 	watch_wake(l);
 	while (!r && !atomic_load(&l->u->stop)) {
 		send_back(l);
+		r = serve_given(l);
 		wipe(l);
-		/* A request that waits for another one keeps its buffer: what it waits for needs one. */
-		if (!l->nsent && add_slot(l) < 0)
-			log_error(NULL, "no memory for requests");
-		r = ring_wait(&l->ring);
+		add_owed(l);
+		if (!r)
+			r = ring_wait(&l->ring);
 		if (r == -EINTR || r == -EAGAIN || r == -EBUSY)
 			r = 0;
 		if (!r)
@@ -339,8 +450,8 @@ static void give_up(struct lane *l, int r)
 {
 	bool taken = false;
 
-	for (struct slot *s = l->slots; s; s = s->next)
-		taken |= s->taken;
+	for (struct slot *s = atomic_load(&l->crew->slots); s; s = s->next)
+		taken |= atomic_load(&s->lane) == l && s->taken;
 	log_error("mount it without -o io_uring", "FUSE over io_uring: %s%s", strerror(-r),
 		  taken ? ": unmounting" : ": using the device");
 	if (taken)
@@ -364,6 +475,10 @@ void *lane_main(void *arg)
 			give_up(l, r);
 	}
 	step_leave(l->step);
+	pthread_mutex_lock(&l->u->lock);
+	l->ended = true;
+	pthread_mutex_unlock(&l->u->lock);
+	serve_given(l);
 	pthread_mutex_lock(&l->u->lock);
 	atomic_store(&l->wiped, UINT64_MAX); /* nobody waits for it any more */
 	pthread_cond_broadcast(&l->u->change);

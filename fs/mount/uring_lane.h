@@ -15,6 +15,7 @@
 #include "fs/mount/uring.h"
 
 #define FUSE_HEADER_ROOM 128u /* of each of the two headers */
+#define LANE_BULK (64u << 10) /* what is better done on another processor than the asker's */
 
 /* As include/uapi/linux/fuse.h of Linux 6.14 has it; Debian 12's has not. */
 struct ring_headers {
@@ -28,10 +29,10 @@ struct ring_headers {
 };
 _Static_assert(sizeof(struct ring_headers) == 288, "the kernel's layout");
 
-/* A buffer, which the kernel has or a handler. */
+/* A buffer, which the kernel has, or a handler, or which is on its way to another lane. */
 struct slot {
-	struct lane *lane;
-	struct slot *next, *next_back;
+	struct lane *_Atomic lane; /* whose ring it is on; changed by that lane alone, when it gives it away */
+	struct slot *next, *next_back; /* of the crew's; of lane.back or lane.given */
 	uint8_t *map, *payload;	/* the headers are at the beginning of MAP */
 	struct iovec iov[2];
 	_Atomic uint64_t unique; /* of the request that is not answered; 0: none */
@@ -45,6 +46,8 @@ struct slot {
 
 struct lane {
 	struct uring *u;
+	struct crew *crew;
+	struct lane *next; /* of the crew's */
 	pthread_t thread;
 	unsigned int cpu; /* the kernel's queue */
 	bool pinned;
@@ -53,10 +56,28 @@ struct lane {
 	struct step *step;
 	int wake_fd;
 	struct ring ring;
-	struct slot *_Atomic slots; /* grows */
-	unsigned int n, nsent;
+	_Atomic unsigned int held; /* slots whose lane it is, but for those whose request waits */
+	unsigned int owes;	   /* so many more are due for those */
+	int64_t began;		   /* ns of CLOCK_MONOTONIC: the request that it serves */
+	bool ended;		   /* and takes no slot any more; under uring.lock */
 	_Atomic uint64_t wiped;
-	struct slot *_Atomic back; /* answered by another thread; written under uring.lock */
+	struct slot *_Atomic back;  /* answered by another thread; written under uring.lock */
+	struct slot *_Atomic given; /* with requests that another lane got; the same */
+};
+
+/*
+ * The lanes of one processor, which the kernel has one queue for.  What several
+ * write without order is only a guess.
+ */
+struct crew {
+	struct lane *first;
+	unsigned int nlanes;
+	struct slot *_Atomic slots; /* grows */
+	_Atomic unsigned int n;
+	_Atomic unsigned int live; /* but for those whose request waits for another one */
+	_Atomic uint32_t pid; /* who asked last */
+	_Atomic int score;
+	_Atomic bool gathered; /* all slots go to the first */
 };
 
 enum uring_phase { URING_WAITING, URING_GO, URING_END };
@@ -73,7 +94,8 @@ struct uring {
 	bool has_lookout;
 	sem_t look;		/* it rests here */
 	_Atomic bool rests;	/* nobody is in step: who will be wakes it, and clears this */
-	unsigned int n;
+	unsigned int cpus, n;
+	struct crew *crews; /* CPUS of them */
 	struct lane lanes[];
 };
 
@@ -85,7 +107,16 @@ void lane_answer(struct slot *s, const struct iovec *iov, int count);
 /* What this thread handles: NULL if it is no lane or handles nothing. */
 struct slot *lane_serving(void);
 void lane_wake(struct lane *l);
-void lane_free(struct lane *l); /* after its thread's end: wipes */
+void lane_free(struct lane *l); /* after its thread's end */
+void crew_free(struct crew *c); /* after that of all its lanes: wipes */
+
+/*
+ * uring_crew.c: which of the lanes of a processor is to serve what L got, a
+ * request of PID that asks for or brings so many BYTES; and that an answer took so
+ * long.  Thread-safe.
+ */
+struct lane *crew_server(struct lane *l, uint32_t opcode, uint32_t pid, size_t bytes);
+void crew_took(struct crew *c, int64_t ns);
 
 /* uring_lookout.c: the thread that sees to lanes in step (step.h).  It ends when u->stop is set. */
 int uring_lookout_start(struct uring *u);

@@ -79,6 +79,21 @@ cmkfs unlock mnt >/dev/null
 cmp canary mnt/canary
 doumount mnt
 
+# The same while buffers go from lane to lane.
+domount vol mnt -o io_uring
+pid=$(cmkfs status --json mnt | json 'd["pid"]')
+python3 "$lib/hand_over.py" "$PWD/mnt" 6 >handed &
+reads=$!
+for _ in 1 2 3 4 5 6 7 8; do
+	sleep 0.3
+	cmkfs lock mnt >/dev/null
+	wait_for 1 eval '[ "$(canaries "$pid")" = 0 ]'
+	cmkfs unlock mnt >/dev/null
+done
+wait $reads || fail "readers and writers over io_uring: $(cat handed)"
+cat handed
+doumount mnt
+
 # Read by whoever mounts below.
 watch_stalls
 printf '[host]\ntenant = acme\n[mount]\nio-uring = yes\n' >"$CMKFS_CONFIG"
