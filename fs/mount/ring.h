@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #define RING_ENTRIES 16u
-#define RING_COMPLETIONS 256u /* without one lost to ring_has() */
+#define RING_COMPLETIONS 256u /* as many as may be outstanding: ring_has() sees none that overflowed */
 
 struct ring {
 	int fd;

@@ -8,8 +8,8 @@
  * The rings are ours and not libfuse's, which only parses and answers: its own
  * leave plaintext in buffers that nobody can wipe while the kernel may write
  * there, and hold a lock of the queue while a handler runs.  Here each thread,
- * a lane, has a ring of its own (ring.h) and one buffer, so that a request
- * never waits behind another one of the same thread while others are idle; only
+ * a lane, has a ring of its own (ring.h) and one buffer, so that a request does
+ * not wait behind another one of the same thread while others are idle; only
  * brief ones of several callers gather at one lane (uring_crew.c).
  */
 #ifndef CMKFS_MOUNT_URING_H

@@ -11,13 +11,19 @@
  */
 #include <linux/fuse.h>
 
+#include "fs/lib/clock.h"
 #include "fs/mount/uring_lane.h"
 
-#define SCORE_MAX 192 /* two more for a brief request of another caller than the last, one less … */
+/*
+ * Two more for a brief request of another caller than the last, one less for
+ * one of the same, SLOW less for each SLOW_NS that an answer takes: from memory
+ * it takes a tenth of that.
+ */
+#define SCORE_MAX 192
 #define SCORE_IN 128
 #define SCORE_OUT 64
-#define SLOW 16	      /* … for one of the same; so many less for each time … */
-#define SLOW_NS 40000 /* … that one takes: from memory it takes a tenth */
+#define SLOW 16
+#define SLOW_NS 40000
 
 static bool gathers(struct crew *c)
 {
@@ -61,6 +67,14 @@ static struct lane *without_slot(struct crew *c)
 	return NULL;
 }
 
+/* Whether L has been at something for long: what is given to it would wait. */
+static bool is_held_up(const struct lane *l)
+{
+	int64_t began = atomic_load_explicit(&l->began, memory_order_relaxed);
+
+	return began && clock_ns(CLOCK_MONOTONIC) - began > SLOW_NS;
+}
+
 struct lane *crew_server(struct lane *l, uint32_t opcode, uint32_t pid, size_t bytes)
 {
 	struct crew *c = l->crew;
@@ -73,6 +87,8 @@ struct lane *crew_server(struct lane *l, uint32_t opcode, uint32_t pid, size_t b
 		set_score(c, score + 2);
 	else if (!gathers(c))
 		set_score(c, score - 1); /* a single caller has a single lane as it is */
+	if (gathers(c) && l != c->first && is_held_up(c->first))
+		set_score(c, 0);
 	if (gathers(c))
 		return c->first;
 	if (atomic_load_explicit(&l->held, memory_order_relaxed) > 1)

@@ -23,6 +23,7 @@
 #define SLOT_SIZE (HEADERS + POOL_SIZE)
 #define SLOTS_MAX 192u /* of a processor */
 #define SMALL_IN_A_ROW 16u
+_Static_assert(SLOTS_MAX + 8 <= RING_COMPLETIONS, "as many as may come at once, and wakes");
 #define TURN 16u /* requests, before looking at what else is to be done */
 
 enum { FILE_DEVICE, FILE_WAKE };
@@ -53,9 +54,15 @@ static const struct fuse_in_header *in_header(const struct slot *s)
 	return (const void *)headers(s)->in_out;
 }
 
+/* Bytes of the payload that came with the request. */
+static size_t brought(const struct slot *s)
+{
+	return headers(s)->entry.payload_size;
+}
+
 static void command(struct slot *s, uint32_t op)
 {
-	struct lane *l = atomic_load_explicit(&s->lane, memory_order_relaxed);
+	struct lane *l = s->lane;
 	struct io_uring_sqe *sqe = ring_next(&l->ring, IORING_OP_URING_CMD, FILE_DEVICE, s);
 	struct command c = { .commit_id = s->commit_id, .qid = (uint16_t)l->cpu };
 
@@ -117,6 +124,16 @@ void lane_free(struct lane *l)
 
 /* ---- answers ------------------------------------------------------------------------ */
 
+/* What is left of answers before the wipe with this number, behind the first N bytes. */
+static void wipe_behind(struct slot *s, size_t n, uint64_t wipes)
+{
+	if (s->wiped != wipes && s->dirty > n) {
+		secret_wipe(s->payload + n, s->dirty - n);
+		s->dirty = n;
+	}
+	s->wiped = wipes;
+}
+
 /* Into the payload; nothing else of the request or of an answer before it stays. */
 static void fill(struct slot *s, const struct iovec *iov, int count, bool sealed)
 {
@@ -136,11 +153,7 @@ static void fill(struct slot *s, const struct iovec *iov, int count, bool sealed
 	if (!sealed && s->asked > n)
 		secret_wipe(s->payload + n, s->asked - n);
 	s->dirty = MAX(s->dirty, n);
-	if (s->wiped != wipes && s->dirty > n)
-		secret_wipe(s->payload + n, s->dirty - n);
-	if (s->wiped != wipes)
-		s->dirty = n;
-	s->wiped = wipes;
+	wipe_behind(s, n, wipes);
 	memcpy(headers(s)->in_out, &out, sizeof(out));
 	headers(s)->entry.payload_size = (uint32_t)n;
 }
@@ -163,40 +176,49 @@ void lane_return(struct slot *s, const struct iovec *iov, int count)
 
 	fill(s, iov, count, false);
 	pthread_mutex_lock(&l->u->lock);
-	s->next_back = l->back;
+	s->next_in = l->back;
 	atomic_store(&l->back, s);
 	lane_wake(l);
-	while (atomic_load(&s->unique) == unique && !atomic_load(&l->u->stop))
+	while (atomic_load(&s->unique) == unique && !l->ended && !atomic_load(&l->u->stop))
 		pthread_cond_wait(&l->u->change, &l->u->lock);
 	pthread_mutex_unlock(&l->u->lock);
+}
+
+/* All of L's slots that are in LIST, the last first. */
+static struct slot *pop_all(struct lane *l, struct slot *_Atomic *list)
+{
+	struct slot *s;
+
+	if (!atomic_load(list))
+		return NULL;
+	step_leave(l->step); /* others would wait for the lock with it */
+	pthread_mutex_lock(&l->u->lock);
+	s = atomic_exchange(list, NULL);
+	pthread_mutex_unlock(&l->u->lock);
+	return s;
 }
 
 /* What others have answered. */
 static void send_back(struct lane *l)
 {
-	struct slot *s, *first;
+	struct slot *s, *first = pop_all(l, &l->back);
 
-	if (!atomic_load(&l->back))
+	if (!first)
 		return;
-	step_leave(l->step); /* others would wait for the lock with it */
-	pthread_mutex_lock(&l->u->lock);
-	first = l->back;
-	atomic_store(&l->back, NULL);
-	pthread_mutex_unlock(&l->u->lock);
-	for (s = first; s; s = s->next_back) {
+	for (s = first; s; s = s->next_in) {
 		command(s, CMD_COMMIT_AND_FETCH);
 		atomic_fetch_add(&l->held, 1);
 		atomic_fetch_add(&l->crew->live, 1);
 	}
 	ring_submit(&l->ring);
 	pthread_mutex_lock(&l->u->lock);
-	for (s = first; s; s = s->next_back)
+	for (s = first; s; s = s->next_in)
 		atomic_store(&s->unique, 0);
 	pthread_cond_broadcast(&l->u->change);
 	pthread_mutex_unlock(&l->u->lock);
 }
 
-/* What the kernel has, it does not write to now (ring.h). */
+/* The kernel writes to none of them now (ring.h); a request that has come stays. */
 static void wipe(struct lane *l)
 {
 	uint64_t wipes = atomic_load(&l->u->wipes);
@@ -204,16 +226,14 @@ static void wipe(struct lane *l)
 	if (l->wiped == wipes)
 		return;
 	for (struct slot *s = atomic_load(&l->crew->slots); s; s = s->next) {
-		if (atomic_load(&s->lane) != l || !s->sent || s->wiped == wipes || ring_has(&l->ring, s))
-			continue;
-		secret_wipe(s->payload, s->dirty);
-		s->dirty = 0;
-		s->wiped = wipes;
+		if (s->lane == l && s->sent)
+			wipe_behind(s, ring_has(&l->ring, s) ? brought(s) : 0, wipes);
 	}
 	step_leave(l->step);
 	pthread_mutex_lock(&l->u->lock);
-	if (!l->given) /* else when that is served */
-		atomic_store(&l->wiped, wipes);
+	for (struct slot *s = l->given; s; s = s->next_in)
+		wipe_behind(s, brought(s), wipes);
+	atomic_store(&l->wiped, wipes);
 	pthread_cond_broadcast(&l->u->change);
 	pthread_mutex_unlock(&l->u->lock);
 }
@@ -256,10 +276,9 @@ static void keep_step(struct lane *l, uint32_t pid, size_t bytes)
 /* That the request in S brings, or asks for. */
 static size_t bytes_of(const struct slot *s)
 {
-	const struct ring_headers *h = headers(s);
-	const struct fuse_read_in *read = (const void *)h->op_in;
+	const struct fuse_read_in *read = (const void *)headers(s)->op_in;
 
-	return in_header(s)->opcode == FUSE_READ ? read->size : h->entry.payload_size;
+	return in_header(s)->opcode == FUSE_READ ? read->size : brought(s);
 }
 
 static int serve(struct slot *s)
@@ -267,7 +286,7 @@ static int serve(struct slot *s)
 	struct lane *l = s->lane;
 	const struct ring_headers *h = headers(s);
 	const struct fuse_in_header *in = in_header(s);
-	size_t payload = h->entry.payload_size, op, bytes;
+	size_t payload = brought(s), op, bytes;
 	struct fuse_buf buf = { .size = in->len };
 
 	if (in->len < sizeof(*in) + payload || in->len > sizeof(*in) + FUSE_HEADER_ROOM + payload ||
@@ -285,10 +304,11 @@ static int serve(struct slot *s)
 	memcpy(s->payload - op, h->op_in, op);
 	buf.mem = memcpy(s->payload - op - sizeof(*in), in, sizeof(*in));
 	request_note(buf.mem, buf.size);
-	l->began = clock_ns(CLOCK_MONOTONIC);
+	atomic_store_explicit(&l->began, clock_ns(CLOCK_MONOTONIC), memory_order_relaxed);
 	serving = s;
 	fuse_session_process_buf(l->u->m->se, &buf);
 	serving = NULL;
+	atomic_store_explicit(&l->began, 0, memory_order_relaxed);
 	crypto_forget();
 	if (!s->sent) { /* it waits for another one, which needs a buffer */
 		atomic_fetch_sub(&l->held, 1);
@@ -307,46 +327,35 @@ static bool give(struct slot *s, struct lane *to)
 {
 	struct lane *l = s->lane;
 	struct uring *u = l->u;
-	size_t n = headers(s)->entry.payload_size;
 	bool taken;
 
 	step_leave(l->step);
-	step_end(to->step, false);
 	pthread_mutex_lock(&u->lock);
 	taken = !to->ended && (to == l->crew->first || !to->held);
 	if (taken) {
-		if (s->wiped != u->wipes && s->dirty > n) {
-			secret_wipe(s->payload + n, s->dirty - n);
-			s->dirty = n;
-		}
-		s->wiped = u->wipes;
+		wipe_behind(s, brought(s), u->wipes);
 		atomic_fetch_sub(&l->held, 1);
 		atomic_fetch_add(&to->held, 1);
 		atomic_store(&s->lane, to);
-		s->next_back = to->given;
+		s->next_in = to->given;
 		atomic_store(&to->given, s);
 	}
 	pthread_mutex_unlock(&u->lock);
-	if (taken)
-		lane_wake(to);
-	return taken;
+	if (!taken)
+		return false;
+	step_end(to->step, false); /* it would not come to run beside others */
+	lane_wake(to);
+	return true;
 }
 
 /* What other lanes were asked. */
 static int serve_given(struct lane *l)
 {
-	struct slot *s;
+	struct slot *s = pop_all(l, &l->given);
 	int r = 0;
 
-	if (!atomic_load(&l->given))
-		return 0;
-	step_leave(l->step);
-	pthread_mutex_lock(&l->u->lock);
-	s = l->given;
-	atomic_store(&l->given, NULL);
-	pthread_mutex_unlock(&l->u->lock);
 	while (s) {
-		struct slot *next = s->next_back;
+		struct slot *next = s->next_in;
 		int e = serve(s);
 
 		r = r ? r : e;
@@ -392,12 +401,15 @@ static int take(struct lane *l)
 	return r;
 }
 
-/* In the place of those whose request waits, unless more are there already. */
+/* The first one, and in the place of those whose request waits, unless more are there already. */
 static void add_owed(struct lane *l)
 {
+	static struct log_rate rate;
+
 	while (l->owes) {
 		if (atomic_load(&l->crew->live) < l->crew->nlanes && add_slot(l) < 0) {
-			log_error(NULL, "no memory for requests");
+			if (log_allow(&rate))
+				log_error(NULL, "no memory for more requests, or too many wait");
 			return;
 		}
 		l->owes--;
@@ -458,6 +470,17 @@ static void give_up(struct lane *l, int r)
 		eventfd_write(l->u->m->end_fd, 1);
 }
 
+/* Nobody gives it anything any more, or waits for what it sends back. */
+static void end(struct lane *l)
+{
+	step_leave(l->step);
+	pthread_mutex_lock(&l->u->lock);
+	l->ended = true;
+	pthread_cond_broadcast(&l->u->change);
+	pthread_mutex_unlock(&l->u->lock);
+	serve_given(l);
+}
+
 void *lane_main(void *arg)
 {
 	struct lane *l = arg;
@@ -471,14 +494,11 @@ void *lane_main(void *arg)
 	if (wait_go(l, r) == URING_GO) {
 		r = serve_all(l);
 		atomic_store(&l->u->active, false);
+		end(l);
 		if (r < 0 && r != -ENOTCONN && r != -ECONNABORTED)
 			give_up(l, r);
 	}
 	step_leave(l->step);
-	pthread_mutex_lock(&l->u->lock);
-	l->ended = true;
-	pthread_mutex_unlock(&l->u->lock);
-	serve_given(l);
 	pthread_mutex_lock(&l->u->lock);
 	atomic_store(&l->wiped, UINT64_MAX); /* nobody waits for it any more */
 	pthread_cond_broadcast(&l->u->change);

@@ -32,7 +32,7 @@ _Static_assert(sizeof(struct ring_headers) == 288, "the kernel's layout");
 /* A buffer, which the kernel has, or a handler, or which is on its way to another lane. */
 struct slot {
 	struct lane *_Atomic lane; /* whose ring it is on; changed by that lane alone, when it gives it away */
-	struct slot *next, *next_back; /* of the crew's; of lane.back or lane.given */
+	struct slot *next, *next_in; /* of the crew's; of lane.back or lane.given */
 	uint8_t *map, *payload;	/* the headers are at the beginning of MAP */
 	struct iovec iov[2];
 	_Atomic uint64_t unique; /* of the request that is not answered; 0: none */
@@ -57,8 +57,8 @@ struct lane {
 	int wake_fd;
 	struct ring ring;
 	_Atomic unsigned int held; /* slots whose lane it is, but for those whose request waits */
-	unsigned int owes;	   /* so many more are due for those */
-	int64_t began;		   /* ns of CLOCK_MONOTONIC: the request that it serves */
+	unsigned int owes;	   /* so many are due for those, and its first one */
+	_Atomic int64_t began;	   /* what it serves, by CLOCK_MONOTONIC in ns; 0: nothing */
 	bool ended;		   /* and takes no slot any more; under uring.lock */
 	_Atomic uint64_t wiped;
 	struct slot *_Atomic back;  /* answered by another thread; written under uring.lock */
@@ -73,8 +73,8 @@ struct crew {
 	struct lane *first;
 	unsigned int nlanes;
 	struct slot *_Atomic slots; /* grows */
-	_Atomic unsigned int n;
-	_Atomic unsigned int live; /* but for those whose request waits for another one */
+	_Atomic unsigned int n;	   /* of slots */
+	_Atomic unsigned int live; /* slots, but for those whose request waits for another one */
 	_Atomic uint32_t pid; /* who asked last */
 	_Atomic int score;
 	_Atomic bool gathered; /* all slots go to the first */
@@ -85,7 +85,7 @@ enum uring_phase { URING_WAITING, URING_GO, URING_END };
 struct uring {
 	struct mount *m;
 	pthread_mutex_t lock;
-	pthread_cond_t change; /* of ready, failed, phase; a commit; a wipe */
+	pthread_cond_t change; /* of ready, failed, phase; a commit; a wipe; a lane's end */
 	enum uring_phase phase;
 	unsigned int ready, failed;
 	_Atomic bool stop, active;

@@ -82,7 +82,7 @@ doumount mnt
 # The same while buffers go from lane to lane.
 domount vol mnt -o io_uring
 pid=$(cmkfs status --json mnt | json 'd["pid"]')
-python3 "$lib/hand_over.py" "$PWD/mnt" 6 >handed &
+python3 "$lib/hand_over.py" "$PWD/mnt" 6 >handed 2>&1 &
 reads=$!
 for _ in 1 2 3 4 5 6 7 8; do
 	sleep 0.3

@@ -18,17 +18,21 @@ def page(i):
     return (text * (PAGE // len(text) + 1))[:PAGE]
 
 
-def check(got, first):
+def check(got, first, pages):
     for n in range(len(got) // PAGE):
         if got[n * PAGE:(n + 1) * PAGE] != page(first + n):
             sys.exit("page %d is another one's, or nobody's: %r" % (first + n, got[n * PAGE:][:64]))
+    if not got or pages == 1 and len(got) != PAGE:
+        sys.exit("page %d: %d bytes" % (first, len(got)))
+    if len(got) != pages * PAGE:
+        raise OSError("ended early, as a lock may end it")
 
 
 def read_pages(fd, r, end):
     n = 0
     while n < 2000 and time.monotonic() < end:
         i = r.randrange(PAGES)
-        check(os.pread(fd, PAGE, i * PAGE), i)
+        check(os.pread(fd, PAGE, i * PAGE), i, 1)
         os.posix_fadvise(fd, i * PAGE, PAGE, os.POSIX_FADV_DONTNEED)
         n += 1
     return n
@@ -37,7 +41,7 @@ def read_pages(fd, r, end):
 def read_all(fd, _r, _end):
     time.sleep(0.02)
     os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
-    check(os.pread(fd, PAGE * PAGES, 0), 0)
+    check(os.pread(fd, PAGE * PAGES, 0), 0, PAGES)
     return 1
 
 

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "fs/lib/clock.h"
 #include "fs/mount/uring_lane.h"
 
 #define LANES 3
@@ -145,6 +146,18 @@ static void slow_answers_end_it_by_how_long_they_took(void **state)
 	expect_spread();
 }
 
+static void nothing_is_given_to_who_is_held_up(void **state)
+{
+	(void)state;
+	ask_many(MANY, 2);
+	lanes[0].began = clock_ns(CLOCK_MONOTONIC) + 1000000000;
+	assert_ptr_equal(ask(1, 1), &lanes[0]);
+	lanes[0].began = clock_ns(CLOCK_MONOTONIC) - 1000000;
+	assert_ptr_equal(ask(0, 1), &lanes[0]); /* its own, which it takes when it can */
+	assert_ptr_equal(ask(1, 1), &lanes[1]);
+	expect_spread();
+}
+
 static void an_endless_answer_is_no_overflow(void **state)
 {
 	(void)state;
@@ -183,6 +196,7 @@ int main(void)
 		cmocka_unit_test_setup(bulk_ends_it, start),
 		cmocka_unit_test_setup(bulk_alone_never_gathers, start),
 		cmocka_unit_test_setup(slow_answers_end_it_by_how_long_they_took, start),
+		cmocka_unit_test_setup(nothing_is_given_to_who_is_held_up, start),
 		cmocka_unit_test_setup(an_endless_answer_is_no_overflow, start),
 		cmocka_unit_test_setup(they_spread_to_the_idle_ones, start),
 	};
