@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How a lane serves.  A request comes in pieces: libfuse's header, the
- * operation's, and the payload.  The first two are copied in front of the
- * payload, which makes it what the device gives; the answer goes into the
- * payload and is sent by the reply itself, since the gate is left after it.
+ * How a lane serves.  The answer is sent by the reply itself, since the gate is
+ * left after it.
  */
 #include "fs/mount/uring_lane.h"
 
@@ -19,100 +17,14 @@
 #include "fs/lib/log.h"
 #include "fs/mount/step.h"
 
-#define HEADERS 4096u /* in front of the payload */
-#define SLOT_SIZE (HEADERS + POOL_SIZE)
-#define SLOTS_MAX 192u /* of a processor */
 #define SMALL_IN_A_ROW 16u
-_Static_assert(SLOTS_MAX + 8 <= RING_COMPLETIONS, "as many as may come at once, and wakes");
 #define TURN 16u /* requests, before looking at what else is to be done */
-
-enum { FILE_DEVICE, FILE_WAKE };
-enum { CMD_REGISTER = 1, CMD_COMMIT_AND_FETCH = 2 }; /* enum fuse_uring_cmd */
-
-struct command { /* struct fuse_uring_cmd_req */
-	uint64_t flags, commit_id;
-	uint16_t qid;
-	uint8_t padding[6];
-};
 
 static _Thread_local struct slot *serving;
 
 struct slot *lane_serving(void)
 {
 	return serving;
-}
-
-/* ---- slots ------------------------------------------------------------------------ */
-
-static struct ring_headers *headers(const struct slot *s)
-{
-	return (struct ring_headers *)(void *)s->map;
-}
-
-static const struct fuse_in_header *in_header(const struct slot *s)
-{
-	return (const void *)headers(s)->in_out;
-}
-
-/* Bytes of the payload that came with the request. */
-static size_t brought(const struct slot *s)
-{
-	return headers(s)->entry.payload_size;
-}
-
-static void command(struct slot *s, uint32_t op)
-{
-	struct lane *l = s->lane;
-	struct io_uring_sqe *sqe = ring_next(&l->ring, IORING_OP_URING_CMD, FILE_DEVICE, s);
-	struct command c = { .commit_id = s->commit_id, .qid = (uint16_t)l->cpu };
-
-	sqe->cmd_op = op;
-	if (op == CMD_REGISTER) {
-		sqe->addr = (uintptr_t)s->iov;
-		sqe->len = 2;
-	}
-	memcpy(sqe->cmd, &c, sizeof(c));
-	s->sent = true;
-}
-
-/* One more for the kernel, which the next ring_wait() gives to it. */
-static int add_slot(struct lane *l)
-{
-	struct crew *c = l->crew;
-	struct slot *s = atomic_load(&c->n) < SLOTS_MAX ? calloc(1, sizeof(*s)) : NULL;
-
-	if (s)
-		s->map = pool_map(SLOT_SIZE);
-	if (!s || !s->map) {
-		free(s);
-		return -ENOMEM;
-	}
-	atomic_store(&s->lane, l);
-	s->payload = s->map + HEADERS;
-	s->iov[0] = (struct iovec){ s->map, sizeof(struct ring_headers) };
-	s->iov[1] = (struct iovec){ s->payload, POOL_IO };
-	s->wiped = atomic_load(&l->u->wipes);
-	s->next = atomic_load(&c->slots);
-	while (!atomic_compare_exchange_weak(&c->slots, &s->next, s))
-		;
-	atomic_fetch_add(&c->n, 1);
-	atomic_fetch_add(&c->live, 1);
-	atomic_fetch_add(&l->held, 1);
-	command(s, CMD_REGISTER);
-	return 0;
-}
-
-void crew_free(struct crew *c)
-{
-	struct slot *s = c->slots;
-
-	while (s) {
-		struct slot *next = s->next;
-
-		pool_unmap(s->map, SLOT_SIZE);
-		free(s);
-		s = next;
-	}
 }
 
 void lane_free(struct lane *l)
@@ -124,48 +36,14 @@ void lane_free(struct lane *l)
 
 /* ---- answers ------------------------------------------------------------------------ */
 
-/* What is left of answers before the wipe with this number, behind the first N bytes. */
-static void wipe_behind(struct slot *s, size_t n, uint64_t wipes)
-{
-	if (s->wiped != wipes && s->dirty > n) {
-		secret_wipe(s->payload + n, s->dirty - n);
-		s->dirty = n;
-	}
-	s->wiped = wipes;
-}
-
-/* Into the payload; nothing else of the request or of an answer before it stays. */
-static void fill(struct slot *s, const struct iovec *iov, int count, bool sealed)
-{
-	uint64_t wipes = atomic_load(&s->lane->u->wipes);
-	struct fuse_out_header out;
-	size_t n = 0;
-
-	memcpy(&out, iov[0].iov_base, sizeof(out));
-	for (int i = 1; i < count && !out.error; i++) {
-		if (iov[i].iov_len > POOL_IO - n) {
-			out.error = -EIO;
-			break;
-		}
-		memmove(s->payload + n, iov[i].iov_base, iov[i].iov_len);
-		n += iov[i].iov_len;
-	}
-	if (!sealed && s->asked > n)
-		secret_wipe(s->payload + n, s->asked - n);
-	s->dirty = MAX(s->dirty, n);
-	wipe_behind(s, n, wipes);
-	memcpy(headers(s)->in_out, &out, sizeof(out));
-	headers(s)->entry.payload_size = (uint32_t)n;
-}
-
 void lane_answer(struct slot *s, const struct iovec *iov, int count)
 {
 	struct lane *l = s->lane;
 
 	crew_took(l->crew, clock_ns(CLOCK_MONOTONIC) - l->began);
-	fill(s, iov, count, this_request.sealed);
+	slot_fill(s, iov, count, this_request.sealed);
 	atomic_store(&s->unique, 0);
-	command(s, CMD_COMMIT_AND_FETCH);
+	slot_commit(s);
 	ring_submit(&l->ring);
 }
 
@@ -174,7 +52,7 @@ void lane_return(struct slot *s, const struct iovec *iov, int count)
 	struct lane *l = s->lane;
 	uint64_t unique = atomic_load(&s->unique);
 
-	fill(s, iov, count, false);
+	slot_fill(s, iov, count, false);
 	pthread_mutex_lock(&l->u->lock);
 	s->next_in = l->back;
 	atomic_store(&l->back, s);
@@ -206,7 +84,7 @@ static void send_back(struct lane *l)
 	if (!first)
 		return;
 	for (s = first; s; s = s->next_in) {
-		command(s, CMD_COMMIT_AND_FETCH);
+		slot_commit(s);
 		atomic_fetch_add(&l->held, 1);
 		atomic_fetch_add(&l->crew->live, 1);
 	}
@@ -227,12 +105,12 @@ static void wipe(struct lane *l)
 		return;
 	for (struct slot *s = atomic_load(&l->crew->slots); s; s = s->next) {
 		if (s->lane == l && s->sent)
-			wipe_behind(s, ring_has(&l->ring, s) ? brought(s) : 0, wipes);
+			slot_wipe_behind(s, ring_has(&l->ring, s) ? slot_brought(s) : 0, wipes);
 	}
 	step_leave(l->step);
 	pthread_mutex_lock(&l->u->lock);
 	for (struct slot *s = l->given; s; s = s->next_in)
-		wipe_behind(s, brought(s), wipes);
+		slot_wipe_behind(s, slot_brought(s), wipes);
 	atomic_store(&l->wiped, wipes);
 	pthread_cond_broadcast(&l->u->change);
 	pthread_mutex_unlock(&l->u->lock);
@@ -273,36 +151,18 @@ static void keep_step(struct lane *l, uint32_t pid, size_t bytes)
 		uring_lookout_wake(l->u);
 }
 
-/* That the request in S brings, or asks for. */
-static size_t bytes_of(const struct slot *s)
-{
-	const struct fuse_read_in *read = (const void *)headers(s)->op_in;
-
-	return in_header(s)->opcode == FUSE_READ ? read->size : brought(s);
-}
-
 static int serve(struct slot *s)
 {
 	struct lane *l = s->lane;
-	const struct ring_headers *h = headers(s);
-	const struct fuse_in_header *in = in_header(s);
-	size_t payload = brought(s), op, bytes;
-	struct fuse_buf buf = { .size = in->len };
+	size_t bytes = slot_bytes(s);
+	struct fuse_buf buf;
+	int r = slot_message(s, &buf);
 
-	if (in->len < sizeof(*in) + payload || in->len > sizeof(*in) + FUSE_HEADER_ROOM + payload ||
-	    payload > POOL_IO)
-		return -EPROTO;
-	op = in->len - sizeof(*in) - payload;
-	s->asked = payload;
-	s->dirty = MAX(s->dirty, payload);
-	s->commit_id = h->entry.commit_id;
-	s->taken = true;
-	atomic_store(&s->unique, in->unique);
-	bytes = bytes_of(s);
+	if (r < 0)
+		return r;
+	atomic_store(&s->unique, slot_request(s)->unique);
 	settle_on_cpu(l, bytes);
-	keep_step(l, in->pid, bytes);
-	memcpy(s->payload - op, h->op_in, op);
-	buf.mem = memcpy(s->payload - op - sizeof(*in), in, sizeof(*in));
+	keep_step(l, slot_request(s)->pid, bytes);
 	request_note(buf.mem, buf.size);
 	atomic_store_explicit(&l->began, clock_ns(CLOCK_MONOTONIC), memory_order_relaxed);
 	serving = s;
@@ -333,7 +193,7 @@ static bool give(struct slot *s, struct lane *to)
 	pthread_mutex_lock(&u->lock);
 	taken = !to->ended && (to == l->crew->first || !to->held);
 	if (taken) {
-		wipe_behind(s, brought(s), u->wipes);
+		slot_wipe_behind(s, slot_brought(s), u->wipes);
 		atomic_fetch_sub(&l->held, 1);
 		atomic_fetch_add(&to->held, 1);
 		atomic_store(&s->lane, to);
@@ -366,17 +226,17 @@ static int serve_given(struct lane *l)
 
 static int receive(struct lane *l, struct slot *s)
 {
-	const struct fuse_in_header *in = in_header(s);
+	const struct fuse_in_header *in = slot_request(s);
 	struct lane *server;
 
 	s->sent = false;
-	server = crew_server(l, in->opcode, in->pid, bytes_of(s));
+	server = crew_server(l, in->opcode, in->pid, slot_bytes(s));
 	return server != l && give(s, server) ? 0 : serve(s);
 }
 
 static void watch_wake(struct lane *l)
 {
-	struct io_uring_sqe *sqe = ring_next(&l->ring, IORING_OP_POLL_ADD, FILE_WAKE, l);
+	struct io_uring_sqe *sqe = ring_next(&l->ring, IORING_OP_POLL_ADD, LANE_WAKE, l);
 
 	sqe->poll32_events = POLLIN;
 }
@@ -407,7 +267,7 @@ static void add_owed(struct lane *l)
 	static struct log_rate rate;
 
 	while (l->owes) {
-		if (atomic_load(&l->crew->live) < l->crew->nlanes && add_slot(l) < 0) {
+		if (atomic_load(&l->crew->live) < l->crew->nlanes && slot_add(l) < 0) {
 			if (log_allow(&rate))
 				log_error(NULL, "no memory for more requests, or too many wait");
 			return;
@@ -484,7 +344,7 @@ static void end(struct lane *l)
 void *lane_main(void *arg)
 {
 	struct lane *l = arg;
-	const int fds[] = { [FILE_DEVICE] = l->u->m->fd, [FILE_WAKE] = l->wake_fd };
+	const int fds[] = { [LANE_DEVICE] = l->u->m->fd, [LANE_WAKE] = l->wake_fd };
 	int r = ring_open(&l->ring, fds, ARRAY_SIZE(fds));
 
 	prctl(PR_SET_NAME, "cmkfs-lane");

@@ -13,36 +13,11 @@
 #include "fs/mount/ring.h"
 #include "fs/mount/session.h"
 #include "fs/mount/uring.h"
+#include "fs/mount/uring_slot.h"
 
-#define FUSE_HEADER_ROOM 128u /* of each of the two headers */
 #define LANE_BULK (64u << 10) /* what is better done on another processor than the asker's */
 
-/* As include/uapi/linux/fuse.h of Linux 6.14 has it; Debian 12's has not. */
-struct ring_headers {
-	uint8_t in_out[FUSE_HEADER_ROOM]; /* struct fuse_in_header; struct fuse_out_header */
-	uint8_t op_in[FUSE_HEADER_ROOM];
-	struct {
-		uint64_t flags, commit_id;
-		uint32_t payload_size, padding;
-		uint64_t reserved;
-	} entry;
-};
-_Static_assert(sizeof(struct ring_headers) == 288, "the kernel's layout");
-
-/* A buffer, which the kernel has, or a handler, or which is on its way to another lane. */
-struct slot {
-	struct lane *_Atomic lane; /* whose ring it is on; changed by that lane alone, when it gives it away */
-	struct slot *next, *next_in; /* of the crew's; of lane.back or lane.given */
-	uint8_t *map, *payload;	/* the headers are at the beginning of MAP */
-	struct iovec iov[2];
-	_Atomic uint64_t unique; /* of the request that is not answered; 0: none */
-	uint64_t commit_id;
-	bool sent;	 /* the kernel has it */
-	bool taken;	 /* it has had a request: the kernel took it as a buffer */
-	size_t asked;	 /* bytes of the request's payload */
-	size_t dirty;	 /* bytes written since the last wipe */
-	uint64_t wiped;	 /* uring.wipes at that time */
-};
+enum { LANE_DEVICE, LANE_WAKE }; /* what its ring knows by index */
 
 struct lane {
 	struct uring *u;
@@ -108,7 +83,6 @@ void lane_answer(struct slot *s, const struct iovec *iov, int count);
 struct slot *lane_serving(void);
 void lane_wake(struct lane *l);
 void lane_free(struct lane *l); /* after its thread's end */
-void crew_free(struct crew *c); /* after that of all its lanes: wipes */
 
 /*
  * uring_crew.c: which of the lanes of a processor is to serve what L got, a
