@@ -12,7 +12,6 @@
 #include <sys/prctl.h>
 
 #include "crypto/mac.h"
-#include "crypto/secret.h"
 #include "fs/lib/clock.h"
 #include "fs/lib/log.h"
 #include "fs/mount/step.h"

@@ -21,6 +21,20 @@
 
 _Static_assert(SLOTS_MAX + 8 <= RING_COMPLETIONS, "as many as may come at once, and wakes");
 
+#define FUSE_HEADER_ROOM 128u /* of each of the two headers */
+
+/* As include/uapi/linux/fuse.h of Linux 6.14 has it; Debian 12's has not. */
+struct ring_headers {
+	uint8_t in_out[FUSE_HEADER_ROOM]; /* struct fuse_in_header; struct fuse_out_header */
+	uint8_t op_in[FUSE_HEADER_ROOM];
+	struct {
+		uint64_t flags, commit_id;
+		uint32_t payload_size, padding;
+		uint64_t reserved;
+	} entry;
+};
+_Static_assert(sizeof(struct ring_headers) == 288, "the kernel's layout");
+
 enum { CMD_REGISTER = 1, CMD_COMMIT_AND_FETCH = 2 }; /* enum fuse_uring_cmd */
 
 struct command { /* struct fuse_uring_cmd_req */

@@ -17,20 +17,6 @@ struct fuse_buf;
 struct fuse_in_header;
 struct lane;
 
-#define FUSE_HEADER_ROOM 128u /* of each of the two headers */
-
-/* As include/uapi/linux/fuse.h of Linux 6.14 has it; Debian 12's has not. */
-struct ring_headers {
-	uint8_t in_out[FUSE_HEADER_ROOM]; /* struct fuse_in_header; struct fuse_out_header */
-	uint8_t op_in[FUSE_HEADER_ROOM];
-	struct {
-		uint64_t flags, commit_id;
-		uint32_t payload_size, padding;
-		uint64_t reserved;
-	} entry;
-};
-_Static_assert(sizeof(struct ring_headers) == 288, "the kernel's layout");
-
 /* A buffer, which the kernel has, or a handler, or which is on its way to another lane. */
 struct slot {
 	struct lane *_Atomic lane; /* whose ring it is on; changed by that lane alone, when it gives it away */

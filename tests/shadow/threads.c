@@ -179,6 +179,7 @@ static bool is_cut(uint64_t cell, uint64_t value, const uint32_t due[static THRE
 	return false;
 }
 
+/* could_be() of all bytes; since each cell is asked this, only the thread that it names is looked at. */
 static bool is_whole(uint64_t cell, uint64_t value, const uint32_t due[static THREADS])
 {
 	unsigned int id = (unsigned int)(value >> 56) - 1;
