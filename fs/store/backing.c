@@ -66,7 +66,9 @@ ssize_t backing_readv(int fd, struct iovec *iov, int n, uint64_t off)
 			return r;
 	}
 	for (iov_advance(&iov, &n, 0); n;) {
-		ssize_t got = preadv(fd, iov, MIN(n, IOV_MAX), (off_t)(off + (uint64_t)total));
+		off_t at = (off_t)(off + (uint64_t)total);
+		ssize_t got = n == 1 ? pread(fd, iov->iov_base, iov->iov_len, at) :
+				       preadv(fd, iov, MIN(n, IOV_MAX), at);
 
 		if (got < 0 && errno == EINTR)
 			continue;

@@ -14,30 +14,44 @@ struct want {
 	mode_t mode; /* what the owner's permission must have for it */
 };
 
+/* That reading does not write a time, or look whether it should, only the owner may ask for. */
+static int open_quietly(struct store *st, int dirfd, const char *name, int flags)
+{
+	bool quiet = !atomic_load_explicit(&st->keeps_atime, memory_order_relaxed);
+	int fd = backing_open(dirfd, name, flags | SAFE | (quiet ? O_NOATIME : 0), 0);
+
+	if (fd != -EPERM || !quiet)
+		return fd;
+	fd = backing_open(dirfd, name, flags | SAFE, 0);
+	if (fd >= 0)
+		atomic_store_explicit(&st->keeps_atime, true, memory_order_relaxed);
+	return fd;
+}
+
 /* Without CAP_DAC_OVERRIDE: as the owner, lend ourselves the permission and give it back. */
-static int open_lent(int dirfd, const char *name, const struct want *w)
+static int open_lent(const struct object *o, int dirfd, const struct want *w)
 {
 	struct stat st;
 	int fd, r;
 
-	r = backing_stat(dirfd, name, &st);
+	r = backing_stat(dirfd, o->stored, &st);
 	if (r < 0)
 		return r;
 	if (S_ISLNK(st.st_mode) || (st.st_mode & w->mode) == w->mode)
 		return -EACCES;
-	r = backing_chmod(dirfd, name, (st.st_mode & 07777) | w->mode);
+	r = backing_chmod(dirfd, o->stored, (st.st_mode & 07777) | w->mode);
 	if (r < 0)
 		return -EACCES;
-	fd = backing_open(dirfd, name, w->flags | SAFE, 0);
-	backing_chmod(dirfd, name, st.st_mode & 07777);
+	fd = open_quietly(o->st, dirfd, o->stored, w->flags);
+	backing_chmod(dirfd, o->stored, st.st_mode & 07777);
 	return fd;
 }
 
-static int open_want(int dirfd, const char *name, const struct want *w)
+static int open_want(const struct object *o, int dirfd, const struct want *w)
 {
-	int fd = backing_open(dirfd, name, w->flags | SAFE, 0);
+	int fd = open_quietly(o->st, dirfd, o->stored, w->flags);
 
-	return fd == -EACCES ? open_lent(dirfd, name, w) : fd;
+	return fd == -EACCES ? open_lent(o, dirfd, w) : fd;
 }
 
 static int open_file(const struct object *o, int dirfd, bool *ret_ro)
@@ -47,12 +61,12 @@ static int open_file(const struct object *o, int dirfd, bool *ret_ro)
 
 	*ret_ro = false;
 	if (!o->st->opt.read_only) {
-		fd = open_want(dirfd, o->stored, &rdwr);
+		fd = open_want(o, dirfd, &rdwr);
 		if (fd != -EACCES && fd != -EPERM && fd != -EROFS && fd != -ETXTBSY)
 			return fd;
 	}
 	*ret_ro = true;
-	return open_want(dirfd, o->stored, &ro);
+	return open_want(o, dirfd, &ro);
 }
 
 static int open_dir(const struct object *o, int dirfd, bool *ret_ro)
@@ -60,7 +74,7 @@ static int open_dir(const struct object *o, int dirfd, bool *ret_ro)
 	static const struct want dir = { O_RDONLY | O_DIRECTORY, S_IRUSR | S_IXUSR };
 
 	*ret_ro = false;
-	return open_want(dirfd, o->stored, &dir);
+	return open_want(o, dirfd, &dir);
 }
 
 /* Whether FD is the object that we know: nobody swapped its name behind our back. */

@@ -8,6 +8,7 @@
 #include "volume_fixture.h"
 
 #include <linux/falloc.h>
+#include <sys/fsuid.h>
 
 #define LIMIT (1600u << 10) /* three groups */
 
@@ -235,10 +236,61 @@ static void between_groups_there_is_no_hole(void **state)
 	end(&m);
 }
 
+/* Of M's backing file, after a read of it, as if it were last read long ago. */
+static time_t accessed_at(struct model *m)
+{
+	const struct timespec ago[2] = { { .tv_sec = 1000000000 }, { .tv_nsec = UTIME_OMIT } };
+	struct stat sb;
+
+	assert_int_equal(object_pin(m->o, NULL), 0);
+	assert_int_equal(futimens(m->o->fd, ago), 0);
+	check_range(m, 0, m->size);
+	assert_int_equal(fstat(m->o->fd, &sb), 0);
+	object_unpin(m->o);
+	return sb.st_atim.tv_sec;
+}
+
+static void reading_writes_no_time(void **state)
+{
+	struct model m = { .rng = 1, .size = 100000 };
+
+	(void)state;
+	begin(&m, SUITE_GCM);
+	assert_int_equal(object_write(m.o, memset(m.buf, 0, m.size), m.size, 0), 0);
+	evict(&m);
+	assert_int_equal(accessed_at(&m), 1000000000);
+	end(&m);
+}
+
+static void the_files_of_another_user_are_read(void **state)
+{
+	struct model m = { .rng = 1, .size = 100000 };
+
+	(void)state;
+	if (geteuid()) {
+		print_message("only root can give a file away\n");
+		skip();
+	}
+	begin(&m, SUITE_GCM);
+	assert_int_equal(chmod(m.f.dir, 0755), 0);
+	assert_int_equal(object_write(m.o, memset(m.buf, 0, m.size), m.size, 0), 0);
+	assert_int_equal(object_flush(m.o), 0);
+	assert_int_equal(fchown(m.o->fd, 12345, 12345), 0);
+	assert_int_equal(fchmod(m.o->fd, 0666), 0);
+	evict(&m);
+	setfsuid(54321); /* without the capabilities about files */
+	check_range(&m, 0, m.size);
+	setfsuid(0);
+	assert_true(m.f.st->keeps_atime);
+	end(&m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(between_groups_there_is_no_hole),
+		cmocka_unit_test(reading_writes_no_time),
+		cmocka_unit_test(the_files_of_another_user_are_read),
 		cmocka_unit_test(gcm_file_reads_as_the_model),
 		cmocka_unit_test(xts_file_reads_as_the_model),
 	};
