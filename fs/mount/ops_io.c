@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Operations on contents.
+ * Operations on contents, but for reading them.
  */
 #include <errno.h>
 #include <linux/fuse.h>
@@ -74,34 +74,6 @@ void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	if (fi->fh)
 		object_let_go(inode_of(mount_of(req)->inodes, ino)->object);
 	reply_err(req, 0);
-}
-
-void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
-{
-	struct mount *m = mount_of(req);
-	struct inode *i = request_enter(req, ino, ZONE_NORMAL);
-	size_t n = MIN(size, POOL_IO);
-	uint8_t *buf, *p;
-	ssize_t r;
-
-	(void)fi;
-	if (!i)
-		return;
-	buf = request_buffer(m, n + 2 * CHUNK);
-	r = object_read(i->object, buf, POOL_SIZE, n, (uint64_t)off, &p);
-	inode_touch_pages(m->inodes, i, (uint64_t)off + n);
-	if (m->aside && this_request.zone && atomic_load_explicit(&i->stale_size, memory_order_relaxed) &&
-	    !aside_take(m->aside, &(struct aside_job){ .run = aside_resize, .req = req, .i = i,
-						       .off = (uint64_t)off, .n = n })) {
-		request_buffer_put(m, buf, n + 2 * CHUNK);
-		return;
-	}
-	if (r < 0)
-		reply_err(req, (int)r);
-	else
-		fuse_reply_buf(req, (char *)p, (size_t)r);
-	request_buffer_put(m, buf, n + 2 * CHUNK);
-	request_leave(ZONE_NORMAL);
 }
 
 /*

@@ -25,6 +25,12 @@ void request_note(const void *mem, size_t n)
 					  (init->flags & FUSE_INIT_EXT ? (uint64_t)init->flags2 << 32 : 0);
 }
 
+void request_handle(struct mount *m, const struct fuse_buf *buf)
+{
+	if (this_request.opcode != FUSE_READ || !read_answer(m, buf->mem, buf->size))
+		fuse_session_process_buf(m->se, buf);
+}
+
 uint8_t *request_buffer(struct mount *m, size_t used)
 {
 	uint8_t *buf = uring_payload(used);

@@ -125,18 +125,25 @@ static void patch_init(const struct mount *m, const struct iovec *iov, int count
 	}
 }
 
+ssize_t session_send(struct mount *m, const struct iovec *iov, int count)
+{
+	if (uring_reply(m->uring, iov, count))
+		return (ssize_t)((const struct fuse_out_header *)iov[0].iov_base)->len;
+	return writev(m->fd, iov, count);
+}
+
 static ssize_t io_writev(int fd, struct iovec *iov, int count, void *userdata)
 {
 	struct mount *m = userdata;
 	bool over = false;
 	ssize_t n;
 
-	if (this_request.opcode == FUSE_INIT)
-		patch_init(m, iov, count, &over);
-	else if (uring_reply(m->uring, iov, count))
-		return (ssize_t)((const struct fuse_out_header *)iov[0].iov_base)->len;
-	n = writev(fd, iov, count);
-	if (this_request.opcode == FUSE_INIT && m->uring)
+	(void)fd;
+	if (this_request.opcode != FUSE_INIT)
+		return session_send(m, iov, count);
+	patch_init(m, iov, count, &over);
+	n = writev(m->fd, iov, count);
+	if (m->uring)
 		uring_go(m->uring, over && n > 0);
 	return n;
 }

@@ -91,6 +91,15 @@ extern _Thread_local struct request this_request;
 /* Fill it from the N bytes of a request as the kernel gave it. */
 void request_note(const void *mem, size_t n);
 
+/* Then: have it answered. */
+void request_handle(struct mount *m, const struct fuse_buf *buf);
+
+/*
+ * ops_read.c: answer the READ of N bytes at MEM.  False: it is not answered, and
+ * for op_read().
+ */
+bool read_answer(struct mount *m, const void *mem, size_t n);
+
 static inline struct mount *mount_of(fuse_req_t req)
 {
 	return fuse_req_userdata(req);
@@ -152,6 +161,9 @@ int kill_setid(struct object *o);
 int session_mount(struct mount *m, struct mount_failure *f);
 /* Take the mount off the tree (detached if it is busy), unless somebody did. */
 void session_unmount(struct mount *m);
+
+/* Send an answer, whose first part is a struct fuse_out_header: its length, or -1 with errno. */
+ssize_t session_send(struct mount *m, const struct iovec *iov, int count);
 
 /* Epoch: every name that the kernel knows must be asked for again.  0, -ENOSYS. */
 int session_new_epoch(struct mount *m);

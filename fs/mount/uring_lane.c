@@ -165,7 +165,7 @@ static int serve(struct slot *s)
 	request_note(buf.mem, buf.size);
 	atomic_store_explicit(&l->began, clock_ns(CLOCK_MONOTONIC), memory_order_relaxed);
 	serving = s;
-	fuse_session_process_buf(l->u->m->se, &buf);
+	request_handle(l->u->m, &buf);
 	serving = NULL;
 	atomic_store_explicit(&l->began, 0, memory_order_relaxed);
 	crypto_forget();

@@ -72,7 +72,7 @@ static void handle(struct worker *w, size_t n)
 		    !takes_long(w->mem, n, BRIEF_IO));
 	if (takes_long(w->mem, n, leader_in_step(l) ? BRIEF_IO : LONG_IO))
 		leader_call(l);
-	fuse_session_process_buf(w->all->m->se, &buf);
+	request_handle(w->all->m, &buf);
 	if (!this_request.sealed)
 		secret_wipe(w->mem, n);
 	crypto_forget();
