@@ -6,6 +6,21 @@
  */
 #include "fs/store/content.h"
 
+#define LONG (64u << 10) /* bytes, that take longer to write than to wait asleep */
+
+/* A long write has the file's lock in the kernel, and who comes with another one spins for it. */
+static int write_in_turn(struct loaded *l, struct iovec *iov, int count, uint64_t place, uint64_t n)
+{
+	int r;
+
+	if (n < LONG)
+		return backing_writev(l->o->fd, iov, count, place);
+	pthread_mutex_lock(&l->turn);
+	r = backing_writev(l->o->fd, iov, count, place);
+	pthread_mutex_unlock(&l->turn);
+	return r;
+}
+
 static int write_reaching(struct loaded *l, struct iovec *iov, int count, uint64_t place, uint64_t end)
 {
 	bool beyond = end > l->length;
@@ -13,7 +28,7 @@ static int write_reaching(struct loaded *l, struct iovec *iov, int count, uint64
 
 	if (beyond)
 		pthread_rwlock_rdlock(&l->extent);
-	r = backing_writev(l->o->fd, iov, count, place);
+	r = write_in_turn(l, iov, count, place, end - place);
 	if (!r)
 		length_reaches(l, end);
 	if (beyond)

@@ -39,6 +39,7 @@ struct loaded *loaded_alloc(void)
 	pthread_mutex_init(&l->flush, NULL);
 	pthread_rwlock_init(&l->lock, NULL);
 	pthread_rwlock_init(&l->extent, NULL);
+	pthread_mutex_init(&l->turn, NULL);
 	return l;
 }
 
@@ -62,6 +63,7 @@ void loaded_free(struct loaded *l)
 	pthread_mutex_destroy(&l->flush);
 	pthread_rwlock_destroy(&l->lock);
 	pthread_rwlock_destroy(&l->extent);
+	pthread_mutex_destroy(&l->turn);
 	slab_free(&cache, l);
 }
 
