@@ -99,6 +99,8 @@ int backing_syncfs(int fd);
  * FLAGS get O_CLOEXEC.  A descriptor, or -errno (-ELOOP: a symlink).
  */
 int backing_open(int dirfd, const char *path, int flags, mode_t mode);
+/* Reading by FD, a file's that backing_open() opened, writes no time from now on, if it is ours. */
+void backing_keep_atime(int fd);
 /* Another descriptor of FD. */
 int backing_dup(int fd);
 /* A description of its own of the directory open as FD, for listing it. */

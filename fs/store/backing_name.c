@@ -91,6 +91,11 @@ static int open_relieved(int dirfd, const char *path, int flags, mode_t mode)
 	return fd;
 }
 
+void backing_keep_atime(int fd)
+{
+	fcntl(fd, F_SETFL, O_NONBLOCK | O_NOATIME);
+}
+
 int backing_dup(int fd)
 {
 	int r;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the files that move contents share: groups, batches, chunks.
- * Lock order: loaded.resize → loaded.flush → loaded.lock → group.lock → loaded.extent.
+ * Lock order: loaded.resize → loaded.flush → loaded.lock → group.lock → loaded.extent →
+ * loaded.turn.
  */
 #ifndef CMKFS_STORE_CONTENT_H
 #define CMKFS_STORE_CONTENT_H

@@ -108,6 +108,7 @@ static int make_file(const struct place *p, mode_t mode, const struct cred *cred
 			  mode & 07777);
 	if (fd < 0)
 		return fd;
+	backing_keep_atime(fd);
 	r = backing_fstat(fd, ret_st);
 	if (r == 0)
 		r = give_owner(p->dir, fd, NULL, cred, ret_st->st_mode, ret_st);

@@ -2,7 +2,7 @@
 /*
  * The length of a backing file, which tells the size to who has no key.  It is
  * set while others write beyond it: loaded.extent keeps that apart, so that no
- * byte just written is cut off.
+ * byte just written is cut off.  Long writes to one file take turns here.
  */
 #include "fs/store/content.h"
 

@@ -136,7 +136,7 @@ struct loaded {
 	_Atomic uint64_t length; /* backing length as we left it */
 	struct seen seen;	 /* protected by o->lock */
 	_Atomic uint64_t hopeless; /* ms: when reading again and again was last in vain; 0: never */
-	pthread_mutex_t turn;	 /* of long writes to the backing file; innermost */
+	pthread_mutex_t turn;	 /* of long writes by place_write(); innermost */
 	pthread_rwlock_t extent; /* innermost but for turn: for reading by who writes beyond length, for writing by who sets it */
 	struct xts_state xts;
 	struct group *g0;	/* files; also the write-rule pair of every header */
