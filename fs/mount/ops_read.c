@@ -2,9 +2,8 @@
 /*
  * Reading contents.  Nearly every READ is answered without libfuse, which
  * allocates each request and puts it on a list that all threads share: of a
- * page at random that is a twentieth.  The list is for INTERRUPT, which a READ
- * does not look at: libfuse answers that it came too early, and the kernel lets
- * it be once the READ is done.
+ * page at random that is a twentieth.  The list is for INTERRUPT, which nothing
+ * here looks at (request.c).
  */
 #include <errno.h>
 #include <linux/fuse.h>

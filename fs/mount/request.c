@@ -25,8 +25,24 @@ void request_note(const void *mem, size_t n)
 					  (init->flags & FUSE_INIT_EXT ? (uint64_t)init->flags2 << 32 : 0);
 }
 
+/*
+ * No handler looks at one, and libfuse would keep that of a READ, which it knows
+ * nothing of.  The kernel sends no more if what this is about is still being done.
+ */
+static void refuse_interrupt(struct mount *m, const struct fuse_in_header *h)
+{
+	struct fuse_out_header out = { .len = sizeof(out), .error = -ENOSYS, .unique = h->unique };
+	struct iovec iov = { &out, sizeof(out) };
+
+	session_send(m, &iov, 1);
+}
+
 void request_handle(struct mount *m, const struct fuse_buf *buf)
 {
+	if (this_request.opcode == FUSE_INTERRUPT) {
+		refuse_interrupt(m, buf->mem);
+		return;
+	}
 	if (this_request.opcode != FUSE_READ || !read_answer(m, buf->mem, buf->size))
 		fuse_session_process_buf(m->se, buf);
 }

@@ -107,7 +107,7 @@ static inline struct mount *mount_of(fuse_req_t req)
 
 /*
  * Answer with the outcome R of a call: 0 or -errno.  All handlers answer
- * errors here, and nowhere else is a sign flipped.
+ * errors here, and nowhere else is a sign flipped; but read_answer() sends it as it is.
  */
 void reply_err(fuse_req_t req, int r);
 

@@ -5,7 +5,7 @@
  * asks for the next by one call.  What it does not send that way (INIT, FORGET,
  * INTERRUPT), and notifications, go on over the device.
  *
- * The rings are ours and not libfuse's, which only parses and answers: its own
+ * The rings are ours and not libfuse's, which only parses and answers (but for READs): its own
  * leave plaintext in buffers that nobody can wipe while the kernel may write
  * there, and hold a lock of the queue while a handler runs.  Here each thread,
  * a lane, has a ring of its own (ring.h) and one buffer, so that a request does

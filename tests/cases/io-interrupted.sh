@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Readers that get signals while they read, and are killed: each read is right,
+# Readers that get signals while they wait for a page, and are killed: each is right,
 # nothing of theirs stays in the daemon, and the mount goes on.
 . "$(dirname "$0")/../lib/case.sh"
 
@@ -19,5 +19,5 @@ before=$(memory)
 round
 after=$(memory)
 echo "the daemon has $before KiB, then $after KiB"
-[ "$after" -lt $((before + 8192)) ] || fail "it grows"
+[ "$after" -lt $((before + 8192)) ] || fail "it grows" # but for buffers that are used for the first time
 cmkfs umount mnt # nothing keeps it busy

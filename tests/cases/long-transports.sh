@@ -8,7 +8,7 @@ need_uring
 
 crashes="crash-kill crash-cut crash-db"
 lockout="lock-ways lock-hammered lock-rounds kill-ways zone-lock"
-core="tamper-files tamper-mounted $lockout io-operations io-shadow"
+core="tamper-files tamper-mounted $lockout io-operations io-shadow io-interrupted"
 rest="tamper-volume tamper-xts zone-beside io-parallel io-beside io-huge io-faults real-tar
 	real-git real-numpy real-sqlite real-loader real-tree real-tree-xts"
 
