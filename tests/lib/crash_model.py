@@ -34,6 +34,7 @@ class Node:
         self.kind, self.number, self.target = kind, number, target
         self.chunks = {}
         self.changes = {}         # of a chunk since its durable state: (from, to, bytes or None)
+        self.cuts = {}            # of a chunk likewise: (number of the state it led to, where)
         self.lossy = False        # a backing call failed
         self.size = self.low = self.high = 0
         self.mixed = set()        # chunks written through a map: any mix of the states
@@ -73,6 +74,7 @@ class Node:
             keep = max(0, size - i * CHUNK)
             if len(states[-1]) > keep:
                 self.change(i, keep, None)
+                self.cuts.setdefault(i, []).append((len(states) - 1, keep))
         self.resize(size)
 
     def punch(self, off, n):
@@ -85,7 +87,7 @@ class Node:
 
     def fsync(self):
         self.chunks = {i: [s[-1]] for i, s in self.chunks.items() if s[-1]}
-        self.changes = {}
+        self.changes, self.cuts = {}, {}
         self.low = self.high = self.size
         self.mixed.clear()
         self.xattr = self.xattr[-1:]
@@ -95,14 +97,25 @@ class Node:
         for i in range(off // CHUNK, (off + n - 1) // CHUNK + 1):
             self.chunks[i] = self.states(i)[-1:]
             self.changes.pop(i, None)
+            self.cuts.pop(i, None)
             self.mixed.discard(i)
         self.low = max(self.low, min(self.high, off + n))
         self.synced = True
 
     # ---- what is there ---------------------------------------------------------------------
 
+    def cut_early(self, i):
+        """The states with a truncation ahead of writes: the kernel has it carried out at once, and
+        writes its dirty pages back afterwards.  Each chunk is then old or new by itself."""
+        for number, state in enumerate(self.chunks.get(i, [])):
+            for led_to, at in self.cuts.get(i, []):
+                if led_to > number:
+                    state = state[:at]
+                    yield state
+
     def chunk_fits(self, i, got):
-        states = [s.ljust(CHUNK, b"\0")[:len(got)] for s in self.chunks.get(i, [b""])]
+        states = [s.ljust(CHUNK, b"\0")[:len(got)]
+                  for s in (*self.chunks.get(i, [b""]), *self.cut_early(i))]
         if got in states or self.lossy and self.without_some(i, got):
             return True
         return i in self.mixed and all(g in column for g, *column in zip(got, *states))
@@ -176,6 +189,7 @@ class Node:
             if final:
                 self.chunks[i] = [found]
                 self.changes.pop(i, None)
+                self.cuts.pop(i, None)
             elif states[-1] != found:
                 states.append(found)
         self.resize(size)
