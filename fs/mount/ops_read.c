@@ -5,7 +5,6 @@
  * page at random that is a twentieth.  The list is for INTERRUPT, which nothing
  * here looks at (request.c).
  */
-#include <errno.h>
 #include <linux/fuse.h>
 
 #include "fs/mount/aside.h"
@@ -63,16 +62,10 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse
 	request_leave(ZONE_NORMAL);
 }
 
-/* N bytes at P, or -errno. */
 static void answer(struct mount *m, uint64_t unique, uint8_t *p, ssize_t n)
 {
-	size_t len = (size_t)MAX(n, 0);
-	struct fuse_out_header out = { .len = (uint32_t)(sizeof(out) + len),
-				       .error = (int)MIN(n, 0), .unique = unique };
-	struct iovec iov[] = { { &out, sizeof(out) }, { p, len } };
-
 	atomic_fetch_add_explicit(&m->requests, 1, memory_order_relaxed);
-	session_send(m, iov, len ? 2 : 1); /* it fails if nobody waits any more */
+	session_answer(m, unique, p, n);
 }
 
 bool read_answer(struct mount *m, const void *mem, size_t n)

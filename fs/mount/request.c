@@ -26,24 +26,17 @@ void request_note(const void *mem, size_t n)
 }
 
 /*
- * No handler looks at one, and libfuse would keep that of a READ, which it knows
- * nothing of.  The kernel sends no more if what this is about is still being done.
+ * No handler looks at an INTERRUPT, and libfuse would keep that of a READ, which
+ * it knows nothing of.  The kernel sends no more if what it is about is still
+ * being done.
  */
-static void refuse_interrupt(struct mount *m, const struct fuse_in_header *h)
-{
-	struct fuse_out_header out = { .len = sizeof(out), .error = -ENOSYS, .unique = h->unique };
-	struct iovec iov = { &out, sizeof(out) };
-
-	session_send(m, &iov, 1);
-}
-
 void request_handle(struct mount *m, const struct fuse_buf *buf)
 {
-	if (this_request.opcode == FUSE_INTERRUPT) {
-		refuse_interrupt(m, buf->mem);
-		return;
-	}
-	if (this_request.opcode != FUSE_READ || !read_answer(m, buf->mem, buf->size))
+	const struct fuse_in_header *h = buf->mem;
+
+	if (this_request.opcode == FUSE_INTERRUPT)
+		session_answer(m, h->unique, NULL, -ENOSYS);
+	else if (this_request.opcode != FUSE_READ || !read_answer(m, buf->mem, buf->size))
 		fuse_session_process_buf(m->se, buf);
 }
 

@@ -125,11 +125,22 @@ static void patch_init(const struct mount *m, const struct iovec *iov, int count
 	}
 }
 
-ssize_t session_send(struct mount *m, const struct iovec *iov, int count)
+/* As writev(2): the length, or -1 with errno. */
+static ssize_t send(struct mount *m, const struct iovec *iov, int count)
 {
 	if (uring_reply(m->uring, iov, count))
 		return (ssize_t)((const struct fuse_out_header *)iov[0].iov_base)->len;
 	return writev(m->fd, iov, count);
+}
+
+void session_answer(struct mount *m, uint64_t unique, uint8_t *p, ssize_t n)
+{
+	size_t len = (size_t)MAX(n, 0);
+	struct fuse_out_header out = { .len = (uint32_t)(sizeof(out) + len),
+				       .error = (int)MIN(n, 0), .unique = unique };
+	struct iovec iov[] = { { &out, sizeof(out) }, { p, len } };
+
+	send(m, iov, len ? 2 : 1); /* it fails if nobody waits any more */
 }
 
 static ssize_t io_writev(int fd, struct iovec *iov, int count, void *userdata)
@@ -140,7 +151,7 @@ static ssize_t io_writev(int fd, struct iovec *iov, int count, void *userdata)
 
 	(void)fd;
 	if (this_request.opcode != FUSE_INIT)
-		return session_send(m, iov, count);
+		return send(m, iov, count);
 	patch_init(m, iov, count, &over);
 	n = writev(m->fd, iov, count);
 	if (m->uring)

@@ -162,8 +162,8 @@ int session_mount(struct mount *m, struct mount_failure *f);
 /* Take the mount off the tree (detached if it is busy), unless somebody did. */
 void session_unmount(struct mount *m);
 
-/* Send an answer, whose first part is a struct fuse_out_header: its length, or -1 with errno. */
-ssize_t session_send(struct mount *m, const struct iovec *iov, int count);
+/* Answer the request UNIQUE past libfuse: N bytes at P, or N is -errno. */
+void session_answer(struct mount *m, uint64_t unique, uint8_t *p, ssize_t n);
 
 /* Epoch: every name that the kernel knows must be asked for again.  0, -ENOSYS. */
 int session_new_epoch(struct mount *m);

@@ -200,7 +200,7 @@ struct store {
 	_Atomic unsigned int kept; /* descriptors of old symlinks */
 	_Atomic uint64_t deployed; /* how often object_deploy() was, without undeploying */
 	_Atomic unsigned int streams; /* of directories (readdir.c) */
-	_Atomic bool keeps_atime; /* some file is another user's: open.c */
+	_Atomic bool foreign; /* some file is another user's: open.c */
 	_Atomic bool rekeying; /* a walk of rekey_walk.c is under way */
 	struct moved rekey_moved; /* meanwhile, of what may be under an older generation */
 	_Atomic uint64_t pending, pending_max; /* bytes of held ciphertext */

@@ -6,9 +6,6 @@
 
 #include "fs/store/entry.h"
 
-/* A FIFO that someone put there must not hang us. */
-#define SAFE (O_NONBLOCK | O_NOCTTY | O_NOFOLLOW)
-
 struct want {
 	int flags;
 	mode_t mode; /* what the owner's permission must have for it */
@@ -17,14 +14,14 @@ struct want {
 /* That reading does not write a time, or look whether it should, only the owner may ask for. */
 static int open_quietly(struct store *st, int dirfd, const char *name, int flags)
 {
-	bool quiet = !atomic_load_explicit(&st->keeps_atime, memory_order_relaxed);
-	int fd = backing_open(dirfd, name, flags | SAFE | (quiet ? O_NOATIME : 0), 0);
+	bool quiet = !atomic_load_explicit(&st->foreign, memory_order_relaxed);
+	int fd = backing_open(dirfd, name, flags | (quiet ? O_NOATIME : 0), 0);
 
 	if (fd != -EPERM || !quiet)
 		return fd;
-	fd = backing_open(dirfd, name, flags | SAFE, 0);
+	fd = backing_open(dirfd, name, flags, 0);
 	if (fd >= 0)
-		atomic_store_explicit(&st->keeps_atime, true, memory_order_relaxed);
+		atomic_store_explicit(&st->foreign, true, memory_order_relaxed);
 	return fd;
 }
 
