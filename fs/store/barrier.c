@@ -70,6 +70,7 @@ int barrier_locked(struct loaded *l)
 		return r;
 	if (!l->header_settle)
 		group_durable(l->g0);
+	l->discard_waits = false;
 	for (uint32_t i = 0; i < n; i++) {
 		group_durable(all[i]);
 		group_put(all[i]);

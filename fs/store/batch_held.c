@@ -82,8 +82,8 @@ void release_held(struct batch *b, int error)
 			held_waits_no_more(b->l, f->h);
 			free(f->h);
 		}
-		if (f->hard)
-			grp->pair.overwrote = true;
+		if (f->hard) /* nor may what the durable slot names of it be cut off */
+			grp->pair.overwrote = b->l->discard_waits = true;
 		pthread_rwlock_unlock(&grp->lock);
 	}
 }

@@ -21,8 +21,9 @@ static int pair_advance(struct batch *b, struct group *grp, uint64_t gen,
 	grp->pair.gen = gen;
 	grp->pair.unknown = false;
 	grp->pair.torn = true; /* until the batch is through */
-	grp->pair.disk_names[0] = names[0];
-	grp->pair.disk_names[1] = names[1];
+	memcpy(grp->pair.disk_names, names, sizeof(grp->pair.disk_names));
+	if (pair_leaves_names(&grp->pair))
+		b->l->discard_waits = true;
 	if (grp->held)
 		for (uint32_t i = 0; i < group_chunks(grp->g) && !r; i++)
 			if (grp->held[i] && bit_get(names, i))

@@ -20,7 +20,12 @@ int change_resize(struct loaded *l, uint64_t size);
 
 /* The group G for a change, settled first, with a reference.  -ENOENT: there is none. */
 int group_to_change(struct loaded *l, uint32_t g, struct group **ret);
-/* Empty the entries of slots [FROM, TO) of G; *RET_DURABLE: a durable slot names one of them. */
-int group_clear(struct loaded *l, uint32_t g, uint32_t from, uint32_t to, bool *ret_durable);
+/* Empty the entries of slots [FROM, TO) of G. */
+int group_clear(struct loaded *l, uint32_t g, uint32_t from, uint32_t to);
+/*
+ * What is dirty goes out, so that what it names no more may be discarded: with
+ * a barrier if a durable slot still names some of that (W3), or if SYNC.
+ */
+int change_flush(struct loaded *l, bool sync);
 
 #endif

@@ -38,8 +38,7 @@ static uint32_t next_present(struct loaded *l, uint32_t g)
 
 /* FN for the part [FROM, TO) of every present group that chunks [C0, C1) touch. */
 static int each_group(struct loaded *l, uint64_t c0, uint64_t c1,
-		      int (*fn)(struct loaded *l, uint32_t g, uint32_t from, uint32_t to, bool *arg),
-		      bool *arg)
+		      int (*fn)(struct loaded *l, uint32_t g, uint32_t from, uint32_t to))
 {
 	int r = 0;
 
@@ -49,17 +48,16 @@ static int each_group(struct loaded *l, uint64_t c0, uint64_t c1,
 
 		if (first >= c1)
 			break;
-		r = fn(l, g, (uint32_t)(MAX(c0, first) - first), (uint32_t)(MIN(c1, last) - first), arg);
+		r = fn(l, g, (uint32_t)(MAX(c0, first) - first), (uint32_t)(MIN(c1, last) - first));
 	}
 	return r;
 }
 
-static int discard_places(struct loaded *l, uint32_t g, uint32_t from, uint32_t to, bool *unused)
+static int discard_places(struct loaded *l, uint32_t g, uint32_t from, uint32_t to)
 {
 	uint64_t place = chunk_place(group_first(g) + from);
 	int r;
 
-	(void)unused;
 	if (place >= l->length || from >= to)
 		return 0;
 	r = backing_punch(l->o->fd, place, (uint64_t)(to - from) * CHUNK);
@@ -71,7 +69,6 @@ static int discard_places(struct loaded *l, uint32_t g, uint32_t from, uint32_t 
 static int punch_gcm(struct loaded *l, uint64_t off, uint64_t end)
 {
 	uint64_t c0 = (off + CHUNK - 1) / CHUNK, c1 = end / CHUNK;
-	bool durable = false;
 	int r = 0;
 
 	if (c0 > c1) /* within one chunk */
@@ -82,10 +79,10 @@ static int punch_gcm(struct loaded *l, uint64_t off, uint64_t end)
 		r = zero_part(l, c1 * CHUNK, end);
 	if (r || c0 == c1)
 		return r;
-	r = each_group(l, c0, c1, group_clear, &durable);
+	r = each_group(l, c0, c1, group_clear);
 	if (!r)
-		r = batch_locked(l, durable && l->o->st->vol.crash == CRASH_ORDERED);
-	return r ? r : each_group(l, c0, c1, discard_places, NULL);
+		r = change_flush(l, false);
+	return r ? r : each_group(l, c0, c1, discard_places);
 }
 
 static int zero_range_locked(struct loaded *l, uint64_t off, uint64_t end)

@@ -53,6 +53,12 @@ static inline bool pair_may_be_durable(const struct pair *p)
 	return p->dur || p->unknown;
 }
 
+/* The durable slot names a place that the newest does not. */
+static inline bool pair_leaves_names(const struct pair *p)
+{
+	return (p->dur_names[0] & ~p->disk_names[0]) || (p->dur_names[1] & ~p->disk_names[1]);
+}
+
 struct group {
 	uint32_t g;
 	_Atomic unsigned int refs; /* of the table and of users */
@@ -113,6 +119,7 @@ struct loaded {
 	_Atomic bool header_settle; /* the header's slot is unclean */
 	struct header *base;	/* the slot that an unclean header was written beside, if that is valid */
 	_Atomic bool discarded;	/* W3: bytes were discarded since the last barrier */
+	bool discard_waits;	/* W3: a durable slot may name bytes that the one after it does not; protected by flush */
 	bool owes;		/* some group does (owed.c); protected by flush */
 	_Atomic bool unsynced;	/* something was written since the last barrier */
 	_Atomic uint64_t pending; /* its part of store.pending */

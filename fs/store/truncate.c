@@ -10,14 +10,6 @@
 
 /* ---- emptying entries ---------------------------------------------------------- */
 
-static bool names_from(const struct group *grp, uint32_t from, uint32_t to)
-{
-	for (uint32_t i = from; i < to; i++)
-		if (bit_get(grp->pair.dur_names, i) || (grp->pair.unknown && bit_get(grp->pair.disk_names, i)))
-			return true;
-	return false;
-}
-
 int group_to_change(struct loaded *l, uint32_t g, struct group **ret)
 {
 	int error, r = group_get(l, g, false, ret);
@@ -30,7 +22,7 @@ int group_to_change(struct loaded *l, uint32_t g, struct group **ret)
 	return r;
 }
 
-int group_clear(struct loaded *l, uint32_t g, uint32_t from, uint32_t to, bool *ret_durable)
+int group_clear(struct loaded *l, uint32_t g, uint32_t from, uint32_t to)
 {
 	struct group *grp;
 	int r = group_to_change(l, g, &grp);
@@ -39,19 +31,16 @@ int group_clear(struct loaded *l, uint32_t g, uint32_t from, uint32_t to, bool *
 		return r == -ENOENT ? 0 : r;
 	pthread_rwlock_wrlock(&grp->lock);
 	r = grp->error;
-	if (!r) {
-		*ret_durable |= names_from(grp, from, to);
-		for (uint32_t i = from; i < to; i++)
-			if (!entry_is_hole(&grp->e[i]) || bit_get(grp->bad, i))
-				chunk_clear(l, grp, i);
-	}
+	for (uint32_t i = from; i < to && !r; i++)
+		if (!entry_is_hole(&grp->e[i]) || bit_get(grp->bad, i))
+			chunk_clear(l, grp, i);
 	pthread_rwlock_unlock(&grp->lock);
 	group_put(grp);
 	return r;
 }
 
-/* The last chunk of a file of SIZE bytes ends there; *RET_DURABLE as above. */
-static int shorten_last(struct loaded *l, uint64_t size, bool *ret_durable)
+/* The last chunk of a file of SIZE bytes ends there. */
+static int shorten_last(struct loaded *l, uint64_t size)
 {
 	uint64_t c = size / CHUNK;
 	struct group *grp;
@@ -63,31 +52,39 @@ static int shorten_last(struct loaded *l, uint64_t size, bool *ret_durable)
 	if (r)
 		return r == -ENOENT ? 0 : r;
 	pthread_rwlock_wrlock(&grp->lock);
-	*ret_durable |= names_from(grp, chunk_slot(c), chunk_slot(c) + 1);
 	r = grp->error ? grp->error : chunk_shorten(l, grp, chunk_slot(c), (uint32_t)(size % CHUNK));
 	pthread_rwlock_unlock(&grp->lock);
 	group_put(grp);
 	return r;
 }
 
-/* Everything beyond SIZE: entries, groups.  loaded.flush is held. */
-static int cut_gcm(struct loaded *l, uint64_t size, bool *ret_durable)
+/* Everything beyond SIZE: entries, groups (*RET_WENT).  loaded.flush is held. */
+static int cut_gcm(struct loaded *l, uint64_t size, bool *ret_went)
 {
 	uint64_t n = chunk_count(size);
 	uint32_t g = chunk_group(n ? n - 1 : 0), slot = n ? chunk_slot(n - 1) + 1 : 0;
-	int r = shorten_last(l, size, ret_durable);
+	int r = shorten_last(l, size);
 
 	if (!r)
-		r = group_clear(l, g, slot, group_chunks(g), ret_durable);
+		r = group_clear(l, g, slot, group_chunks(g));
 	if (r)
 		return r;
 	pthread_rwlock_wrlock(&l->lock);
 	if (l->h.group_count > g + 1) {
-		*ret_durable = true; /* a later group went: its slots are not even read */
+		*ret_went = true; /* its slots are not even read */
 		group_cut_locked(l, g + 1);
 	}
 	pthread_rwlock_unlock(&l->lock);
 	return 0;
+}
+
+int change_flush(struct loaded *l, bool sync)
+{
+	bool ordered = l->o->st->vol.crash == CRASH_ORDERED;
+	int r = batch_locked(l, sync && ordered);
+
+	/* Not known before: a barrier of the batch itself may have made durable what the slots leave. */
+	return !r && l->discard_waits && ordered ? barrier_locked(l) : r;
 }
 
 void change_size(struct loaded *l, uint64_t size)
@@ -107,14 +104,14 @@ void change_size(struct loaded *l, uint64_t size)
 static int shrink_locked(struct loaded *l, uint64_t size)
 {
 	uint64_t want = backing_length(l->h.suite, size);
-	bool xts = loaded_is_xts(l), durable = xts && pair_may_be_durable(&l->g0->pair);
-	int r = xts ? 0 : cut_gcm(l, size, &durable);
+	bool xts = loaded_is_xts(l), sync = xts && pair_may_be_durable(&l->g0->pair);
+	int r = xts ? 0 : cut_gcm(l, size, &sync);
 
 	if (r)
 		return r;
 	change_size(l, size);
 	l->unclean_end = xts; /* which has no entries to tell: a barrier before it grows */
-	r = batch_locked(l, (durable || l->cut_undone) && l->o->st->vol.crash == CRASH_ORDERED);
+	r = change_flush(l, sync || l->cut_undone);
 	if (r)
 		l->unclean_end = l->cut_undone = true;
 	else
@@ -168,7 +165,7 @@ static int length_correct_locked(struct loaded *l)
 		r = cut_end_locked(l); /* no entry of the end names what is cut off */
 	}
 	if (!r && l->length > want)
-		r = batch_locked(l, l->o->st->vol.crash == CRASH_ORDERED); /* nor a header another end */
+		r = change_flush(l, true); /* nor a header another end */
 	if (!r && l->length > want) {
 		r = backing_truncate(l->o->fd, want);
 		l->discarded = l->unsynced = true;

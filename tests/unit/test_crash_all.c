@@ -3,10 +3,10 @@
  * Every state that a power cut allows, of every short history: a file over the
  * header and two later groups, four ways it may have begun, and all sequences of
  * three (CMKFS_LONG: four; CMKFS_STEPS: so many) of overwrite, append, truncate,
- * punch, fsync, flush and eviction are run on the real write path.  Of what lies between two barriers
- * each subset of blocks is combined with each prefix of the changes of length,
- * which a journal keeps in order.  Each state is opened, judged, settled, and
- * read again.
+ * punch, fsync, flush and eviction, and some longer ones, are run on the real
+ * write path.  Of what lies between two barriers each subset of blocks is
+ * combined with each prefix of the changes of length, which a journal keeps in
+ * order.  Each state is opened, judged, settled, and read again.
  */
 #include "crash_record.h"
 
@@ -16,14 +16,17 @@
 #include "fs/store/content.h"
 
 #define LIMIT ((uint64_t)230 * CHUNK)
-#define STEPS_MAX 6u
+#define STEPS_MAX 8u
 #define CAP (GROUP1_BASE + 2 * GROUP_STRIDE)
 
 static const uint64_t chunks[] = { 0, 1, 2, 96, 97, 222, 223 }; /* that anything touches */
 #define NCHUNKS ARRAY_SIZE(chunks)
 
 enum begin { BEGIN_NEW, BEGIN_TAIL, BEGIN_PLACE, BEGIN_GROUPS, BEGINS };
-enum what { W_HEADER, W_GROUP1, W_GROUP2, W_APPEND, W_CUT, W_PUNCH, W_FSYNC, W_FLUSH, W_EVICT, KINDS_OF_ACT };
+enum what {
+	W_HEADER, W_GROUP1, W_GROUP2, W_APPEND, W_CUT, W_PUNCH, W_FSYNC, W_FLUSH, W_EVICT, KINDS_OF_ACT,
+	W_TRIM = KINDS_OF_ACT, /* in chosen histories */
+};
 
 /* What the file is to read as: a byte for each chunk of interest, up to the size. */
 struct version {
@@ -174,6 +177,10 @@ static void step(struct model *m, struct object *o, unsigned int i)
 	case W_FLUSH:
 		assert_int_equal(object_flush(o), 0);
 		break;
+	case W_TRIM: /* within the last chunk */
+		assert_int_equal(object_truncate(o, v->size - v->size % CHUNK / 9), 0);
+		version_cut(v, v->size - v->size % CHUNK / 9);
+		break;
 	default:
 		evict(&m->f, o);
 	}
@@ -239,7 +246,7 @@ static void run(struct model *m)
 static void explain(struct model *m, unsigned int from, unsigned int to, const char *why, uint64_t n)
 {
 	static const char *const what[] = { "header", "group1", "group2", "append", "cut", "punch",
-					    "fsync", "flush", "evict" };
+					    "fsync", "flush", "evict", "trim" };
 	static const char *const op[] = { "data", "length", "cut", "punch", "barrier" };
 
 	print_message("file \"%s\":", name_of(m->begin));
@@ -524,22 +531,15 @@ static void make_model(struct model *m)
 	enter(&m->cut);
 }
 
-static void every_state_of_every_short_history_is_sound(void **state)
+static void for_each_begin(struct model *m, void (*histories)(struct model *m))
 {
-	const char *steps = getenv("CMKFS_STEPS");
-	struct model *m = calloc(1, sizeof(*m));
-
-	(void)state;
-	m->steps = steps ? (unsigned int)atoi(steps) : getenv("CMKFS_LONG") ? 4 : 3;
-	assert_in_range(m->steps, 1, STEPS_MAX);
 	make_model(m);
 	for (unsigned int b = 0; b < BEGINS; b++) {
 		m->begin = (enum begin)b;
 		read_version(m, m->begin);
-		every(m, 0);
+		histories(m);
 	}
-	print_message("%lu histories of %u steps, %lu states, judged %lu times\n", m->histories, m->steps,
-		      m->states, m->judged);
+	print_message("%lu histories, %lu states, judged %lu times\n", m->histories, m->states, m->judged);
 	crash_forget(&m->rec);
 	leave(&m->cut);
 	fixture_destroy(&m->cut);
@@ -553,10 +553,57 @@ static void every_state_of_every_short_history_is_sound(void **state)
 	free(m);
 }
 
+static void all_of_so_many_steps(struct model *m)
+{
+	every(m, 0);
+}
+
+static void every_state_of_every_short_history_is_sound(void **state)
+{
+	const char *steps = getenv("CMKFS_STEPS");
+	struct model *m = calloc(1, sizeof(*m));
+
+	(void)state;
+	m->steps = steps ? (unsigned int)atoi(steps) : getenv("CMKFS_LONG") ? 4 : 3;
+	assert_in_range(m->steps, 1, STEPS_MAX);
+	for_each_begin(m, all_of_so_many_steps);
+}
+
+static void chosen(struct model *m)
+{
+	static const struct {
+		unsigned int n;
+		enum what what[STEPS_MAX];
+	} all[] = {
+		/* What is cut off the last chunk belongs to the durable version of it. */
+		{ 2, { W_TRIM, W_FSYNC } },
+		{ 3, { W_APPEND, W_TRIM, W_FSYNC } },
+		/* The barrier that a batch begins with makes durable what was not when entries were emptied. */
+		{ 6, { W_GROUP1, W_HEADER, W_FLUSH, W_PUNCH, W_GROUP1, W_FLUSH } },
+		{ 7, { W_GROUP1, W_HEADER, W_FLUSH, W_EVICT, W_PUNCH, W_GROUP1, W_FLUSH } },
+		{ 7, { W_GROUP1, W_APPEND, W_HEADER, W_FLUSH, W_CUT, W_APPEND, W_FLUSH } },
+		{ 8, { W_GROUP1, W_APPEND, W_HEADER, W_FLUSH, W_EVICT, W_CUT, W_APPEND, W_FLUSH } },
+	};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(all); i++) {
+		m->steps = all[i].n;
+		memcpy(m->what, all[i].what, sizeof(m->what));
+		run(m);
+		cut_all(m);
+	}
+}
+
+static void every_state_of_some_longer_histories_is_sound(void **state)
+{
+	(void)state;
+	for_each_begin(calloc(1, sizeof(struct model)), chosen);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_state_of_every_short_history_is_sound),
+		cmocka_unit_test(every_state_of_some_longer_histories_is_sound),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
