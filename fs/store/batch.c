@@ -110,8 +110,11 @@ int batch_locked(struct loaded *l, bool sync)
 		r = loaded_touch(l);
 	if (header || b.ngroups)
 		keep_attrs(l);
-	if (!r)
+	if (!r) {
 		r = batch_write(&b, &h, header);
+		if (r) /* whoever began it: it is not forgotten half-way */
+			loaded_mark_dirty(l);
+	}
 	release_held(&b, r);
 	if (!r && (header || b.ngroups))
 		r = length_fix(l);

@@ -161,6 +161,8 @@ static void report_lost(struct loaded *l)
 	if (!is_dirty(l))
 		return;
 	l->o->error = -EIO;
+	if (loaded_torn(l))
+		session_torn(l->o->st);
 	store_event(l->o->st, EVENT_LOST, l->o, 0, l->h.size, "not written before the lock");
 	if (loaded_take_dirty(l))
 		object_put(l->o); /* not the last one: the caller has his */

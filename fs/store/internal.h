@@ -107,6 +107,8 @@ bool zone_begins(const struct object *o);
 
 /* The session that this mount writes; 0 on a read-only mount. */
 uint64_t session_current(struct store *st);
+/* A batch of ours is forgotten half-way: what we wrote is unclean for us as well, and after our end. */
+void session_torn(struct store *st);
 /*
  * Whether a slot written by SESSION is unclean for us: on the unclean list or,
  * for anyone but its writer, the open one.  A read-only mount that meets a

@@ -15,6 +15,7 @@ struct session {
 	struct session_block b; /* as on disk */
 	uint64_t current;	/* ours; 0: none */
 	bool adopted;		/* a dead mount wrote under our number: it is unclean for us, too */
+	bool torn;		/* so it is if a batch of ours is forgotten half-way; it ends so */
 	bool closed;
 	uint8_t closing[FIXED_BLOCK]; /* ends our session; sealed while there was a key */
 };
@@ -195,7 +196,7 @@ int session_close(struct store *st)
 	int r = 0;
 
 	pthread_rwlock_wrlock(&s->lock);
-	if (s->current && !s->closed && !s->adopted) {
+	if (s->current && !s->closed && !s->adopted && !s->torn) {
 		r = backing_swap(st->root_fd, SESSION_FILE, s->closing, FIXED_BLOCK, FIXED_MODE);
 		if (r == 0) {
 			s->closed = true;
@@ -206,6 +207,15 @@ int session_close(struct store *st)
 	}
 	pthread_rwlock_unlock(&s->lock);
 	return r;
+}
+
+void session_torn(struct store *st)
+{
+	struct session *s = st->session;
+
+	pthread_rwlock_wrlock(&s->lock);
+	s->torn = true;
+	pthread_rwlock_unlock(&s->lock);
 }
 
 /* ---- asking ------------------------------------------------------------------------------ */
@@ -240,7 +250,7 @@ bool session_writer_gone(struct store *st)
 
 static bool unclean_locked(const struct session *s, uint64_t session)
 {
-	if (session == s->b.open && (session != s->current || s->adopted))
+	if (session == s->b.open && (session != s->current || s->adopted || s->torn))
 		return true;
 	for (uint32_t i = 0; i < s->b.nunclean; i++)
 		if (s->b.unclean[i] == session)

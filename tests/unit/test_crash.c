@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Power cuts under the real write path: random short histories (crash_history.h),
- * and the same where calls fail before that.
+ * and the same where calls fail before that, and locks come before what failed is made good.
  *
  * CMKFS_SEED replays a run, CMKFS_OPS sets the number of histories.
  */
@@ -51,6 +51,21 @@ static bool step(struct run *r, struct version *v)
 	return false;
 }
 
+/* What a lock could not write is lost, but no more than by a power cut. */
+static void lock_half_way(struct run *r, struct version *v, unsigned int i)
+{
+	unsigned int from = i - 1;
+	const char *why;
+
+	while (from && !r->synced[from])
+		from--;
+	lock_and_unlock(r);
+	version_read(r, v);
+	why = judge(r, from, i - 1, v->data, v->size, r->synced[from]);
+	if (why)
+		explain(r, r->rec.n, why);
+}
+
 static unsigned int history(uint64_t seed, bool faulty)
 {
 	struct run *r = begin(seed, seed % 4 ? (seed >> 2) % 2 ? LIMIT : 1 + (seed >> 3) % 20000 : 0);
@@ -59,7 +74,12 @@ static unsigned int history(uint64_t seed, bool faulty)
 		r->f.st->batch_enough = rnd(r) % 20 * CHUNK;
 	r->faulty = faulty;
 	for (unsigned int i = 1; i <= STEPS; i++) {
-		r->synced[i] = step(r, next_version(r, i));
+		struct version *v = next_version(r, i);
+
+		if (faulty && !(rnd(r) % 8))
+			lock_half_way(r, v, i);
+		else
+			r->synced[i] = step(r, v);
 		r->at[i] = r->rec.n;
 	}
 	return end(r);

@@ -37,10 +37,70 @@ static void a_hole_that_is_not_durable_is_not_written_over(void **state)
 	}
 }
 
+/* ---- what a lock cannot write ------------------------------------------------------------ */
+
+static void read_chunk(struct object *o, uint64_t c, uint8_t ret[static CHUNK])
+{
+	uint8_t *buf = malloc(4 * CHUNK), *p;
+
+	assert_int_equal(object_read(o, buf, 4 * CHUNK, CHUNK, c * CHUNK, &p), CHUNK);
+	memcpy(ret, p, CHUNK);
+	free(buf);
+}
+
+static void a_batch_that_a_lock_ends_half_way_leaves_what_was(void **state)
+{
+	struct run *r = begin(1, LIMIT);
+	uint8_t p[CHUNK];
+	struct stat st;
+
+	(void)state;
+	r->no_barriers = true; /* so that the new slot names bytes that are not in place */
+	do_write(r, next_version(r, 1), 97 * CHUNK, CHUNK);
+	assert_int_equal(object_flush(r->o), -EIO);
+	assert_int_equal(lock_and_unlock(r), 1);
+	read_chunk(r->o, 97, p);
+	assert_memory_equal(p, r->v[0].data + 97 * CHUNK, CHUNK);
+	/* A change of the same group does not take that away, nor does an unmount. */
+	do_write(r, next_version(r, 2), 98 * CHUNK, CHUNK);
+	assert_int_equal(object_flush(r->o), 0);
+	leave(r);
+	object_put(r->o);
+	fixture_close(&r->f);
+	fixture_open(&r->f, false);
+	enter(r);
+	assert_int_equal(object_lookup(store_root(r->f.st), "file", &r->o, &st), 0);
+	read_chunk(r->o, 97, p);
+	assert_memory_equal(p, r->v[0].data + 97 * CHUNK, CHUNK);
+	read_chunk(r->o, 98, p);
+	assert_memory_equal(p, r->v[2].data + 98 * CHUNK, CHUNK);
+	forget(r);
+}
+
+static void a_hole_that_a_lock_ends_half_way_is_not_discarded(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= 20; seed++) {
+		struct run *r = begin(seed, LIMIT);
+
+		r->no_headers = true;
+		do_punch(r, next_version(r, 1), 97 * CHUNK, CHUNK);
+		assert_int_equal(lock_and_unlock(r), 1);
+		r->at[1] = r->rec.n;
+		for (unsigned int i = 2; i <= STEPS; i++) {
+			do_punch(r, next_version(r, i), 97 * CHUNK, CHUNK);
+			r->at[i] = r->rec.n;
+		}
+		end(r);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_hole_that_is_not_durable_is_not_written_over),
+		cmocka_unit_test(a_batch_that_a_lock_ends_half_way_leaves_what_was),
+		cmocka_unit_test(a_hole_that_a_lock_ends_half_way_is_not_discarded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
