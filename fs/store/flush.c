@@ -117,9 +117,12 @@ static int flush_locked(struct loaded *l, bool sync)
 {
 	struct object *o = l->o;
 	bool owned = loaded_take_dirty(l); /* before the snapshot, so that what comes later lists it again */
+	bool cut = l->cut_undone; /* forgotten with the residence, so that it ends before that */
 	int r;
 
-	r = header_went(l) ? 0 : batch_locked(l, sync);
+	r = header_went(l) ? 0 : batch_locked(l, sync || cut);
+	if (!r && cut)
+		l->cut_undone = false;
 	if (r) {
 		o->error = r;
 		store_room_error(o->st, r);
