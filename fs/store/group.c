@@ -86,40 +86,11 @@ void group_put(struct group *grp)
 
 /* ---- bringing it in -------------------------------------------------------------- */
 
-/* Both slots of an absent group must read as zero before it is made present (W3).  loaded.lock is held. */
-static int slots_clear(struct loaded *l, uint32_t g)
-{
-	static const uint8_t zero[2 * SLOT];
-	uint64_t base = group_base(g);
-	uint8_t *block;
-	ssize_t got;
-	int r = 0;
-
-	if (base >= l->length)
-		return 0;
-	block = malloc(2 * SLOT);
-	if (!block)
-		return -ENOMEM;
-	got = backing_read(l->o->fd, block, 2 * SLOT, base);
-	if (got < 0)
-		r = (int)got;
-	else if (memcmp(block, zero, (size_t)got)) {
-		r = backing_punch(l->o->fd, base, 2 * SLOT);
-		if (r == -EOPNOTSUPP)
-			r = backing_write(l->o->fd, zero, 2 * SLOT, base);
-		l->discarded = true;
-	}
-	free(block);
-	return r;
-}
-
 /* Into the table, and present in the header: both or neither.  loaded.lock is held for writing. */
 static int group_add_locked(struct loaded *l, struct group *grp, bool present)
 {
-	int r = present ? 0 : slots_clear(l, grp->g);
+	int r = group_insert_locked(l, grp);
 
-	if (!r)
-		r = group_insert_locked(l, grp);
 	if (r || present)
 		return r;
 	grp->dirty = true;

@@ -39,14 +39,45 @@ static void run_insert(struct header *h, unsigned int i, uint32_t first, uint32_
 	h->nruns++;
 }
 
+/* Both slots of an absent group must read as zero before it is made present (W3).  loaded.lock is held. */
+static int slots_clear(struct loaded *l, uint32_t g)
+{
+	static const uint8_t zero[2 * SLOT];
+	uint64_t base = group_base(g);
+	uint8_t *block;
+	ssize_t got;
+	int r = 0;
+
+	if (base >= l->length)
+		return 0;
+	block = malloc(2 * SLOT);
+	if (!block)
+		return -ENOMEM;
+	got = backing_read(l->o->fd, block, 2 * SLOT, base);
+	if (got < 0)
+		r = (int)got;
+	else if (memcmp(block, zero, (size_t)got)) {
+		r = backing_punch(l->o->fd, base, 2 * SLOT);
+		if (r == -EOPNOTSUPP)
+			r = backing_write(l->o->fd, zero, 2 * SLOT, base);
+		l->discarded = true;
+	}
+	free(block);
+	return r;
+}
+
 /* Slots without an entry for every group of run I, so that the run can go. */
 static int run_fill(struct loaded *l, unsigned int i)
 {
 	struct hole_run run = l->h.runs[i];
 	static const struct entry none[GROUP_CHUNKS];
 	uint8_t gk[GK_LEN], block[2 * SLOT];
-	int r = l->discarded ? backing_barrier(l->o->fd) : 0;
+	int r = 0;
 
+	for (uint32_t g = run.first; !r && g - run.first < run.count; g++)
+		r = slots_clear(l, g);
+	if (!r && l->discarded)
+		r = backing_barrier(l->o->fd);
 	for (uint32_t g = run.first; !r && g - run.first < run.count; g++) {
 		struct group_slot s = { .g = g, .gen = 1, .session = session_current(l->o->st),
 					.epoch = l->h.epoch };
@@ -83,8 +114,10 @@ int group_make_present(struct loaded *l, uint32_t g)
 {
 	struct header *h = &l->h;
 	unsigned int i;
-	int r;
+	int r = group_present(h, g) ? 0 : slots_clear(l, g);
 
+	if (r)
+		return r;
 	if (g >= h->group_count) {
 		uint32_t gap_first = MAX(h->group_count, 1u);
 

@@ -144,7 +144,7 @@ static int cut_end_locked(struct loaded *l)
 		if (!r && l->discarded)
 			r = batch_locked(l, true);
 	} else {
-		r = cut_gcm(l, l->h.size, &(bool){ false }); /* what is on disk may be durable, too */
+		r = cut_gcm(l, l->h.size, &(bool){ false }); /* the barrier comes in any case */
 		if (!r)
 			r = batch_locked(l, true);
 	}
@@ -171,6 +171,8 @@ static int length_correct_locked(struct loaded *l)
 		l->discarded = l->unsynced = true;
 		if (!r)
 			l->length = want;
+		if (!r && l->o->st->vol.crash == CRASH_ORDERED) /* no slot of this session tells the next residence of it */
+			r = barrier_locked(l);
 	}
 	if (!r)
 		r = length_fix(l);
