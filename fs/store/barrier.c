@@ -61,20 +61,20 @@ int barrier_locked(struct loaded *l)
 {
 	struct group **all;
 	uint32_t n;
-	int r = barrier_raw(l);
+	int r = group_snapshot_all(l, &all, &n); /* before it: no group's slot is written meanwhile */
 
 	if (r)
 		return r;
-	r = group_snapshot_all(l, &all, &n);
-	if (r)
-		return r;
-	if (!l->header_settle)
+	r = barrier_raw(l);
+	if (!r && !l->header_settle)
 		group_durable(l->g0);
-	l->discard_waits = false;
+	if (!r)
+		l->discard_waits = false;
 	for (uint32_t i = 0; i < n; i++) {
-		group_durable(all[i]);
+		if (!r)
+			group_durable(all[i]);
 		group_put(all[i]);
 	}
 	free(all);
-	return 0;
+	return r;
 }

@@ -93,10 +93,12 @@ int object_rewrap(struct object *o, uint64_t *ret_gen)
 		    l->h.vk_gen == o->zone->keys->active ? 0 : rekey_wrap_again(l);
 		pthread_rwlock_unlock(&l->lock);
 	}
-	if (!r)
-		r = object_flush(o);
-	if (!r)
+	if (!r) {
+		pthread_mutex_lock(&l->flush); /* no batch is between its header and what that names */
+		r = rekey_batch(l, false);
 		*ret_gen = l->g0->pair.gen;
+		pthread_mutex_unlock(&l->flush);
+	}
 	object_unpin(o);
 	return r;
 }

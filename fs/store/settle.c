@@ -172,9 +172,8 @@ int group_settle_locked(struct loaded *l, struct group *grp)
 	pthread_rwlock_wrlock(&grp->lock);
 	if (grp->settle) {
 		r = strip_beyond(l, grp, size);
-		if (!r)
-			grp->settle = false;
-		grp->dirty = true;
+		grp->settle = !!r;
+		grp->dirty = !r; /* nothing is written before it is settled */
 	}
 	pthread_rwlock_unlock(&grp->lock);
 	return r ? r : batch_locked(l, true);
@@ -230,7 +229,8 @@ static int settle_header(struct loaded *l)
 	if (!r && l->g0->settle) {
 		pthread_rwlock_wrlock(&l->g0->lock);
 		r = strip_beyond(l, l->g0, size);
-		l->g0->settle = false;
+		l->g0->settle = !!r;
+		l->g0->dirty = !r;
 		pthread_rwlock_unlock(&l->g0->lock);
 	}
 	if (r)
