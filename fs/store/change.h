@@ -24,7 +24,8 @@ int group_to_change(struct loaded *l, uint32_t g, struct group **ret);
 int group_clear(struct loaded *l, uint32_t g, uint32_t from, uint32_t to);
 /*
  * What is dirty goes out, so that what it names no more may be discarded: with
- * a barrier if a durable slot still names some of that (W3), or if SYNC.
+ * a barrier if a durable slot still names some of that (W3), or if SYNC; with
+ * crash=relaxed without one.
  */
 int change_flush(struct loaded *l, bool sync);
 

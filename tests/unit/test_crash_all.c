@@ -3,7 +3,7 @@
  * Every state that a power cut allows, of every short history: a file over the
  * header and two later groups, four ways it may have begun, and all sequences of
  * three (CMKFS_LONG: four; CMKFS_STEPS: so many) of overwrite, append, truncate,
- * punch, fsync, flush and eviction, and some longer ones, are run on the real
+ * punch, trim, fsync, flush and eviction, and some longer ones, are run on the real
  * write path.  Of what lies between two barriers each subset of blocks is
  * combined with each prefix of the changes of length, which a journal keeps in
  * order.  Each state is opened, judged, settled, and read again.
@@ -24,8 +24,8 @@ static const uint64_t chunks[] = { 0, 1, 2, 96, 97, 222, 223 }; /* that anything
 
 enum begin { BEGIN_NEW, BEGIN_TAIL, BEGIN_PLACE, BEGIN_GROUPS, BEGINS };
 enum what {
-	W_HEADER, W_GROUP1, W_GROUP2, W_APPEND, W_CUT, W_PUNCH, W_FSYNC, W_FLUSH, W_EVICT, KINDS_OF_ACT,
-	W_TRIM = KINDS_OF_ACT, /* in chosen histories */
+	W_HEADER, W_GROUP1, W_GROUP2, W_APPEND, W_CUT, W_PUNCH, W_FSYNC, W_FLUSH, W_EVICT, W_TRIM,
+	KINDS_OF_ACT,
 };
 
 /* What the file is to read as: a byte for each chunk of interest, up to the size. */
@@ -575,9 +575,6 @@ static void chosen(struct model *m)
 		unsigned int n;
 		enum what what[STEPS_MAX];
 	} all[] = {
-		/* What is cut off the last chunk belongs to the durable version of it. */
-		{ 2, { W_TRIM, W_FSYNC } },
-		{ 3, { W_APPEND, W_TRIM, W_FSYNC } },
 		/* The barrier that a batch begins with makes durable what was not when entries were emptied. */
 		{ 6, { W_GROUP1, W_HEADER, W_FLUSH, W_PUNCH, W_GROUP1, W_FLUSH } },
 		{ 7, { W_GROUP1, W_HEADER, W_FLUSH, W_EVICT, W_PUNCH, W_GROUP1, W_FLUSH } },
