@@ -29,7 +29,7 @@ bool header_synced(struct loaded *l, uint64_t gen)
 	bool same;
 
 	pthread_rwlock_wrlock(&g0->lock);
-	same = g0->pair.gen == gen && !l->header_settle;
+	same = g0->pair.gen == gen && !l->header_settle && !g0->pair.torn;
 	if (same)
 		pair_durable(&g0->pair);
 	pthread_rwlock_unlock(&g0->lock);

@@ -68,7 +68,7 @@ static int batch_write(struct batch *b, struct header *h, bool header)
 		r = batch_first_barrier(b, header);
 	if (r || (!header && !b->ngroups))
 		return r;
-	l->unsynced = true;
+	l->unsynced = l->torn = true;
 	for (uint32_t i = 0; i < b->ngroups && !r; i++)
 		r = write_group_slot(b, b->groups[i]);
 	if (!r && header) {
@@ -93,6 +93,7 @@ static int batch_write(struct batch *b, struct header *h, bool header)
 		pair_whole(b->groups[i]);
 	if (header)
 		pair_whole(l->g0);
+	l->torn = false; /* what an earlier one left was dirty, so that it is in this one */
 	return 0;
 }
 
@@ -112,7 +113,7 @@ int batch_locked(struct loaded *l, bool sync)
 		keep_attrs(l);
 	if (!r) {
 		r = batch_write(&b, &h, header);
-		if (r) /* whoever began it: it is not forgotten half-way */
+		if (r) /* not every caller is a flush, and it is not to be evicted */
 			loaded_mark_dirty(l);
 	}
 	release_held(&b, r);

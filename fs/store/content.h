@@ -214,8 +214,6 @@ int group_snapshot(struct loaded *l, bool dirty_only, struct group ***ret, uint3
 /* The same of all, for who does not hold loaded.lock. */
 int group_snapshot_all(struct loaded *l, struct group ***ret, uint32_t *ret_n);
 void group_drop_all_locked(struct loaded *l);
-/* A batch of L began and is not through; none is under way, and loaded.lock is not held. */
-bool loaded_torn(struct loaded *l);
 /* Let go of L's groups that have no user and no change: of those used since the last time, later. */
 void group_drop_idle_locked(struct loaded *l);
 /* evict.c: the same for all objects, when the store has more groups than it should; no group or header lock is held. */

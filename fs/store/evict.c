@@ -161,8 +161,8 @@ static void report_lost(struct loaded *l)
 	if (!is_dirty(l))
 		return;
 	l->o->error = -EIO;
-	if (loaded_torn(l))
-		session_torn(l->o->st);
+	if (l->torn || l->cut_undone)
+		session_tears(l->o->st, l->h.object_id);
 	store_event(l->o->st, EVENT_LOST, l->o, 0, l->h.size, "not written before the lock");
 	if (loaded_take_dirty(l))
 		object_put(l->o); /* not the last one: the caller has his */

@@ -117,7 +117,7 @@ static int flush_locked(struct loaded *l, bool sync)
 {
 	struct object *o = l->o;
 	bool owned = loaded_take_dirty(l); /* before the snapshot, so that what comes later lists it again */
-	bool cut = l->cut_undone; /* forgotten with the residence, so that it ends before that */
+	bool cut = l->cut_undone; /* it is durable before memory may forget that it was not */
 	int r;
 
 	r = header_went(l) ? 0 : batch_locked(l, sync || cut);

@@ -120,7 +120,7 @@ int group_load(struct loaded *l, struct group *grp, const struct epochs *known)
 	grp->pair.gen = t->s.gen;
 	group_names(grp, grp->pair.disk_names);
 	beside = (const struct entry *)(other->block + GROUP_ENTRIES_OFFSET);
-	if (session_unclean(st, t->s.session)) {
+	if (slot_unclean(st, t->s.session, l->h.object_id)) {
 		struct base_slot base = {
 			.e = beside,
 			.key = other->gk, .gen = other->s.gen, .tail_chunk = NO_TAIL,

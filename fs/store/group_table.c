@@ -173,17 +173,6 @@ int group_snapshot(struct loaded *l, bool dirty_only, struct group ***ret, uint3
 	return 0;
 }
 
-bool loaded_torn(struct loaded *l)
-{
-	bool torn = l->g0->pair.torn;
-
-	pthread_rwlock_rdlock(&l->lock);
-	for (uint32_t i = 0; i < l->groups_cap; i++)
-		torn |= l->groups[i] && l->groups[i]->pair.torn;
-	pthread_rwlock_unlock(&l->lock);
-	return torn;
-}
-
 int group_snapshot_all(struct loaded *l, struct group ***ret, uint32_t *ret_n)
 {
 	int r;

@@ -107,8 +107,13 @@ bool zone_begins(const struct object *o);
 
 /* The session that this mount writes; 0 on a read-only mount. */
 uint64_t session_current(struct store *st);
-/* A batch of ours is forgotten half-way: what we wrote is unclean for us as well, and after our end. */
-void session_torn(struct store *st);
+/*
+ * A batch of this object was begun by our session and is forgotten half-way: what
+ * we wrote of it is unclean for us as well, and the session does not end clean.
+ */
+void session_tears(struct store *st, const uint8_t object_id[static ID_LEN]);
+/* session_unclean(), and that. */
+bool slot_unclean(struct store *st, uint64_t session, const uint8_t object_id[static ID_LEN]);
 /*
  * Whether a slot written by SESSION is unclean for us: on the unclean list or,
  * for anyone but its writer, the open one.  A read-only mount that meets a

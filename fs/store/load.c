@@ -168,7 +168,7 @@ static int loaded_from(struct object *o, const uint8_t *blocks, struct slot_try 
 	l->g0->pair.gen = l->h.gen;
 	if (l->h.type == OBJECT_FILE && !loaded_is_xts(l) && (r = take_entries(l, blocks + n * SLOT)))
 		goto fail;
-	if (session_unclean(o->st, l->h.session)) {
+	if (slot_unclean(o->st, l->h.session, l->h.object_id)) {
 		r = resolve_header(l, blocks, &t[1 - n], n);
 	} else if (l->h.session == session_current(o->st)) {
 		l->g0->pair.unknown = true;

@@ -120,6 +120,7 @@ struct loaded {
 	struct header *base;	/* the slot that an unclean header was written beside, if that is valid */
 	_Atomic bool discarded;	/* W3: bytes were discarded since the last barrier */
 	bool discard_waits;	/* W3: a durable slot may name bytes that the one after it does not; protected by flush */
+	bool torn;		/* a batch began and is not through; protected by flush */
 	bool owes;		/* some group does (owed.c); protected by flush */
 	_Atomic bool unsynced;	/* something was written since the last barrier */
 	_Atomic uint64_t pending; /* its part of store.pending */

@@ -96,7 +96,8 @@ int object_rewrap(struct object *o, uint64_t *ret_gen)
 	if (!r) {
 		pthread_mutex_lock(&l->flush); /* no batch is between its header and what that names */
 		r = rekey_batch(l, false);
-		*ret_gen = l->g0->pair.gen;
+		if (!r)
+			*ret_gen = l->g0->pair.gen;
 		pthread_mutex_unlock(&l->flush);
 	}
 	object_unpin(o);

@@ -74,12 +74,18 @@ static int write_again(struct loaded *l, struct group *grp, uint64_t *ret_bytes)
 static int do_group(struct loaded *l, uint32_t g, group_fn *fn, uint64_t *ret_bytes)
 {
 	struct group *grp;
-	int r = group_get(l, g, false, &grp);
+	int error, r = group_get(l, g, false, &grp);
 
 	if (r)
 		return r == -ENOENT ? 0 : r; /* punched meanwhile */
+	if (group_unclean(grp, &error)) { /* dropped since the object was settled, and torn before */
+		pthread_mutex_lock(&l->flush);
+		r = group_settle_locked(l, grp);
+		pthread_mutex_unlock(&l->flush);
+	}
 	pthread_rwlock_wrlock(&grp->lock);
-	r = grp->error ? grp->error : fn(l, grp, ret_bytes);
+	if (!r)
+		r = grp->error ? grp->error : fn(l, grp, ret_bytes);
 	pthread_rwlock_unlock(&grp->lock);
 	if (r > 0)
 		loaded_mark_dirty(l);

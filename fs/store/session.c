@@ -15,7 +15,9 @@ struct session {
 	struct session_block b; /* as on disk */
 	uint64_t current;	/* ours; 0: none */
 	bool adopted;		/* a dead mount wrote under our number: it is unclean for us, too */
-	bool torn;		/* so it is if a batch of ours is forgotten half-way; it ends so */
+	struct noteset torn;	/* objects that lost a batch of ours half-way: what we wrote of them is unclean, too */
+	bool all_torn;		/* there was no memory for that: all objects */
+	_Atomic bool any_torn;
 	bool closed;
 	uint8_t closing[FIXED_BLOCK]; /* ends our session; sealed while there was a key */
 };
@@ -34,6 +36,7 @@ void session_free(struct session *s)
 	if (!s)
 		return;
 	pthread_rwlock_destroy(&s->lock);
+	noteset_clear(&s->torn);
 	free(s);
 }
 
@@ -196,7 +199,7 @@ int session_close(struct store *st)
 	int r = 0;
 
 	pthread_rwlock_wrlock(&s->lock);
-	if (s->current && !s->closed && !s->adopted && !s->torn) {
+	if (s->current && !s->closed && !s->adopted && !s->any_torn) {
 		r = backing_swap(st->root_fd, SESSION_FILE, s->closing, FIXED_BLOCK, FIXED_MODE);
 		if (r == 0) {
 			s->closed = true;
@@ -209,12 +212,14 @@ int session_close(struct store *st)
 	return r;
 }
 
-void session_torn(struct store *st)
+void session_tears(struct store *st, const uint8_t object_id[static ID_LEN])
 {
 	struct session *s = st->session;
 
 	pthread_rwlock_wrlock(&s->lock);
-	s->torn = true;
+	if (noteset_add(&s->torn, object_id))
+		s->all_torn = true;
+	s->any_torn = true;
 	pthread_rwlock_unlock(&s->lock);
 }
 
@@ -250,7 +255,7 @@ bool session_writer_gone(struct store *st)
 
 static bool unclean_locked(const struct session *s, uint64_t session)
 {
-	if (session == s->b.open && (session != s->current || s->adopted || s->torn))
+	if (session == s->b.open && (session != s->current || s->adopted))
 		return true;
 	for (uint32_t i = 0; i < s->b.nunclean; i++)
 		if (s->b.unclean[i] == session)
@@ -273,6 +278,19 @@ bool session_unclean(struct store *st, uint64_t session)
 	}
 	pthread_rwlock_rdlock(&s->lock);
 	r = unclean_locked(s, session);
+	pthread_rwlock_unlock(&s->lock);
+	return r;
+}
+
+bool slot_unclean(struct store *st, uint64_t session, const uint8_t object_id[static ID_LEN])
+{
+	struct session *s = st->session;
+	bool r = session_unclean(st, session);
+
+	if (r || !s->any_torn || session != s->current)
+		return r;
+	pthread_rwlock_rdlock(&s->lock);
+	r = s->all_torn || noteset_has(&s->torn, object_id);
 	pthread_rwlock_unlock(&s->lock);
 	return r;
 }

@@ -203,7 +203,7 @@ static int settle_groups(struct loaded *l, bool all)
 			break;
 		if (!all && l->base && group_present(l->base, g))
 			continue;
-		if (all && zone_errno(l->o->zone))
+		if (zone_errno(l->o->zone))
 			return -zone_errno(l->o->zone); /* a lock does not wait for a large file */
 		r = group_get(l, g, false, &grp);
 		if (r)

@@ -306,7 +306,7 @@ int store_end_session(struct store *st, bool lost)
 	s = backing_syncfs(st->root_fd);
 	if (r == 0)
 		r = s;
-	if (r < 0 || lost)
+	if (r < 0 || lost || st->ndirty) /* a batch that no flush began may have failed after it */
 		return r;
 	r = session_close(st);
 	if (r < 0)

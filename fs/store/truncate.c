@@ -31,6 +31,7 @@ int group_clear(struct loaded *l, uint32_t g, uint32_t from, uint32_t to)
 		return r == -ENOENT ? 0 : r;
 	pthread_rwlock_wrlock(&grp->lock);
 	r = grp->error;
+	l->discard_waits |= pair_leaves_names(&grp->pair); /* as it was loaded, perhaps */
 	for (uint32_t i = from; i < to && !r; i++)
 		if (!entry_is_hole(&grp->e[i]) || bit_get(grp->bad, i))
 			chunk_clear(l, grp, i);
@@ -171,9 +172,10 @@ static int length_correct_locked(struct loaded *l)
 		l->discarded = l->unsynced = true;
 		if (!r)
 			l->length = want;
-		if (!r && l->o->st->vol.crash == CRASH_ORDERED) /* no slot of this session tells the next residence of it */
-			r = barrier_locked(l);
 	}
+	/* Perhaps no slot of this session tells the next residence that something was discarded. */
+	if (!r && l->discarded && l->o->st->vol.crash == CRASH_ORDERED)
+		r = barrier_locked(l);
 	if (!r)
 		r = length_fix(l);
 	ts[1] = st.st_mtim;

@@ -111,6 +111,24 @@ static void a_cut_whose_barrier_fails_is_not_forgotten(void **state)
 	forget(r);
 }
 
+/* Nor is it by a lock: what is cut off is cut after a barrier. */
+static void a_cut_that_a_lock_ends_half_way_waits_for_a_barrier(void **state)
+{
+	struct run *r = begin_with(SUITE_XTS, 1, LIMIT);
+	unsigned int i;
+
+	(void)state;
+	r->no_barriers = true;
+	do_truncate(r, next_version(r, 1), 50 * CHUNK + 1000);
+	assert_int_equal(lock_and_unlock(r), 1);
+	i = r->rec.n;
+	assert_int_equal(object_truncate(r->o, 50 * CHUNK), 0);
+	for (; i < r->rec.n && r->rec.ev[i].op != CRASH_BARRIER; i++)
+		assert_true(r->rec.ev[i].op != CRASH_CUT && r->rec.ev[i].off < 2 * SLOT);
+	assert_true(i < r->rec.n);
+	forget(r);
+}
+
 /* ---- two power cuts ------------------------------------------------------------------------ */
 
 /* A session in what a power cut left, recorded as the first one. */
@@ -268,6 +286,7 @@ int main(void)
 		cmocka_unit_test(a_batch_that_a_lock_ends_half_way_leaves_what_was),
 		cmocka_unit_test(a_hole_that_a_lock_ends_half_way_is_not_discarded),
 		cmocka_unit_test(a_cut_whose_barrier_fails_is_not_forgotten),
+		cmocka_unit_test(a_cut_that_a_lock_ends_half_way_waits_for_a_barrier),
 		cmocka_unit_test(what_a_cut_left_beyond_the_end_does_not_come_back),
 		cmocka_unit_test(what_a_cut_left_in_a_run_of_holes_does_not_come_back),
 	};
