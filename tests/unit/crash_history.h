@@ -81,17 +81,19 @@ static inline void leave(struct run *r)
 	zone_leave(store_root_zone(r->f.st), ZONE_NORMAL);
 }
 
-/* V is what the file reads as. */
-static inline void version_read(struct run *r, struct version *v)
+/* V is what the file reads as: empty if it has no header, which it may lose where MAY_GO.  False: so it is. */
+static inline bool version_read(struct run *r, struct version *v, bool may_go)
 {
 	uint8_t *buf = malloc(LIMIT + 3 * CHUNK), *p;
 	ssize_t n = object_read(r->o, buf, LIMIT + 3 * CHUNK, LIMIT, 0, &p);
 
-	assert_true(n >= 0);
+	assert_true(n >= 0 || (may_go && n == -EIO));
 	memset(v->data, 0, LIMIT);
-	memcpy(v->data, p, (size_t)n);
-	v->size = (uint64_t)n;
+	if (n > 0)
+		memcpy(v->data, p, (size_t)n);
+	v->size = (uint64_t)MAX(n, 0);
 	free(buf);
+	return n >= 0;
 }
 
 /* An operation ended with E.  Where it failed the version is what the file reads as. */
@@ -100,7 +102,7 @@ static inline void done(struct run *r, struct version *v, int e)
 	if (!e)
 		return;
 	assert_true((r->faulty || r->no_barriers || r->no_headers) && e == -EIO);
-	version_read(r, v);
+	version_read(r, v, false);
 }
 
 static inline void do_write(struct run *r, struct version *v, uint64_t off, uint64_t n)

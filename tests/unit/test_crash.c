@@ -51,8 +51,8 @@ static bool step(struct run *r, struct version *v)
 	return false;
 }
 
-/* What a lock could not write is lost, but no more than by a power cut. */
-static void lock_half_way(struct run *r, struct version *v, unsigned int i)
+/* What a lock could not write is lost, but no more than by a power cut.  False: the file never reached the disk. */
+static bool lock_half_way(struct run *r, struct version *v, unsigned int i)
 {
 	unsigned int from = i - 1;
 	const char *why;
@@ -60,15 +60,18 @@ static void lock_half_way(struct run *r, struct version *v, unsigned int i)
 	while (from && !r->synced[from])
 		from--;
 	lock_and_unlock(r);
-	version_read(r, v);
+	if (!version_read(r, v, !r->synced[from]))
+		return false;
 	why = judge(r, from, i - 1, v->data, v->size, r->synced[from]);
 	if (why)
 		explain(r, r->rec.n, why);
+	return true;
 }
 
 static unsigned int history(uint64_t seed, bool faulty)
 {
 	struct run *r = begin(seed, seed % 4 ? (seed >> 2) % 2 ? LIMIT : 1 + (seed >> 3) % 20000 : 0);
+	bool gone = false;
 
 	if (rnd(r) % 2)
 		r->f.st->batch_enough = rnd(r) % 20 * CHUNK;
@@ -76,9 +79,9 @@ static unsigned int history(uint64_t seed, bool faulty)
 	for (unsigned int i = 1; i <= STEPS; i++) {
 		struct version *v = next_version(r, i);
 
-		if (faulty && !(rnd(r) % 8))
-			lock_half_way(r, v, i);
-		else
+		if (!gone && faulty && !(rnd(r) % 8))
+			gone = !lock_half_way(r, v, i);
+		else if (!gone)
 			r->synced[i] = step(r, v);
 		r->at[i] = r->rec.n;
 	}
