@@ -67,12 +67,19 @@ static void forget_old_tags(struct object *o, const uint8_t tag[TAG_LEN])
 /* A power cut brought the name to the disk, but not the header that knows it. */
 static void learn_tag(struct loaded *l, const uint8_t tag[TAG_LEN])
 {
+	bool settled;
+
 	pthread_rwlock_wrlock(&l->lock);
 	if (l->h.ntags < MAX_TAGS)
 		memcpy(l->h.tags[l->h.ntags++], tag, TAG_LEN);
 	else
 		l->h.flags |= FLAG_BIND_OVERFLOW;
-	pthread_rwlock_unlock(&l->lock); /* it goes out as the header is settled */
+	settled = !l->header_settle; /* by another name; else it goes out as the header is settled */
+	if (settled)
+		l->header_dirty = true;
+	pthread_rwlock_unlock(&l->lock);
+	if (settled)
+		loaded_mark_dirty(l);
 }
 
 int check_binding(struct object *o)

@@ -5,6 +5,9 @@
  */
 #include "namespace_fixture.h"
 
+#include <fcntl.h>
+
+#include "fs/store/content.h"
 #include "fs/store/volume.h"
 
 /* The session block on disk; its structure is checked. */
@@ -255,6 +258,51 @@ static void what_lay_beyond_the_end_is_not_seen_when_an_xts_file_grows(void **st
 	object_put(o);
 }
 
+/* A power cut took the header that knows a link's name: the attribute does, whatever name it is settled by. */
+static void a_link_learned_after_its_object_was_settled_is_not_forgotten(void **state)
+{
+	static const _Atomic bool never = false;
+	struct fixture *f = *state;
+	struct object *a, *b, *parent;
+	uint8_t was[2 * SLOT] = { 0 };
+	char stored[256], path[400];
+	struct stat sb;
+	int fd;
+
+	assert_int_equal(object_mknod(store_root(f->st), "a", S_IFREG | 0644, 0, &ROOT, &a, &sb), 0);
+	assert_int_equal(object_flush(a), 0);
+	assert_int_equal(pread(a->fd, was, sizeof(was), 0), sizeof(was));
+	assert_int_equal(object_path(a, &parent, stored), 0);
+	object_put(parent);
+	assert_int_equal(object_link(a, store_root(f->st), "b", &sb), 0);
+	object_put(a);
+
+	struct fixture left = fixture_copy(f);
+
+	snprintf(path, sizeof(path), "%s/tree/%s", f->dir, stored);
+	fd = open(path, O_WRONLY);
+	assert_int_equal(pwrite(fd, was, sizeof(was), 0), sizeof(was));
+	close(fd);
+	leave(&left);
+	fixture_destroy(&left);
+	fixture_open(f, false);
+	enter(f);
+
+	a = at(f, "a");
+	assert_int_equal(object_settle(a), 0);
+	b = at(f, "b");
+	assert_ptr_equal(a, b);
+	assert_int_equal(object_check(b), 0);
+	object_put(a);
+	object_put(b);
+	assert_int_equal(store_settle(f->st, &never), 0);
+	remount(f);
+	b = at(f, "b");
+	assert_int_equal(object_check(b), 0);
+	object_put(b);
+}
+
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -267,6 +315,7 @@ int main(void)
 		T(a_reader_takes_what_the_writer_has_open_as_unclean),
 		T(a_full_list_refuses_a_writer),
 		T(a_forged_session_file_is_refused),
+		T(a_link_learned_after_its_object_was_settled_is_not_forgotten),
 		cmocka_unit_test_setup_teardown(what_lay_beyond_the_end_is_not_seen_when_an_xts_file_grows,
 						setup_xts, teardown),
 	};
