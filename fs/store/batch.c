@@ -10,11 +10,6 @@
 #include "fs/store/batch.h"
 #include "fs/store/touched.h"
 
-static bool ordered(const struct loaded *l)
-{
-	return l->o->st->vol.crash == CRASH_ORDERED;
-}
-
 /*
  * W1, W3: whether the pair's next change needs a barrier before it.  Where it
  * is not known what is durable, crash=relaxed needs it too.
@@ -22,8 +17,8 @@ static bool ordered(const struct loaded *l)
 static bool pair_asks(const struct loaded *l, const struct pair *p)
 {
 	if (p->gen == p->dur)
-		return !p->gen && l->discarded && ordered(l);
-	return p->unknown || (p->overwrote && ordered(l));
+		return !p->gen && l->discarded && loaded_is_ordered(l);
+	return p->unknown || (p->overwrote && loaded_is_ordered(l));
 }
 
 /* What is dirty, and the header as of the same moment (W5). */
@@ -80,9 +75,9 @@ static int batch_write(struct batch *b, struct header *h, bool header)
 	}
 	if (!r)
 		r = write_held(b, false);
-	if (!r && b->hard && ordered(l))
+	if (!r && b->hard && loaded_is_ordered(l))
 		r = reach_hard(b);
-	if (!r && b->hard && ordered(l))
+	if (!r && b->hard && loaded_is_ordered(l))
 		r = barrier_raw(l);
 	b->overwriting = !r;
 	if (!r && b->hard)

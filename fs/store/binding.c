@@ -70,10 +70,7 @@ static void learn_tag(struct loaded *l, const uint8_t tag[TAG_LEN])
 	bool settled;
 
 	pthread_rwlock_wrlock(&l->lock);
-	if (l->h.ntags < MAX_TAGS)
-		memcpy(l->h.tags[l->h.ntags++], tag, TAG_LEN);
-	else
-		l->h.flags |= FLAG_BIND_OVERFLOW;
+	header_add_tag(&l->h, tag);
 	settled = !l->header_settle; /* by another name; else it goes out as the header is settled */
 	if (settled)
 		l->header_dirty = true;

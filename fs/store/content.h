@@ -42,6 +42,12 @@ static inline bool entry_is_hole(const struct entry *e)
 	return !entry_len(e);
 }
 
+/* A power cut takes nothing durable: W1 to W4 have their barriers. */
+static inline bool loaded_is_ordered(const struct loaded *l)
+{
+	return l->o->st->vol.crash == CRASH_ORDERED;
+}
+
 static inline bool loaded_is_xts(const struct loaded *l)
 {
 	return l->h.suite == SUITE_XTS;

@@ -365,6 +365,8 @@ int object_utimens(struct object *o, int fd, const struct timespec ts[2]);
 
 /* tags.c: binding tags of the header, for link, rename, unlink.  The object is pinned. */
 int loaded_add_tag(struct loaded *l, const uint8_t tag[TAG_LEN]);
+/* That alone, in H: a tag that it has not, or that it has too many. */
+void header_add_tag(struct header *h, const uint8_t tag[TAG_LEN]);
 void loaded_drop_tag(struct loaded *l, const uint8_t tag[TAG_LEN]);
 /* Write the header now, and a barrier if the object has a durable slot (cmkfs-format(5), Binding). */
 int loaded_commit_tags(struct loaded *l);

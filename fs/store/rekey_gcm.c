@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "crypto/secret.h"
+#include "fs/store/change.h"
 #include "fs/store/entry.h"
 #include "fs/store/rekey_internal.h"
 
@@ -74,18 +75,15 @@ static int write_again(struct loaded *l, struct group *grp, uint64_t *ret_bytes)
 static int do_group(struct loaded *l, uint32_t g, group_fn *fn, uint64_t *ret_bytes)
 {
 	struct group *grp;
-	int error, r = group_get(l, g, false, &grp);
+	int r;
 
+	pthread_mutex_lock(&l->flush);
+	r = group_to_change(l, g, &grp); /* unclean anew if it was dropped since the object was settled, and torn */
+	pthread_mutex_unlock(&l->flush);
 	if (r)
 		return r == -ENOENT ? 0 : r; /* punched meanwhile */
-	if (group_unclean(grp, &error)) { /* dropped since the object was settled, and torn before */
-		pthread_mutex_lock(&l->flush);
-		r = group_settle_locked(l, grp);
-		pthread_mutex_unlock(&l->flush);
-	}
 	pthread_rwlock_wrlock(&grp->lock);
-	if (!r)
-		r = grp->error ? grp->error : fn(l, grp, ret_bytes);
+	r = grp->error ? grp->error : fn(l, grp, ret_bytes);
 	pthread_rwlock_unlock(&grp->lock);
 	if (r > 0)
 		loaded_mark_dirty(l);

@@ -162,7 +162,8 @@ static int strip_beyond(struct loaded *l, struct group *grp, uint64_t size)
 	return r;
 }
 
-int group_settle_locked(struct loaded *l, struct group *grp)
+/* What it reads as is durable, and may be written by the batch that is due. */
+static int group_strip(struct loaded *l, struct group *grp)
 {
 	uint64_t size = loaded_size(l);
 	int r = barrier_raw(l);
@@ -176,6 +177,13 @@ int group_settle_locked(struct loaded *l, struct group *grp)
 		grp->dirty = !r; /* nothing is written before it is settled */
 	}
 	pthread_rwlock_unlock(&grp->lock);
+	return r;
+}
+
+int group_settle_locked(struct loaded *l, struct group *grp)
+{
+	int r = group_strip(l, grp);
+
 	return r ? r : batch_locked(l, true);
 }
 
@@ -221,18 +229,9 @@ static int settle_groups(struct loaded *l, bool all)
 static int settle_header(struct loaded *l)
 {
 	int r = settle_groups(l, false);
-	uint64_t size = loaded_size(l);
 
-	if (r)
-		return r;
-	r = barrier_raw(l);
-	if (!r && l->g0->settle) {
-		pthread_rwlock_wrlock(&l->g0->lock);
-		r = strip_beyond(l, l->g0, size);
-		l->g0->settle = !!r;
-		l->g0->dirty = !r;
-		pthread_rwlock_unlock(&l->g0->lock);
-	}
+	if (!r)
+		r = group_strip(l, l->g0);
 	if (r)
 		return r;
 	pthread_rwlock_wrlock(&l->lock);

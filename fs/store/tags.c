@@ -7,6 +7,14 @@
 #include "crypto/secret.h"
 #include "fs/store/content.h"
 
+void header_add_tag(struct header *h, const uint8_t tag[TAG_LEN])
+{
+	if (h->ntags < MAX_TAGS)
+		memcpy(h->tags[h->ntags++], tag, TAG_LEN);
+	else
+		h->flags |= FLAG_BIND_OVERFLOW;
+}
+
 int loaded_add_tag(struct loaded *l, const uint8_t tag[TAG_LEN])
 {
 	struct header *h = &l->h;
@@ -20,10 +28,7 @@ int loaded_add_tag(struct loaded *l, const uint8_t tag[TAG_LEN])
 	for (unsigned int i = 0; i < h->ntags; i++)
 		if (secret_equal(h->tags[i], tag, TAG_LEN))
 			goto out;
-	if (h->ntags < MAX_TAGS)
-		memcpy(h->tags[h->ntags++], tag, TAG_LEN);
-	else
-		h->flags |= FLAG_BIND_OVERFLOW;
+	header_add_tag(h, tag);
 	l->header_dirty = true;
 out:
 	pthread_rwlock_unlock(&l->lock);

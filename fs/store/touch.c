@@ -106,7 +106,7 @@ static bool may_be_old(const struct loaded *l)
 /* And its next slot must not harm that. */
 static bool may_lose(const struct loaded *l)
 {
-	return l->o->st->vol.crash == CRASH_ORDERED && may_be_old(l);
+	return loaded_is_ordered(l) && may_be_old(l);
 }
 
 int loaded_touch(struct loaded *l)

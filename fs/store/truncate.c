@@ -59,8 +59,8 @@ static int shorten_last(struct loaded *l, uint64_t size)
 	return r;
 }
 
-/* Everything beyond SIZE: entries, groups (*RET_WENT).  loaded.flush is held. */
-static int cut_gcm(struct loaded *l, uint64_t size, bool *ret_went)
+/* Everything beyond SIZE: entries, groups.  loaded.flush is held. */
+static int cut_gcm(struct loaded *l, uint64_t size)
 {
 	uint64_t n = chunk_count(size);
 	uint32_t g = chunk_group(n ? n - 1 : 0), slot = n ? chunk_slot(n - 1) + 1 : 0;
@@ -71,21 +71,18 @@ static int cut_gcm(struct loaded *l, uint64_t size, bool *ret_went)
 	if (r)
 		return r;
 	pthread_rwlock_wrlock(&l->lock);
-	if (l->h.group_count > g + 1) {
-		*ret_went = true; /* its slots are not even read */
+	if (l->h.group_count > g + 1)
 		group_cut_locked(l, g + 1);
-	}
 	pthread_rwlock_unlock(&l->lock);
 	return 0;
 }
 
 int change_flush(struct loaded *l, bool sync)
 {
-	bool ordered = l->o->st->vol.crash == CRASH_ORDERED;
-	int r = batch_locked(l, sync && ordered);
+	int r = batch_locked(l, sync && loaded_is_ordered(l));
 
 	/* Not known before: a barrier of the batch itself may have made durable what the slots leave. */
-	return !r && l->discard_waits && ordered ? barrier_locked(l) : r;
+	return !r && l->discard_waits && loaded_is_ordered(l) ? barrier_locked(l) : r;
 }
 
 void change_size(struct loaded *l, uint64_t size)
@@ -106,10 +103,12 @@ static int shrink_locked(struct loaded *l, uint64_t size)
 {
 	uint64_t want = backing_length(l->h.suite, size);
 	bool xts = loaded_is_xts(l), sync = xts && pair_may_be_durable(&l->g0->pair);
-	int r = xts ? 0 : cut_gcm(l, size, &sync);
+	uint32_t groups = l->h.group_count;
+	int r = xts ? 0 : cut_gcm(l, size);
 
 	if (r)
 		return r;
+	sync |= l->h.group_count < groups; /* the slots of what went are not even read */
 	change_size(l, size);
 	l->unclean_end = xts; /* which has no entries to tell: a barrier before it grows */
 	r = change_flush(l, sync || l->cut_undone);
@@ -145,7 +144,7 @@ static int cut_end_locked(struct loaded *l)
 		if (!r && l->discarded)
 			r = batch_locked(l, true);
 	} else {
-		r = cut_gcm(l, l->h.size, &(bool){ false }); /* the barrier comes in any case */
+		r = cut_gcm(l, l->h.size);
 		if (!r)
 			r = batch_locked(l, true);
 	}
@@ -174,7 +173,7 @@ static int length_correct_locked(struct loaded *l)
 			l->length = want;
 	}
 	/* Perhaps no slot of this session tells the next residence that something was discarded. */
-	if (!r && l->discarded && l->o->st->vol.crash == CRASH_ORDERED)
+	if (!r && l->discarded && loaded_is_ordered(l))
 		r = barrier_locked(l);
 	if (!r)
 		r = length_fix(l);
