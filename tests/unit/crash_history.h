@@ -81,6 +81,32 @@ static inline void leave(struct run *r)
 	zone_leave(store_root_zone(r->f.st), ZONE_NORMAL);
 }
 
+/* The volume of F is opened, with its file; and the other way round. */
+static inline struct object *open_file(struct fixture *f)
+{
+	struct object *o;
+	struct stat st;
+
+	f->st = NULL;
+	fixture_open(f, false);
+	assert_int_equal(zone_enter(store_root_zone(f->st), ZONE_NORMAL), 0);
+	assert_int_equal(object_lookup(store_root(f->st), "file", &o, &st), 0);
+	return o;
+}
+
+static inline void close_file(struct fixture *f, struct object *o)
+{
+	zone_leave(store_root_zone(f->st), ZONE_NORMAL);
+	object_put(o);
+	fixture_close(f);
+}
+
+static inline void remount(struct run *r)
+{
+	close_file(&r->f, r->o);
+	r->o = open_file(&r->f);
+}
+
 /* V is what the file reads as: empty if it has no header, which it may lose where MAY_GO.  False: so it is. */
 static inline bool version_read(struct run *r, struct version *v, bool may_go)
 {
@@ -161,20 +187,32 @@ static inline unsigned int lock_and_unlock(struct run *r)
 
 /* ---- building a state -------------------------------------------------------------------- */
 
-/* Events [0, CUT): those before the last barrier, and a random subset of the others. */
+/*
+ * IMAGE, whose first *LEN bytes were durable, after the events [0, CUT) of REC:
+ * those before the last barrier, those that are SURE, and a random subset of the others.
+ */
+static inline void cut_image(const struct crash_record *rec, unsigned int cut, uint64_t *rng,
+			     bool (*sure)(const struct crash_event *e), uint8_t *image, uint64_t cap,
+			     uint64_t *len)
+{
+	uint64_t odds = fixture_rnd(rng) % 4;
+	unsigned int barrier = 0;
+
+	for (unsigned int i = 0; i < cut; i++)
+		if (rec->ev[i].op == CRASH_BARRIER)
+			barrier = i;
+	for (unsigned int i = 0; i < cut; i++)
+		if (i < barrier || (sure && sure(&rec->ev[i])) || odds == 3 || fixture_rnd(rng) % 3 < odds)
+			crash_apply(image, cap, len, &rec->ev[i]);
+}
+
 static inline uint64_t build(struct run *r, unsigned int cut, uint8_t *image, uint64_t cap)
 {
-	uint64_t len = r->base_len, odds = rnd(r) % 4;
-	unsigned int barrier = 0;
+	uint64_t len = r->base_len;
 
 	memset(image, 0, cap);
 	memcpy(image, r->base, r->base_len);
-	for (unsigned int i = 0; i < cut; i++)
-		if (r->rec.ev[i].op == CRASH_BARRIER)
-			barrier = i;
-	for (unsigned int i = 0; i < cut; i++)
-		if (i < barrier || odds == 3 || rnd(r) % 3 < odds)
-			crash_apply(image, cap, &len, &r->rec.ev[i]);
+	cut_image(&r->rec, cut, &r->rng, NULL, image, cap, &len);
 	return len;
 }
 
@@ -278,7 +316,6 @@ static inline void check_state(struct run *r, unsigned int cut, unsigned int fro
 {
 	struct fixture f = r->f;
 	struct object *o;
-	struct stat st;
 	uint8_t *first = malloc(LIMIT), *buf = malloc(LIMIT + 3 * CHUNK), *p;
 	uint64_t size = 0;
 	bool synced = r->synced[from];
@@ -291,15 +328,10 @@ static inline void check_state(struct run *r, unsigned int cut, unsigned int fro
 		const char *why;
 		int e;
 
-		f.st = NULL;
-		fixture_open(&f, false);
-		assert_int_equal(zone_enter(store_root_zone(f.st), ZONE_NORMAL), 0);
-		assert_int_equal(object_lookup(store_root(f.st), "file", &o, &st), 0);
+		o = open_file(&f);
 		got = object_read(o, buf, LIMIT + 3 * CHUNK, LIMIT, 0, &p);
 		if (got == -EIO && !synced && !round) { /* it never reached the disk */
-			zone_leave(store_root_zone(f.st), ZONE_NORMAL);
-			object_put(o);
-			fixture_close(&f);
+			close_file(&f, o);
 			break;
 		}
 		if (got < 0)
@@ -319,9 +351,7 @@ static inline void check_state(struct run *r, unsigned int cut, unsigned int fro
 		} else if ((uint64_t)got != size || memcmp(p, first, size)) {
 			explain(r, cut, "reads otherwise after settling");
 		}
-		zone_leave(store_root_zone(f.st), ZONE_NORMAL);
-		object_put(o);
-		fixture_close(&f);
+		close_file(&f, o);
 	}
 	free(first);
 	free(buf);
@@ -376,12 +406,7 @@ static inline struct run *begin_with(enum suite suite, uint64_t seed, uint64_t l
 	assert_int_equal(object_mknod(store_root(r->f.st), "file", S_IFREG | 0644, 0, &cred, &r->o, &st), 0);
 	if (left) {
 		do_write(r, &r->v[0], 0, left);
-		leave(r);
-		object_put(r->o);
-		fixture_close(&r->f);
-		fixture_open(&r->f, false);
-		enter(r);
-		assert_int_equal(object_lookup(store_root(r->f.st), "file", &r->o, &st), 0);
+		remount(r);
 		assert_int_equal(object_pin(r->o, NULL), 0);
 		object_unpin(r->o);
 		r->synced[0] = true;

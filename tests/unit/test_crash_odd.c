@@ -52,7 +52,6 @@ static void a_batch_that_a_lock_ends_half_way_leaves_what_was(void **state)
 {
 	struct run *r = begin(1, LIMIT);
 	uint8_t p[CHUNK];
-	struct stat st;
 
 	(void)state;
 	r->no_barriers = true; /* so that the new slot names bytes that are not in place */
@@ -64,12 +63,7 @@ static void a_batch_that_a_lock_ends_half_way_leaves_what_was(void **state)
 	/* A change of the same group does not take that away, nor does an unmount. */
 	do_write(r, next_version(r, 2), 98 * CHUNK, CHUNK);
 	assert_int_equal(object_flush(r->o), 0);
-	leave(r);
-	object_put(r->o);
-	fixture_close(&r->f);
-	fixture_open(&r->f, false);
-	enter(r);
-	assert_int_equal(object_lookup(store_root(r->f.st), "file", &r->o, &st), 0);
+	remount(r);
 	read_chunk(r->o, 97, p);
 	assert_memory_equal(p, r->v[0].data + 97 * CHUNK, CHUNK);
 	read_chunk(r->o, 98, p);
@@ -158,7 +152,6 @@ static bool of_header(const struct crash_event *e)
 static void cut_before_header(struct run *r, struct second *s, uint64_t cap)
 {
 	unsigned int last = r->rec.n;
-	struct stat st;
 
 	memset(s, 0, sizeof(*s));
 	s->cap = cap;
@@ -174,11 +167,8 @@ static void cut_before_header(struct run *r, struct second *s, uint64_t cap)
 	put_file(r->file, s->image, s->len);
 	put_session(r);
 	s->f = r->f;
-	s->f.st = NULL;
 	snprintf(s->f.dir, sizeof(s->f.dir), "%s", r->copy);
-	fixture_open(&s->f, false);
-	assert_int_equal(zone_enter(store_root_zone(s->f.st), ZONE_NORMAL), 0);
-	assert_int_equal(object_lookup(store_root(s->f.st), "file", &s->o, &st), 0);
+	s->o = open_file(&s->f);
 	s->rec.ino = object_ino(s->o);
 	s->rec.length = s->len;
 	s->hooks = (struct backing_hooks){ .before = on_call_again, .arg = s };
@@ -191,21 +181,6 @@ static void write_chunk(struct second *s, struct run *r, uint64_t c)
 	assert_int_equal(object_write(s->o, r->buf, CHUNK, c * CHUNK), 0);
 }
 
-static void image_of(struct second *s, struct run *r, uint8_t *image, uint64_t *ret_len)
-{
-	unsigned int barrier = 0;
-	uint64_t odds = rnd(r) % 4;
-
-	memcpy(image, s->image, s->cap);
-	*ret_len = s->len;
-	for (unsigned int i = 0; i < s->rec.n; i++)
-		if (s->rec.ev[i].op == CRASH_BARRIER)
-			barrier = i;
-	for (unsigned int i = 0; i < s->rec.n; i++)
-		if (i < barrier || of_header(&s->rec.ev[i]) || rnd(r) % 4 < odds)
-			crash_apply(image, s->cap, ret_len, &s->rec.ev[i]);
-}
-
 /* Chunk C, a hole in the second session, is none of the first's after another cut. */
 static void cut_again(struct run *r, struct second *s, uint64_t c)
 {
@@ -216,29 +191,23 @@ static void cut_again(struct run *r, struct second *s, uint64_t c)
 	for (unsigned int i = 0; i < CUTS; i++) {
 		struct fixture f = s->f;
 		struct object *o;
-		struct stat st;
-		uint64_t len;
+		uint64_t len = s->len;
 
-		f.st = NULL;
 		snprintf(f.dir, sizeof(f.dir), "%.60s2", s->f.dir);
 		snprintf(cmd, sizeof(cmd), "cp -a %s %s", s->f.dir, f.dir);
 		assert_int_equal(system(cmd), 0);
-		image_of(s, r, image, &len);
+		memcpy(image, s->image, s->cap);
+		cut_image(&s->rec, s->rec.n, &r->rng, of_header, image, s->cap, &len);
 		snprintf(path, sizeof(path), "%s%s", f.dir, r->file + strlen(r->copy));
 		put_file(path, image, len);
-		fixture_open(&f, false);
-		assert_int_equal(zone_enter(store_root_zone(f.st), ZONE_NORMAL), 0);
-		assert_int_equal(object_lookup(store_root(f.st), "file", &o, &st), 0);
+		o = open_file(&f);
 		read_chunk(o, c, p);
 		assert_true(all_zero(p, CHUNK));
-		zone_leave(store_root_zone(f.st), ZONE_NORMAL);
-		object_put(o);
+		close_file(&f, o);
 		fixture_destroy(&f);
 	}
 	free(image);
-	zone_leave(store_root_zone(s->f.st), ZONE_NORMAL);
-	object_put(s->o);
-	fixture_close(&s->f);
+	close_file(&s->f, s->o);
 	crash_forget(&s->rec);
 	free(s->image);
 	forget(r);
